@@ -1,0 +1,1 @@
+"""Polku: the customer journey map that measures itself."""
