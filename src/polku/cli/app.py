@@ -1,0 +1,153 @@
+"""The command line's frame: language first, then commands, and errors told without tracebacks.
+
+Help texts are written in English in the commands and translated in place once the language is known, so that a command
+is an ordinary typed function.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import typer
+from typer import rich_utils
+from typer.exceptions import TyperException
+
+from polku.cli.terminal import wished_language
+from polku.errors import PolkuError, nearest
+from polku.language import N_, translate
+
+FRAME = {
+    "ARGUMENTS_PANEL_TITLE": N_("Arguments"),
+    "OPTIONS_PANEL_TITLE": N_("Options"),
+    "COMMANDS_PANEL_TITLE": N_("Commands"),
+    "ERRORS_PANEL_TITLE": N_("Error"),
+    "DEFAULT_STRING": N_("[default: {}]"),
+    "REQUIRED_LONG_STRING": N_("[required]"),
+    "ABORTED_TEXT": N_("Stopped."),
+}
+HELP = N_("Show this message and exit.")
+
+
+def build() -> Any:
+    """The click command of the whole program, in English."""
+    from polku.cli import ask, data, maps, world
+
+    app = typer.Typer(
+        name="polku",
+        help=N_("The customer journey map that measures itself."),
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    for room in (maps, data, ask, world):
+        room.register(app)
+    return typer.main.get_command(app)
+
+
+def translated(command: Any, language: str) -> Any:
+    """``command`` with every help text in ``language``, in place."""
+    if command.help:
+        command.help = translate(language, command.help)
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = translate(language, parameter.help)
+    for child in getattr(command, "commands", {}).values():
+        translated(child, language)
+    return command
+
+
+def frame(language: str) -> None:
+    """The words of the help screen itself, which typer keeps as constants."""
+    for name, text in FRAME.items():
+        setattr(rich_utils, name, translate(language, text))
+
+
+def usage(error: TyperException, language: str, commands: list[str]) -> str:
+    """A click error in the reader's language; what click only says in English is told by what it is about."""
+    parameter = getattr(error, "param", None)
+    name = "/".join(parameter.opts) if parameter is not None and parameter.param_type_name == "option" else ""
+    if parameter is not None and not name:
+        name = (parameter.metavar or parameter.name or "").upper()
+    kind = type(error).__name__
+    if kind == "NoSuchOption":
+        option = str(getattr(error, "option_name", ""))
+        near = nearest(option, getattr(error, "possibilities", None) or [])
+        text = translate(language, "There is no option {option}.", option=option)
+        return text + (" " + translate(language, "Did you mean {near}?", near=near) if near else "")
+    if kind == "MissingParameter":
+        return translate(language, "{name} is missing.", name=name)
+    if kind == "BadParameter":
+        return translate(language, "{name} does not fit: {message}", name=name, message=error.message)
+    if kind == "UsageError" and error.message.startswith("No such command"):
+        word = error.message.split("'")[1] if "'" in error.message else error.message
+        near = nearest(word, commands)
+        text = translate(language, "There is no command {word}.", word=word)
+        if near:
+            text += " " + translate(language, "Did you mean {near}?", near=near)
+        return text + " " + translate(language, "Commands: {commands}.", commands=", ".join(commands))
+    return error.format_message()
+
+
+def tell(text: str, arguments: list[str], payload: dict[str, Any]) -> None:
+    if "--json" in arguments:
+        sys.stdout.write(json.dumps(payload, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stderr.write(text.rstrip() + "\n")
+
+
+def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """For what nobody foresaw: a short word to the person, the traceback in a file for the one who mends it."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("\n")
+        return
+    language = wished_language(sys.argv[1:])
+    report = Path(tempfile.gettempdir()) / "polku-error.txt"
+    versions = f"polku {' '.join(sys.argv[1:])}\nPython {sys.version}\n{platform.platform()}\n\n"
+    report.write_text(versions + "".join(traceback.format_exception(kind, error, trace)), encoding="utf-8")
+    sys.stderr.write(
+        translate(
+            language,
+            "This is a fault in Polku, not in what you did: {kind}: {error}\nNothing was lost. The details are in {report}.",
+            kind=kind.__name__,
+            error=error,
+            report=report,
+        )
+        + "\n"
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point. Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 130 stopped by the person."""
+    words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    sys.excepthook = unexpected
+    language = wished_language(words)
+    frame(language)
+    command = translated(build(), language)
+    try:
+        code = command.main(args=words, prog_name="polku", standalone_mode=False)
+    except PolkuError as error:
+        tell(error.text(language), words, error.to_dict(language))
+        sys.exit(2 if error.code.startswith("usage") else 1)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.exit(0)
+        text = usage(error, language, sorted(command.commands))
+        tell(text, words, {"error": {"code": "usage", "message": text}})
+        sys.exit(2)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.stderr.write("\n" + translate(language, "Stopped. Nothing was left half done.") + "\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,210 @@
+"""The living map on a terminal: stages left to right, lanes top to bottom, plan and actual in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text as Styled
+
+from polku.journey.model import Journey, Stage, Text, Touchpoint, titled
+from polku.language import N_, Reader
+from polku.measures.living import Deviation, Figures, LivingMap, StageFigures, TouchpointFigures
+from polku.measures.result import STATES, State
+
+View = Literal["plan", "actual", "both"]
+STYLES: dict[State, str] = {"on_target": "green", "behind": "red", "too_few": "dim", "no_target": "", "no_data": "yellow"}
+SIGNS: dict[State, str] = {"on_target": "✓", "behind": "▼", "too_few": "~", "no_target": "", "no_data": "○"}
+
+Cell = Callable[[int, Stage], RenderableType]
+
+
+def rate_line(figures: Figures, reader: Reader) -> Styled:
+    """ "went on 31.2% (2,871 of 9,204, 1,130 not yet)"."""
+    rate = figures.went_on
+    line = Styled()
+    if rate.value is None:
+        line.append(reader(rate.reason or "no data"), style="dim")
+    else:
+        line.append(reader("went on {share}", share=reader.percent(rate.value)), style="bold")
+        line.append(" " + reader("({n} of {of})", n=reader.number(rate.numerator), of=reader.number(rate.denominator)))
+    if rate.pending:
+        line.append(" " + reader("{n} not yet", n=reader.number(rate.pending)), style="dim")
+    return line
+
+
+def target_line(figures: Figures, reader: Reader) -> Styled:
+    state = figures.state
+    line = Styled(f"{SIGNS[state]} {reader(STATES[state])}".strip(), style=STYLES[state])
+    if figures.target is not None:
+        sign = "≥" if figures.target_at_least else "≤"
+        line.append(" " + reader("target {sign} {share}", sign=sign, share=reader.percent(figures.target)), style="dim")
+    return line
+
+
+def change_line(figures: Figures, reader: Reader) -> Styled | None:
+    """The same share in the compared period."""
+    before = figures.before
+    if before is None:
+        return None
+    now, then = figures.went_on.value, before.went_on.value
+    if now is None or then is None:
+        return Styled(reader("before: {n} entered", n=reader.number(before.entered.n)), style="dim")
+    points = reader.number((now - then) * 100, 1)
+    sign = "+" if now >= then else ""
+    return Styled(reader("before {share} ({sign}{points} points)", share=reader.percent(then), sign=sign, points=points), style="dim")
+
+
+def numbers(stage: StageFigures, reader: Reader, last: bool) -> RenderableType:
+    figures = stage.figures
+    lines: list[RenderableType] = [
+        Styled(reader("{n} now", n=reader.number(stage.now.n)), style="bold"),
+        Styled(
+            reader("{reached} ever, {entered} in the period", reached=reader.number(figures.reached.n), entered=reader.number(figures.entered.n)),
+        ),
+    ]
+    if not last:
+        lines += [rate_line(figures, reader), target_line(figures, reader)]
+        if figures.to_next.median is not None:
+            lines.append(Styled(reader("median {time} to the next", time=reader.duration(figures.to_next.median))))
+        if figures.drop_off.value is not None:
+            lines.append(
+                Styled(reader("dropped off {share} ({n})", share=reader.percent(figures.drop_off.value), n=reader.number(figures.drop_off.numerator))),
+            )
+    if (change := change_line(figures, reader)) is not None:
+        lines.append(change)
+    if stage.lapsed.n or stage.won_back.n:
+        lines.append(Styled(reader("lapsed {n}, won back {back}", n=reader.number(stage.lapsed.n), back=reader.number(stage.won_back.n))))
+    if stage.skipped.n:
+        lines.append(Styled(reader("skipped by {n}", n=reader.number(stage.skipped.n)), style="dim"))
+    if figures.value is not None:
+        lines.append(Styled(reader.money(figures.value.amount, figures.value.currency, digits=0)))
+    return Group(*lines)
+
+
+def deviation_line(deviation: Deviation, reader: Reader) -> Styled:
+    """One deviation in words; an ad hoc one names its event or page."""
+    share = reader.percent(deviation.rate.value, 0) if deviation.rate is not None and deviation.rate.value is not None else ""
+    count = deviation.count.n if deviation.count is not None else deviation.rate.numerator if deviation.rate is not None else 0
+    n = reader.number(count)
+    if deviation.kind == "missing":
+        return Styled("⤼ " + reader("passed by {share} ({n})", share=share, n=n), style="yellow")
+    if deviation.kind == "out_of_sequence":
+        return Styled("⇄ " + reader("out of sequence {n}", n=n), style="yellow")
+    if deviation.kind == "failed":
+        return Styled("✗ " + reader("failed for {n}", n=n), style="red")
+    if deviation.kind == "no_data":
+        return Styled("○ " + reader("no data: never seen"), style="yellow")
+    name = deviation.page or deviation.event or ""
+    return Styled("+ " + reader("{n} customers met {name}, which the map does not know", n=n, name=name))
+
+
+def touchpoint_cell(touchpoint: Touchpoint, figures: TouchpointFigures | None, reader: Reader, view: View) -> Iterable[RenderableType]:
+    head = Styled(("★ " if touchpoint.moment_of_truth else "• ") + reader.said(titled(touchpoint)), style="bold")
+    if touchpoint.channel:
+        head.append(f" · {reader('channel ' + touchpoint.channel)}", style="dim")
+    if touchpoint.owner and view != "actual":
+        head.append(f" · {touchpoint.owner}", style="dim")
+    yield head
+    if figures is None or view == "plan":
+        return
+    own = figures.figures
+    line = Styled("  " + reader("{n} in the period", n=reader.number(own.entered.n)))
+    if own.went_on.value is not None:
+        line.append(" · " + reader("{share} went on", share=reader.percent(own.went_on.value)))
+    yield line
+    if own.state in ("on_target", "behind", "too_few") and own.target is not None:
+        yield Styled("  ") + target_line(own, reader)
+    for deviation in figures.deviations:
+        yield Styled("  ") + deviation_line(deviation, reader)
+
+
+def bullets(texts: Iterable[Text | None], reader: Reader) -> RenderableType:
+    return Group(*(Styled(f"· {reader.said(t)}") for t in texts if t))
+
+
+PLAN_LANES: tuple[tuple[str, str], ...] = (
+    (N_("Actions"), "actions"),
+    (N_("Goals"), "goal"),
+    (N_("Questions"), "questions"),
+    (N_("Obstacles"), "obstacles"),
+    (N_("Content"), "content"),
+    (N_("Tools"), "tools"),
+    (N_("Owner"), "owner"),
+)
+
+
+def lane_texts(stage: Stage, field: str) -> list[Text]:
+    """What the stage and its touchpoints say in one lane, each once, in the map's order."""
+    found: list[Text] = []
+    for part in (stage, *stage.touchpoints):
+        value = getattr(part, field, None)
+        for text in (value if isinstance(value, tuple) else (value,)):
+            if text is not None and text not in found:
+                found.append(text)
+    return found
+
+
+def living_map(journey: Journey, living: LivingMap, reader: Reader, view: View = "both") -> RenderableType:
+    """The whole map as one rich renderable."""
+    figures = {s.id: s for s in living.stages}
+    touchpoints = {t.id: t for t in living.touchpoints}
+    last = len(journey.stages) - 1
+    table = Table(box=box.SIMPLE_HEAD, expand=True, show_lines=True, padding=(0, 1))
+    table.add_column("", ratio=1, style="dim", no_wrap=False)
+    for stage in journey.stages:
+        table.add_column(Styled(reader.said(titled(stage)), style="bold"), ratio=3)
+
+    def lane(name: str, cell: Cell) -> None:
+        table.add_row(reader(name), *(cell(i, s) for i, s in enumerate(journey.stages)))
+
+    if view != "actual":
+        lane(N_("Goal"), lambda i, s: Styled(reader.said(s.goal), style="italic"))
+    if view != "plan":
+        lane(N_("Now"), lambda i, s: numbers(figures[s.id], reader, i == last))
+    lane(
+        N_("Touchpoints"),
+        lambda i, s: Group(*(line for t in s.touchpoints for line in touchpoint_cell(t, touchpoints.get(t.id), reader, view))),
+    )
+    if view != "actual":
+        for name, field in PLAN_LANES:
+            if any(lane_texts(s, field) for s in journey.stages):
+                lane(name, lambda i, s, field=field: bullets(lane_texts(s, field), reader))  # type: ignore[misc]
+    return Group(*header(journey, living, reader), table, *footer(journey, living, reader, view))
+
+
+def header(journey: Journey, living: LivingMap, reader: Reader) -> Iterable[RenderableType]:
+    yield Styled(reader.said(journey.title), style="bold")
+    parts = [
+        reader("{n} customers on the map", n=reader.number(living.customers.n)),
+        reader("{n} events", n=reader.number(living.events)),
+        reader("as of {time}", time=reader.time(living.as_of)),
+    ]
+    if living.period.start is not None and living.period.end is not None:
+        parts.append(reader("period {start} to {end}", start=reader.date(living.period.start), end=reader.date(living.period.end)))
+    if living.persona:
+        parts.append(reader("persona {name}", name=reader.said(journey.personas[living.persona].title)))
+    yield Styled(" · ".join(parts), style="dim")
+
+
+def footer(journey: Journey, living: LivingMap, reader: Reader, view: View) -> Iterable[RenderableType]:
+    if view != "actual" and journey.personas:
+        yield Styled(reader("Personas"), style="dim")
+        for persona in journey.personas.values():
+            hypothesis = "" if persona.evidence else f" ({reader('hypothesis')})"
+            yield Styled(f"  · {reader.said(persona.title)}{hypothesis}: {reader.said(persona.goal)}")
+    if view != "plan" and living.ad_hoc:
+        yield Styled(reader("Outside the map"), style="dim")
+        for deviation in living.ad_hoc:
+            yield Styled("  ") + deviation_line(deviation, reader)
+    if living.outside.n:
+        yield Styled(reader("{n} customers have met nothing that the map knows", n=reader.number(living.outside.n)), style="dim")
+    if living.without_customer:
+        yield Styled(reader("{n} events could not be given to anyone", n=reader.number(living.without_customer)), style="dim")
+    for warning in living.warnings:
+        yield Styled("! " + warning, style="yellow")
+
+
