@@ -1,0 +1,214 @@
+"""``polku.toml``: every setting with its default, its meaning and its check, in one place.
+
+>>> read_settings("[server]\\nport = 8080").server.port
+8080
+>>> Settings().language
+'fi'
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from polku.errors import ProjectError, nearest
+from polku.language import LANGUAGES, N_, translate
+
+FILE = "polku.toml"
+
+
+def setting(
+    default: Any, doc: str, *, least: float | None = None, most: float | None = None, one_of: tuple[str, ...] = ()
+) -> Any:
+    """A dataclass field that carries its documentation (an English text, the key of its Finnish) and its bounds."""
+    return dataclasses.field(default=default, metadata={"doc": doc, "least": least, "most": most, "one_of": one_of})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Server:
+    """Where the pages are served."""
+
+    host: str = setting("127.0.0.1", N_("The address that the pages are served at. 0.0.0.0 lets the whole network in."))
+    port: int = setting(
+        8000, N_("The port; when it is taken, the next free one is used and told."), least=0, most=65535
+    )
+    refresh: int = setting(5, N_("How often an open page asks for new numbers, in seconds; 0 never."), least=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Record:
+    """Where what must not be lost is kept."""
+
+    state: str = setting("", N_("The state's database as an SQLAlchemy URL. Empty: the file .polku/state.db (SQLite)."))
+    history: str = setting("", N_("The folder or URL of the history (a Delta table). Empty: .polku/history."))
+    memory: int = setting(
+        1024, N_("Megabytes that an import may keep in memory; what is over goes to a temporary file."), least=64
+    )
+    threads: int = setting(0, N_("Threads that read and write history; 0: as many as there are processors."), least=0)
+    keep_log: int = setting(
+        30, N_("Days that the history's log is kept: how far back a change can be followed without a rebuild."), least=1
+    )
+    keep_files: int = setting(
+        24, N_("Hours that replaced files of the history are kept for readers that still use them."), least=0
+    )
+    busy: int = setting(60, N_("Seconds to wait for another process that is writing."), least=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Inbox:
+    """How arriving events move from the inbox to history."""
+
+    seconds: int = setting(60, N_("Events move from the inbox to history at least this often, in seconds..."), least=1)
+    events: int = setting(50_000, N_("...or when this many events wait in the inbox."), least=1)
+    files: int = setting(24, N_("A day with this many files in history is compacted into one."), least=2)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sql:
+    """What ``polku sql`` may use."""
+
+    memory: int = setting(2048, N_("Megabytes of memory that one query may use."), least=64)
+    seconds: int = setting(300, N_("A query is stopped after this many seconds; 0 never."), least=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trails:
+    """The derived columns that the measures read."""
+
+    buckets: int = setting(
+        0, N_("Buckets of customers, a power of two; 0: chosen by the number of events when trails are built."), least=0
+    )
+    fold: float = setting(
+        0.3, N_("When this share of the customers has changed since the base was built, it is built anew."),
+        least=0.01, most=1.0,
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """All of ``polku.toml``; a value that is not in the file has its default."""
+
+    language: Literal["fi", "en"] = setting(
+        "fi", N_("The language of the terminal and of pages whose reader states no wish: fi or en."), one_of=LANGUAGES
+    )
+    server: Server = dataclasses.field(default_factory=Server)
+    record: Record = dataclasses.field(default_factory=Record)
+    inbox: Inbox = dataclasses.field(default_factory=Inbox)
+    sql: Sql = dataclasses.field(default_factory=Sql)
+    trails: Trails = dataclasses.field(default_factory=Trails)
+
+
+def read_settings(text: str, name: str = FILE) -> Settings:
+    """Settings from the text of a ``polku.toml``; every fault is told at once (ProjectError)."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise ProjectError(N_("{file} is not readable as TOML: {fault}."), file=name, fault=str(fault)) from fault
+    faults: list[str] = []
+    settings = _fill(Settings, data, "", faults)
+    if faults:
+        raise ProjectError(N_("{file} has settings that do not fit:\n{faults}"), file=name, faults="\n".join(faults))
+    assert isinstance(settings, Settings)
+    return settings
+
+
+def load_settings(folder: Path) -> Settings:
+    """Settings of the project in ``folder``; the defaults when it has no ``polku.toml``."""
+    file = folder / FILE
+    if not file.exists():
+        return Settings()
+    try:
+        return read_settings(file.read_text(encoding="utf-8-sig"), str(file))
+    except UnicodeDecodeError as fault:
+        raise ProjectError(N_("{file} is not UTF-8 text."), file=str(file)) from fault
+
+
+def _fill(kind: type, data: dict[str, Any], prefix: str, faults: list[str]) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in fields:
+            close = nearest(key, fields) or _elsewhere(key)
+            hint = f"; did you mean {close}?" if close else f"; there are {', '.join(fields)}"
+            faults.append(f"  {prefix}{key}: unknown setting{hint}")
+            continue
+        field = fields[key]
+        if dataclasses.is_dataclass(field.default_factory):
+            if isinstance(value, dict):
+                values[key] = _fill(field.default_factory, value, f"{prefix}{key}.", faults)  # type: ignore[arg-type]
+            else:
+                faults.append(f"  {prefix}{key}: is a section; write [{key}] on a line of its own")
+        else:
+            fault = _misfit(field, value)
+            if fault:
+                faults.append(f"  {prefix}{key} = {value!r}: {fault}")
+            else:
+                values[key] = float(value) if isinstance(field.default, float) else value
+    return kind(**values)
+
+
+def _elsewhere(key: str) -> str | None:
+    """The full name of a setting that stands in another section."""
+    return next((name for name in setting_names() if name.split(".")[-1] == key), None)
+
+
+def _misfit(field: dataclasses.Field[Any], value: Any) -> str | None:
+    wanted = type(field.default)
+    fits = isinstance(value, (int, float)) if wanted is float else isinstance(value, wanted)
+    if not fits or (isinstance(value, bool) and wanted is not bool):
+        return {str: "write a text in quotes", int: "write a whole number", float: "write a number"}[wanted]
+    if field.metadata["one_of"] and value not in field.metadata["one_of"]:
+        return f"choose one of {', '.join(field.metadata['one_of'])}"
+    least, most = field.metadata["least"], field.metadata["most"]
+    if least is not None and value < least:
+        return f"at least {least}"
+    if most is not None and value > most:
+        return f"at most {most}"
+    return None
+
+
+def setting_names() -> tuple[str, ...]:
+    """Every setting's full name, ``section.name``, in the order of the file."""
+    names: list[str] = []
+    for field in dataclasses.fields(Settings):
+        if dataclasses.is_dataclass(field.default_factory):
+            names += [f"{field.name}.{inner.name}" for inner in dataclasses.fields(field.default_factory)]  # type: ignore[arg-type]
+        else:
+            names.append(field.name)
+    return tuple(names)
+
+
+def settings_text(language: str, **given: Any) -> str:
+    """A whole ``polku.toml`` with each setting documented in place, in ``language`` ("fi" or "en").
+
+    Settings stand at their defaults; ``given`` (full names with ``__`` for the dot) are written as set.
+
+    >>> "port = 8000" in settings_text("fi")
+    True
+    """
+    lines = [f"# {translate(language, N_('Settings of this Polku project. What you delete here has its default.'))}"]
+    given = {"language": language, **given}
+
+    def write(field: dataclasses.Field[Any], prefix: str) -> None:
+        value = given.get(f"{prefix}{field.name}", field.default)
+        lines.extend(["", f"# {translate(language, field.metadata['doc'])}", f"{field.name} = {_toml(value)}"])
+
+    for field in dataclasses.fields(Settings):
+        if not dataclasses.is_dataclass(field.default_factory):
+            write(field, "")
+    for field in dataclasses.fields(Settings):
+        if dataclasses.is_dataclass(field.default_factory):
+            lines.extend(["", f"[{field.name}]"])
+            for inner in dataclasses.fields(field.default_factory):  # type: ignore[arg-type]
+                write(inner, f"{field.name}__")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | int | float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{value}"
