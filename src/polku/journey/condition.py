@@ -23,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn
 
 from polku.errors import ExpressionError, nearest
 from polku.journey.model import DURATION, duration
@@ -42,7 +42,7 @@ EVERY = ("*",)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Atom:
-    """``function(touchpoints) operator number [within seconds]``; ``columns`` are the names' places (1-based) in the text."""
+    """``function(touchpoints) operator number [within seconds]``; ``columns``: the names' places (1-based) in the text."""
 
     function: Function
     touchpoints: tuple[str, ...]
@@ -108,7 +108,7 @@ MOST_NESTED = 50
 class _Token:
     kind: str
     text: str
-    at: int                             # 0-based offset
+    at: int  # 0-based offset
 
 
 class _Parser:
@@ -220,7 +220,7 @@ class _Parser:
                 message = N_("there is no {found!r}; did you mean {nearest!r}?")
             self.fail(message, token.at, found=token.text, nearest=near)
         self.place += 1
-        return cast(Function, name)
+        return name
 
     def names(self, function: Function) -> tuple[tuple[str, ...], tuple[int, ...]]:
         names: list[str] = []
@@ -259,7 +259,12 @@ class _Parser:
         if not self.word("value"):
             self.fail(N_("only .value can stand behind a touchpoint's name"), dot.at)
         if function != "sum":
-            self.fail(N_("{function} takes the touchpoint itself: write {name} without .value"), dot.at, function=function, name=name.text)
+            self.fail(
+                N_("{function} takes the touchpoint itself: write {name} without .value"),
+                dot.at,
+                function=function,
+                name=name.text,
+            )
 
     def operator(self) -> Operator:
         if self.token.kind != "operator":
@@ -284,7 +289,9 @@ class _Parser:
         found = _WITHIN.match(self.text, start)
         if not found or not DURATION.match(found[1]):
             near = self.token.text
-            self.fail(N_("{found!r} is not a duration; write for example 365d, 12h or 3 months"), self.token.at, found=near)
+            self.fail(
+                N_("{found!r} is not a duration; write for example 365d, 12h or 3 months"), self.token.at, found=near
+            )
         seconds = duration(found[1])
         if seconds <= 0:
             self.fail(N_("a window must be longer than nothing"), self.token.at)

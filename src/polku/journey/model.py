@@ -15,7 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Text = str | dict[str, str]
 
-DURATION = re.compile(r"^\s*(\d+(?:[.,]\d+)?)\s*(s|min|m|h|d|w|months?|y|years?|days?|weeks?|hours?|minutes?|seconds?)\s*$")
+DURATION = re.compile(
+    r"^\s*(\d+(?:[.,]\d+)?)\s*(s|min|m|h|d|w|months?|y|years?|days?|weeks?|hours?|minutes?|seconds?)\s*$"
+)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
 
@@ -83,13 +85,19 @@ class Target(Part):
         if not found:
             raise ValueError(f"{text!r} is not a target; write it as '>= 3 %' or '<= 40 %'")
         number = float(found[2].replace(",", "."))
-        return {"at_least": found[1] not in ("<=", "≤"), "value": number / 100 if found[3] else number, "percent": bool(found[3])}
+        return {
+            "at_least": found[1] not in ("<=", "≤"),
+            "value": number / 100 if found[3] else number,
+            "percent": bool(found[3]),
+        }
 
     def met(self, actual: float) -> bool:
         return actual >= self.value if self.at_least else actual <= self.value
 
 
-Goal = Annotated[Target, BeforeValidator(Target.read), Field(json_schema_extra={"type": ["string", "number", "object"]})]
+Goal = Annotated[
+    Target, BeforeValidator(Target.read), Field(json_schema_extra={"type": ["string", "number", "object"]})
+]
 
 
 class Match(Part):
@@ -124,9 +132,9 @@ class Touchpoint(Part):
 
     id: Id
     title: Text | None = None
-    channel: str | None = None          # web, email, social, search, ads, store, phone, chat, app, mail, partner, event
-    match: Matches = ()                 # none: planned only, drawn as such
-    fails: Matches = ()                 # events that say that the touchpoint failed (Payment Failed, Page Failed)
+    channel: str | None = None  # web, email, social, search, ads, store, phone, chat, app, mail, partner, event
+    match: Matches = ()  # none: planned only, drawn as such
+    fails: Matches = ()  # events that say that the touchpoint failed (Payment Failed, Page Failed)
     goal: Text | None = None
     actions: Texts = ()
     questions: Texts = ()
@@ -134,12 +142,12 @@ class Touchpoint(Part):
     content: Texts = ()
     tools: Names = ()
     owner: str | None = None
-    personas: Names = ()                # only for these personas; none: for all
+    personas: Names = ()  # only for these personas; none: for all
     expect: Expect | None = None
-    value: str | None = None            # the property that holds money, for example revenue
+    value: str | None = None  # the property that holds money, for example revenue
     moment_of_truth: bool = False
-    optional: bool = False              # passing it by is no deviation
-    feeling: Annotated[float, Field(ge=-2, le=2)] | None = None   # hypothesis, -2 (bad) to 2 (good)
+    optional: bool = False  # passing it by is no deviation
+    feeling: Annotated[float, Field(ge=-2, le=2)] | None = None  # hypothesis, -2 (bad) to 2 (good)
     felt: Felt | None = None
 
 
@@ -148,7 +156,7 @@ class Stage(Part):
 
     id: Id
     title: Text | None = None
-    goal: Text | None = None            # the customer's goal here
+    goal: Text | None = None  # the customer's goal here
     actions: Texts = ()
     questions: Texts = ()
     obstacles: Texts = ()
@@ -156,9 +164,9 @@ class Stage(Part):
     owner: str | None = None
     feeling: Annotated[float, Field(ge=-2, le=2)] | None = None
     touchpoints: tuple[Touchpoint, ...] = ()
-    enter: str | None = None            # when given, it alone decides who enters; see expressions.Condition
+    enter: str | None = None  # when given, it alone decides who enters; see expressions.Condition
     lapses_after: Seconds | None = None
-    active_on: Names = ()               # ids of touchpoints that count as activity; none: every touchpoint of the map
+    active_on: Names = ()  # ids of touchpoints that count as activity; none: every touchpoint of the map
     expect: Expect | None = None
 
 
@@ -168,14 +176,14 @@ class Persona(Part):
     trigger: Text | None = None
     goal: Text | None = None
     first_met: Texts = ()
-    know_before: Texts = ()             # what they want to know before they buy
+    know_before: Texts = ()  # what they want to know before they buy
     questions: Texts = ()
     obstacles: Texts = ()
     benefits: Texts = ()
     platforms: Names = ()
     why_bought: Text | None = None
     brings_back: Text | None = None
-    evidence: Text | None = None        # absent: a hypothesis
+    evidence: Text | None = None  # absent: a hypothesis
     where: str | None = None
 
 
@@ -247,7 +255,7 @@ class Journey(Part):
     subject: Literal["person", "account"] = "person"
     timezone: str = "Europe/Helsinki"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
-    window: Seconds = 30 * 86400        # the time a customer is given to go on, where a stage or touchpoint says nothing
+    window: Seconds = 30 * 86400  # the time a customer is given to go on, where a stage or touchpoint says nothing
     session_gap: Seconds = 30 * 60
     personas: dict[str, Persona] = Field(default_factory=dict)
     roles: dict[str, Role] = Field(default_factory=dict)
@@ -257,7 +265,7 @@ class Journey(Part):
     guidance: tuple[Guidance, ...] = ()
     plan: tuple[Task, ...] = ()
     competitors: tuple[Competitor, ...] = ()
-    review: str | None = None           # "every 3 months"
+    review: str | None = None  # "every 3 months"
     reviewed: dt.date | None = None
 
     def touchpoints(self) -> Iterator[tuple[int, Stage, Touchpoint]]:
@@ -287,5 +295,3 @@ class Journey(Part):
 def titled(part: Stage | Touchpoint) -> Text:
     """The title, or the id made readable where the map gives none."""
     return part.title if part.title is not None else part.id.replace("_", " ").capitalize()
-
-

@@ -42,7 +42,9 @@ def _known(name: str, language: str) -> None:
         )
     if language not in LANGUAGES:
         raise UsageError(
-            N_("The templates are written in {names}, not in {language!r}."), language=language, names=", ".join(LANGUAGES)
+            N_("The templates are written in {names}, not in {language!r}."),
+            language=language,
+            names=", ".join(LANGUAGES),
         )
 
 
