@@ -137,7 +137,7 @@ def _fill(kind: type, data: dict[str, Any], prefix: str, faults: list[str]) -> A
         field = fields[key]
         if dataclasses.is_dataclass(field.default_factory):
             if isinstance(value, dict):
-                values[key] = _fill(field.default_factory, value, f"{prefix}{key}.", faults)  # type: ignore[arg-type]
+                values[key] = _fill(field.default_factory, value, f"{prefix}{key}.", faults)
             else:
                 faults.append(f"  {prefix}{key}: is a section; write [{key}] on a line of its own")
         else:
@@ -174,7 +174,7 @@ def setting_names() -> tuple[str, ...]:
     names: list[str] = []
     for field in dataclasses.fields(Settings):
         if dataclasses.is_dataclass(field.default_factory):
-            names += [f"{field.name}.{inner.name}" for inner in dataclasses.fields(field.default_factory)]  # type: ignore[arg-type]
+            names += [f"{field.name}.{inner.name}" for inner in dataclasses.fields(field.default_factory)]
         else:
             names.append(field.name)
     return tuple(names)
@@ -201,7 +201,7 @@ def settings_text(language: str, **given: Any) -> str:
     for field in dataclasses.fields(Settings):
         if dataclasses.is_dataclass(field.default_factory):
             lines.extend(["", f"[{field.name}]"])
-            for inner in dataclasses.fields(field.default_factory):  # type: ignore[arg-type]
+            for inner in dataclasses.fields(field.default_factory):
                 write(inner, f"{field.name}__")
     return "\n".join(lines) + "\n"
 

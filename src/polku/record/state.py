@@ -1,0 +1,218 @@
+"""The state: a small SQL database for what changes in place, opened, migrated and guarded here.
+
+SQLite by default: write-ahead log, every commit on disk (``synchronous=FULL``), readers never wait for the writer.
+Another database by URL. All statements elsewhere are portable SQLAlchemy Core; what differs by dialect is here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from polku.errors import NewerProject, RecordError
+from polku.language import N_
+from polku.record import tables
+from polku.record.clock import moment, now
+
+#: The newest format that this version of Polku knows: the last migration's number.
+FORMAT = "0002"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class State:
+    """The state's database; ``read()`` and ``write()`` give connections inside a transaction.
+
+    >>> with state.write() as connection:          # doctest: +SKIP
+    ...     first = state.reserve(connection, "seq", 1000)
+    """
+
+    def __init__(self, url: str, busy: float = 60.0) -> None:
+        self.url = sa.make_url(url)
+        self.engine = _engine(self.url, busy)
+        self.sqlite = self.engine.dialect.name == "sqlite"
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view of the database; never blocks a writer, never blocked by one."""
+        with self.engine.connect() as connection:
+            if not self.sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: on disk when the block ends, or it did not happen when it raises. One at a time (SQLite)."""
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(polku_write=True)
+            try:
+                with connection.begin():
+                    yield connection
+            except sa.exc.OperationalError as fault:
+                if "locked" in str(fault) or "busy" in str(fault):
+                    raise RecordError(
+                        N_("Another process holds the state for too long ({where}). Try again when it has finished."),
+                        where=self.where,
+                    ) from fault
+                raise
+
+    @property
+    def where(self) -> str:
+        """The database for people: a path, or the URL without its password."""
+        return str(self.url.database) if self.sqlite else self.url.render_as_string(hide_password=True)
+
+    def counter(self, connection: Connection, name: str) -> int:
+        """The counter's value; 0 when it was never set."""
+        found = connection.execute(sa.select(tables.counters.c.value).where(tables.counters.c.name == name)).scalar()
+        return int(found or 0)
+
+    def set_counter(self, connection: Connection, name: str, value: int) -> None:
+        """Set a counter, in the caller's transaction."""
+        done = connection.execute(sa.update(tables.counters).where(tables.counters.c.name == name).values(value=value))
+        if done.rowcount == 0:
+            connection.execute(sa.insert(tables.counters).values(name=name, value=value))
+
+    def reserve(self, connection: Connection, name: str, count: int) -> int:
+        """Take ``count`` numbers of a counter and give the first; the row stays locked until the transaction ends."""
+        column = tables.counters.c
+        done = connection.execute(
+            sa.update(tables.counters).where(column.name == name).values(value=column.value + count)
+        )
+        if done.rowcount == 0:
+            connection.execute(sa.insert(tables.counters).values(name=name, value=count))
+            return 1
+        return self.counter(connection, name) - count + 1
+
+    def insert_many(self, connection: Connection, table: sa.Table, columns: dict[str, Sequence[Any]]) -> None:
+        """Insert rows given as columns of plain Python values; the fast way where the driver has one."""
+        if not columns or not len(next(iter(columns.values()))):
+            return
+        if self.sqlite:
+            names = ", ".join(f'"{name}"' for name in columns)
+            marks = ", ".join("?" * len(columns))
+            rows = list(zip(*columns.values(), strict=True))
+            connection.exec_driver_sql(f"insert into {table.name} ({names}) values ({marks})", rows)
+        else:
+            names_ = list(columns)
+            for at in range(0, len(columns[names_[0]]), 10_000):
+                part = [
+                    dict(zip(names_, row, strict=True))
+                    for row in zip(*(c[at : at + 10_000] for c in columns.values()), strict=True)
+                ]
+                connection.execute(sa.insert(table), part)
+
+    def meta(self, connection: Connection, name: str) -> str | None:
+        """A word that the project keeps about itself."""
+        found = connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
+        return None if found is None else str(found)
+
+    def set_meta(self, connection: Connection, name: str, value: str) -> None:
+        """Keep a word about the project, in the caller's transaction."""
+        done = connection.execute(sa.update(tables.meta).where(tables.meta.c.name == name).values(value=value))
+        if done.rowcount == 0:
+            connection.execute(sa.insert(tables.meta).values(name=name, value=value))
+
+    def format(self) -> str | None:
+        """The format on disk: the last migration that ran; None for an empty database."""
+        with self.read() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            found = connection.execute(sa.text("select version_num from alembic_version")).scalar()
+            return None if found is None else str(found)
+
+    def migrate(self, backups: Path) -> Path | None:
+        """Bring the database to this version's format; an older one is copied to ``backups`` first.
+
+        Returns the backup's path when one was made. Raises NewerProject when a newer Polku wrote it.
+        """
+        current = self.format()
+        if current == FORMAT:
+            return None
+        if current is not None and current > FORMAT:
+            raise NewerProject(
+                N_(
+                    "This project was written by a newer Polku (its format is {found}, this version knows {known}). "
+                    "Install the newer version, or restore a backup from {backups}."
+                ),
+                found=current,
+                known=FORMAT,
+                backups=str(backups),
+            )
+        backup = self.backup(backups, f"format-{current}") if current is not None else None
+        self.migrate_to(FORMAT)
+        return backup
+
+    def migrate_to(self, revision: str) -> None:
+        """Run Alembic's migrations up or down to ``revision``, in one transaction."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        with self.write() as connection:
+            config.attributes["connection"] = connection
+            if revision < (self._stamped(connection) or ""):
+                command.downgrade(config, revision)
+            else:
+                command.upgrade(config, revision)
+
+    def _stamped(self, connection: Connection) -> str | None:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.execute(sa.text("select version_num from alembic_version")).scalar()
+        return None if found is None else str(found)
+
+    def backup(self, folder: Path, why: str) -> Path | None:
+        """A consistent copy of the database in ``folder``; None where the database is a server's, which has its own."""
+        if not self.sqlite or not self.url.database:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp = moment(now()).strftime("%Y%m%dT%H%M%S%f")
+        target = folder / f"state-{stamp}-{why}.db"
+        partial = target.with_suffix(".partial")
+        source = sqlite3.connect(self.url.database)
+        copy = sqlite3.connect(partial)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+            source.close()
+        shutil.move(partial, target)
+        return target
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def _engine(url: sa.URL, busy: float) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": busy, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # The driver's own transaction handling starts too late for a consistent read; SQLAlchemy begins explicitly.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("pragma journal_mode=wal")
+        cursor.execute("pragma synchronous=full")
+        cursor.execute("pragma foreign_keys=on")
+        cursor.execute("pragma temp_store=memory")
+        cursor.execute("pragma cache_size=-65536")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("polku_write")
+        connection.exec_driver_sql("begin immediate" if write else "begin")
+
+    return engine
