@@ -318,24 +318,34 @@ def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-de
     return out[:n].copy()
 
 
+# columns of `current`
+C_STAGE, C_LAPSED, C_SINCE, C_EVENTS, C_FIRST, C_LAST, C_VALUE, CURRENT = 0, 1, 2, 3, 4, 5, 6, 7
+
+
 @nb.njit(cache=True, nogil=True)
-def current(columns, rules, as_of):  # type: ignore[no-untyped-def]
-    """Where everyone stands at ``as_of``: int64[C, 3] of stage (-1 outside), lapsed (0, 1), time of the last change (-1 none)."""
+def current(columns, rules, paying, as_of):  # type: ignore[no-untyped-def]
+    """Where everyone stands at ``as_of``: int64[C, CURRENT].
+
+    Stage (-1 outside), lapsed (0, 1), time of the last change (-1 none), events, times of the first and the last (-1 none),
+    and the values of ``paying`` (bool[T]) touchpoints in ten-thousandths. Those to skip stand outside with 0 events.
+    """
     customers = len(columns.offsets) - 1
-    out = np.empty((customers, 3), np.int64)
+    out = np.empty((customers, CURRENT), np.int64)
     state = np.empty(FIXED + PER_ATOM * len(rules.atom_kind), np.int64)
     moves = np.empty((MOST_MOVES, MOVE), np.int64)
     for c in range(customers):
         clear(state)
         since = np.int64(-1)
-        i = columns.offsets[c]
-        end = columns.offsets[c + 1]
+        value = np.int64(0)
+        start = columns.offsets[c]
+        end = start if columns.skip[c] else columns.offsets[c + 1]
+        i = start
         while True:
             upto = as_of
             if i < end and np.int64(columns.time[i]) <= as_of:
                 upto = np.int64(columns.time[i])
             else:
-                i = end
+                end = i
             while True:
                 moment = next_moment(state, rules, columns.time)
                 if moment > upto:
@@ -348,8 +358,45 @@ def current(columns, rules, as_of):  # type: ignore[no-untyped-def]
             found = on_event(state, rules, columns, i, moves)
             if found > 0:
                 since = moves[found - 1, TIME]
+            touchpoint = rules.code_touchpoint[columns.code[i]]
+            if touchpoint >= 0 and paying[touchpoint] and len(columns.value) > 0:
+                value += money(columns.value[i])
             i += 1
-        out[c, 0] = state[STAGE]
-        out[c, 1] = state[LAPSED]
-        out[c, 2] = since
+        out[c, C_STAGE] = state[STAGE]
+        out[c, C_LAPSED] = state[LAPSED]
+        out[c, C_SINCE] = since
+        out[c, C_EVENTS] = end - start
+        out[c, C_FIRST] = np.int64(columns.time[start]) if end > start else -1
+        out[c, C_LAST] = np.int64(columns.time[end - 1]) if end > start else -1
+        out[c, C_VALUE] = value
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def holding(columns, rules, as_of):  # type: ignore[no-untyped-def]
+    """bool[C]: for whom the condition of stage 0 of ``rules`` holds at ``as_of`` (segments are compiled as such a stage)."""
+    customers = len(columns.offsets) - 1
+    out = np.zeros(customers, np.bool_)
+    state = np.empty(FIXED + PER_ATOM * len(rules.atom_kind), np.int64)
+    for c in range(customers):
+        if columns.skip[c]:
+            continue
+        clear(state)
+        state[NOW] = as_of
+        for i in range(columns.offsets[c], columns.offsets[c + 1]):
+            time = np.int64(columns.time[i])
+            if time > as_of:
+                break
+            touchpoint = rules.code_touchpoint[columns.code[i]]
+            if touchpoint < 0:
+                continue
+            for a in range(len(rules.atom_kind)):
+                if rules.atom_touchpoint[a, touchpoint]:
+                    at = FIXED + PER_ATOM * a
+                    state[at + LATEST] = time
+                    if rules.atom_window[a] == 0 or time + rules.atom_window[a] >= as_of:
+                        state[at + COUNT] += 1
+                        if len(columns.value) > 0:
+                            state[at + TOTAL] += money(columns.value[i])
+        out[c] = _holds(state, rules, 0)
     return out

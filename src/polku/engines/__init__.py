@@ -1,0 +1,1 @@
+"""Where kernels run: threads on one machine."""

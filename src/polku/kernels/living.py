@@ -1,0 +1,343 @@
+"""The numbers of the living map: one pass over a bucket, from the fold of every customer to counts that add up.
+
+:func:`follow` folds one customer and notes what the figures need in a small ``Notes``; :func:`count` adds the notes to the
+bucket's counts, :func:`is_member` tells from the same notes whether the customer stands behind one number. Both ask the
+same small questions (:func:`stage_outcome`, :func:`touch_outcome`), so a number and its list cannot differ.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from polku.kernels.columns import Columns
+from polku.kernels.fold import (
+    ENTERED, FIXED, FROM, KIND, LAPSED, LAPSED_KIND, MOST_MOVES, MOVE, PER_ATOM, STAGE, TIME, TO, Rules,
+    clear, money, next_moment, on_event, on_moment,
+)  # fmt: skip
+
+I64 = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
+
+# outcomes of "did they go on"
+NOT_HERE, DROPPED, WENT_ON, PENDING, AHEAD, LAST_STAGE = -1, 0, 1, 2, 3, 4
+
+# columns of the stage counts
+(
+    S_NOW, S_LAPSED, S_REACHED, S_ENTERED, S_WENT_ON, S_DROPPED, S_PENDING, S_LAPSED_IN, S_WON_BACK, S_SKIPPED,
+    STAGE_COUNTS,
+) = range(11)  # fmt: skip
+# columns of the touchpoint counts
+(
+    T_REACHED, T_ENTERED, T_WENT_ON, T_DROPPED, T_PENDING, T_AHEAD, T_FAILED, T_TRIED, T_PASSED, T_MISSING,
+    T_EVENTS, T_ORDERS, T_VALUE, TOUCH_COUNTS,
+) = range(14)  # fmt: skip
+ON_MAP, OUTSIDE, TOTALS = 0, 1, 2
+# kinds of members
+OF_STAGE, OF_TOUCHPOINT, OF_MAP = 0, 1, 2
+
+
+class Ask(NamedTuple):
+    """What is asked of a map: the period [start, end), the moment, the times given to go on; seconds since 1970."""
+
+    start: int
+    end: int
+    as_of: int
+    stage_within: I64        # [S]
+    touch_within: I64        # [T]
+    fails: npt.NDArray[np.int16]   # [codes] touchpoint that the code says has failed, -1 none
+
+
+class Notes(NamedTuple):
+    """What one customer's fold leaves behind; times in seconds, -1 for never."""
+
+    entered: I64             # [S] when the stage was entered
+    lapsed_in: I64           # [S] 1: lapsed from it in the period
+    won_in: I64              # [S] 1: won back in the period
+    first: I64               # [T] the first meeting ever
+    met: I64                 # [T] the first meeting in the period
+    met_stage: I64           # [T] the customer's stage just before that meeting
+    failed: I64              # [T] 1: failed in the period
+    passed: I64              # [T] left its stage (entered in the period) 1: having met it, 2: without
+
+
+@nb.njit(cache=True, nogil=True)
+def new_notes(stages, touchpoints):  # type: ignore[no-untyped-def]
+    return Notes(
+        np.empty(stages, np.int64), np.empty(stages, np.int64), np.empty(stages, np.int64),
+        np.empty(touchpoints, np.int64), np.empty(touchpoints, np.int64), np.empty(touchpoints, np.int64),
+        np.empty(touchpoints, np.int64), np.empty(touchpoints, np.int64),
+    )  # fmt: skip
+
+
+@nb.njit(cache=True, nogil=True)
+def _note_moves(notes, rules, ask, moves, found):  # type: ignore[no-untyped-def]
+    for m in range(found):
+        time = moves[m, TIME]
+        kind = moves[m, KIND]
+        before = moves[m, FROM]
+        inside = ask.start <= time < ask.end
+        if kind == ENTERED:
+            notes.entered[moves[m, TO]] = time
+            if before >= 0 and ask.start <= notes.entered[before] < ask.end:
+                for t in range(len(rules.stage_of)):
+                    if rules.stage_of[t] == before:
+                        notes.passed[t] = 1 if notes.first[t] >= 0 else 2
+        elif inside:
+            if kind == LAPSED_KIND:
+                notes.lapsed_in[before] = 1
+            else:
+                notes.won_in[before] = 1
+
+
+@nb.njit(cache=True, nogil=True)
+def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[no-untyped-def]
+    """Fold customer ``c`` up to the moment; notes what happened and adds events and values to ``touch`` (int64[T, ...])."""
+    clear(state)
+    notes.entered[:] = -1
+    notes.lapsed_in[:] = 0
+    notes.won_in[:] = 0
+    notes.first[:] = -1
+    notes.met[:] = -1
+    notes.met_stage[:] = -1
+    notes.failed[:] = 0
+    notes.passed[:] = 0
+    valued = len(columns.value) > 0
+    i = columns.offsets[c]
+    end = columns.offsets[c + 1]
+    due = next_moment(state, rules, columns.time)
+    while i < end:
+        time = np.int64(columns.time[i])
+        if time > ask.as_of:
+            break
+        while due <= time:
+            found = on_moment(state, rules, columns, due, moves)
+            if found > 0:
+                _note_moves(notes, rules, ask, moves, found)
+            due = next_moment(state, rules, columns.time)
+        code = columns.code[i]
+        inside = ask.start <= time < ask.end
+        touchpoint = rules.code_touchpoint[code]
+        if touchpoint >= 0:
+            if notes.first[touchpoint] < 0:
+                notes.first[touchpoint] = time
+            if inside:
+                if notes.met[touchpoint] < 0:
+                    notes.met[touchpoint] = time
+                    notes.met_stage[touchpoint] = state[STAGE]
+                touch[touchpoint, T_EVENTS] += 1
+                if valued and not np.isnan(columns.value[i]):
+                    touch[touchpoint, T_ORDERS] += 1
+                    touch[touchpoint, T_VALUE] += money(columns.value[i])
+            found = on_event(state, rules, columns, i, moves)
+            if found > 0:
+                _note_moves(notes, rules, ask, moves, found)
+            due = next_moment(state, rules, columns.time)
+        if inside and ask.fails[code] >= 0:
+            notes.failed[ask.fails[code]] = 1
+        i += 1
+    while due <= ask.as_of:
+        found = on_moment(state, rules, columns, due, moves)
+        if found > 0:
+            _note_moves(notes, rules, ask, moves, found)
+        due = next_moment(state, rules, columns.time)
+
+
+@nb.njit(cache=True, nogil=True)
+def next_entry(notes, stage):  # type: ignore[no-untyped-def]
+    """When a stage further right was entered first; -1 never. Customers only move right, so the nearest is the first."""
+    for s in range(stage + 1, len(notes.entered)):
+        if notes.entered[s] >= 0:
+            return notes.entered[s]
+    return np.int64(-1)
+
+
+@nb.njit(cache=True, nogil=True)
+def _outcome(start, within, following, as_of):  # type: ignore[no-untyped-def]
+    if start + within > as_of:
+        return PENDING
+    if 0 <= following <= start + within:
+        return WENT_ON
+    return DROPPED
+
+
+@nb.njit(cache=True, nogil=True)
+def stage_outcome(notes, ask, s):  # type: ignore[no-untyped-def]
+    """Of a customer who entered stage ``s`` in the period: went on, dropped, pending; or not here, or no stage follows."""
+    entered = notes.entered[s]
+    if entered < 0 or entered < ask.start or entered >= ask.end:
+        return NOT_HERE
+    if s == len(notes.entered) - 1:
+        return LAST_STAGE
+    return _outcome(entered, ask.stage_within[s], next_entry(notes, s), ask.as_of)
+
+
+@nb.njit(cache=True, nogil=True)
+def touch_outcome(notes, rules, ask, t):  # type: ignore[no-untyped-def]
+    """The same of touchpoint ``t``, from the first meeting in the period; AHEAD: stood further right when they met it."""
+    met = notes.met[t]
+    stage = np.int64(rules.stage_of[t])
+    if met < 0:
+        return NOT_HERE
+    if notes.met_stage[t] > stage:
+        return AHEAD
+    if stage == len(notes.entered) - 1:
+        return LAST_STAGE
+    return _outcome(met, ask.touch_within[t], next_entry(notes, stage), ask.as_of)
+
+
+@nb.njit(cache=True, nogil=True)
+def is_member(notes, rules, ask, state, kind, index, what):  # type: ignore[no-untyped-def]
+    """Whether the customer of ``notes`` stands behind number ``what`` of stage or touchpoint ``index``."""
+    if kind == OF_MAP:
+        on_map = False
+        for t in range(len(notes.first)):
+            on_map |= notes.first[t] >= 0
+        return on_map if what == ON_MAP else not on_map
+    if kind == OF_STAGE:
+        if what == S_NOW:
+            return state[STAGE] == index and state[LAPSED] == 0
+        if what == S_LAPSED:
+            return state[STAGE] == index and state[LAPSED] != 0
+        if what == S_REACHED:
+            return 0 <= notes.entered[index] < ask.end
+        if what == S_LAPSED_IN:
+            return notes.lapsed_in[index] == 1
+        if what == S_WON_BACK:
+            return notes.won_in[index] == 1
+        if what == S_SKIPPED:
+            return notes.entered[index] < 0 and next_entry(notes, index) >= 0
+        outcome = stage_outcome(notes, ask, index)
+        if what == S_ENTERED:
+            return outcome != NOT_HERE
+        if what == S_WENT_ON:
+            return outcome == WENT_ON
+        if what == S_DROPPED:
+            return outcome == DROPPED
+        return outcome == PENDING
+    if what == T_REACHED:
+        return 0 <= notes.first[index] < ask.end
+    if what == T_FAILED:
+        return notes.failed[index] == 1
+    if what == T_TRIED:
+        return notes.failed[index] == 1 or notes.met[index] >= 0
+    if what == T_PASSED:
+        return notes.passed[index] != 0
+    if what == T_MISSING:
+        return notes.passed[index] == 2
+    outcome = touch_outcome(notes, rules, ask, index)
+    if what == T_ENTERED:
+        return outcome != NOT_HERE
+    if what == T_WENT_ON:
+        return outcome == WENT_ON
+    if what == T_DROPPED:
+        return outcome == DROPPED
+    if what == T_AHEAD:
+        return outcome == AHEAD
+    return outcome == PENDING
+
+
+@nb.njit(cache=True, nogil=True)
+def living(columns, rules, ask):  # type: ignore[no-untyped-def]
+    """Counts of a bucket.
+
+    Returns stage counts int64[S, STAGE_COUNTS], touchpoint counts int64[T, TOUCH_COUNTS], totals int64[TOTALS], and the
+    seconds to the next stage of those who went on: uint32[S, C] and uint32[T, C], of which the first ``*_WENT_ON`` count.
+    """
+    stages = len(rules.lapse)
+    touchpoints = len(rules.stage_of)
+    customers = len(columns.offsets) - 1
+    stage = np.zeros((stages, STAGE_COUNTS), np.int64)
+    touch = np.zeros((touchpoints, TOUCH_COUNTS), np.int64)
+    totals = np.zeros(TOTALS, np.int64)
+    stage_times = np.empty((stages, customers), np.uint32)
+    touch_times = np.empty((touchpoints, customers), np.uint32)
+    state = np.empty(FIXED + PER_ATOM * len(rules.atom_kind), np.int64)
+    moves = np.empty((MOST_MOVES, MOVE), np.int64)
+    notes = new_notes(stages, touchpoints)
+    for c in range(customers):
+        first = columns.offsets[c]
+        if columns.skip[c] or first == columns.offsets[c + 1] or np.int64(columns.time[first]) > ask.as_of:
+            continue
+        follow(columns, rules, ask, c, state, moves, notes, touch)
+        here = state[STAGE]
+        if here >= 0:
+            stage[here, S_NOW if state[LAPSED] == 0 else S_LAPSED] += 1
+        following = np.int64(-1)
+        for back in range(stages):
+            s = stages - 1 - back
+            entered = notes.entered[s]
+            if entered < 0:
+                if following >= 0:
+                    stage[s, S_SKIPPED] += 1
+                continue
+            if entered < ask.end:
+                stage[s, S_REACHED] += 1
+                if entered >= ask.start:
+                    stage[s, S_ENTERED] += 1
+                    outcome = stage_outcome(notes, ask, s)
+                    if outcome == WENT_ON:
+                        stage_times[s, stage[s, S_WENT_ON]] = following - entered
+                        stage[s, S_WENT_ON] += 1
+                    elif outcome == DROPPED:
+                        stage[s, S_DROPPED] += 1
+                    elif outcome == PENDING:
+                        stage[s, S_PENDING] += 1
+            stage[s, S_LAPSED_IN] += notes.lapsed_in[s]
+            stage[s, S_WON_BACK] += notes.won_in[s]
+            following = entered
+        on_map = False
+        for t in range(touchpoints):
+            if notes.failed[t] == 1:
+                touch[t, T_FAILED] += 1
+                if notes.met[t] < 0:
+                    touch[t, T_TRIED] += 1
+            if notes.passed[t] != 0:
+                touch[t, T_PASSED] += 1
+                if notes.passed[t] == 2:
+                    touch[t, T_MISSING] += 1
+            if notes.first[t] < 0:
+                continue
+            on_map = True
+            if notes.first[t] < ask.end:
+                touch[t, T_REACHED] += 1
+            if notes.met[t] < 0:
+                continue
+            touch[t, T_TRIED] += 1
+            touch[t, T_ENTERED] += 1
+            outcome = touch_outcome(notes, rules, ask, t)
+            if outcome == WENT_ON:
+                touch_times[t, touch[t, T_WENT_ON]] = next_entry(notes, np.int64(rules.stage_of[t])) - notes.met[t]
+                touch[t, T_WENT_ON] += 1
+            elif outcome == DROPPED:
+                touch[t, T_DROPPED] += 1
+            elif outcome == PENDING:
+                touch[t, T_PENDING] += 1
+            elif outcome == AHEAD:
+                touch[t, T_AHEAD] += 1
+        totals[ON_MAP if on_map else OUTSIDE] += 1
+    return stage, touch, totals, stage_times, touch_times
+
+
+@nb.njit(cache=True, nogil=True)
+def members(columns, rules, ask, kind, index, what):  # type: ignore[no-untyped-def]
+    """bool[C]: who stands behind one number of the living map."""
+    customers = len(columns.offsets) - 1
+    out = np.zeros(customers, np.bool_)
+    touch = np.zeros((len(rules.stage_of), TOUCH_COUNTS), np.int64)
+    state = np.empty(FIXED + PER_ATOM * len(rules.atom_kind), np.int64)
+    moves = np.empty((MOST_MOVES, MOVE), np.int64)
+    notes = new_notes(len(rules.lapse), len(rules.stage_of))
+    for c in range(customers):
+        first = columns.offsets[c]
+        if columns.skip[c] or first == columns.offsets[c + 1] or np.int64(columns.time[first]) > ask.as_of:
+            continue
+        follow(columns, rules, ask, c, state, moves, notes, touch)
+        out[c] = is_member(notes, rules, ask, state, kind, index, what)
+    return out
+
+
+__all__ = ["Ask", "Columns", "Notes", "Rules", "follow", "living", "members"]

@@ -1,0 +1,211 @@
+"""What a measure looks at: trails, the map's rules, the moment, the period, and the customers that a filter lets through."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from polku.engines.threads import over_buckets
+from polku.errors import MeasureError, nearest
+from polku.journey.model import Journey
+from polku.journey.where import parse_where
+from polku.kernels import fold
+from polku.kernels.columns import Columns, columns
+from polku.language import N_
+from polku.measures.result import Period
+from polku.measures.rules import rules_of, segment_rules
+from polku.trails.layout import Bucket, Trails, moment
+
+if TYPE_CHECKING:
+    from polku.record.project import Project
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+P = TypeVar("P")
+EVER = Period()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class View:
+    """Trails as one question sees them. Times are whole seconds since 1970, UTC; ``start`` inclusive, ``end`` exclusive."""
+
+    trails: Trails
+    journey: Journey
+    rules: fold.Rules
+    columns: tuple[Columns, ...]
+    as_of: int
+    period: Period
+    start: int
+    end: int
+    persona: str | None = None
+    segment: str | None = None
+    given_as_of: bool = False
+    profiles: pa.Table | None = None
+    project: Any = None
+
+    @property
+    def moment(self) -> dt.datetime:
+        return moment(self.as_of)
+
+    def map(self, work: Callable[[Columns], P]) -> list[P]:
+        """``work`` over every bucket, on threads, in the buckets' order."""
+        return over_buckets(work, self.columns)
+
+    def only(self, members: Iterable[Mask]) -> View:
+        """The same view of some customers: ``members`` is a bool[C] a bucket."""
+        kept = tuple(c._replace(skip=_frozen(c.skip | ~m)) for c, m in zip(self.columns, members, strict=True))
+        return dataclasses.replace(self, columns=kept)
+
+    def during(self, period: Period) -> View:
+        """The same view of another period."""
+        start, end = bounds(period, self.as_of)
+        return dataclasses.replace(self, period=period, start=start, end=end)
+
+    def paying(self) -> Mask:
+        """bool[T]: touchpoints whose values are money: those that declare a ``value``, or all when none does."""
+        declared = np.array([t.value is not None for _, _, t in self.journey.touchpoints()], np.bool_)
+        if not declared.any():
+            declared[:] = True
+        return _frozen(declared)
+
+    def touchpoint(self, id: str) -> int:
+        """The number of a touchpoint of the map. Raises MeasureError with the nearest name."""
+        return known(id, self.journey.touchpoint_ids, N_("There is no touchpoint {name!r} in this map.{meant} It has: {known}."))
+
+    def stage(self, id: str) -> int:
+        return known(id, self.journey.stage_ids, N_("There is no stage {name!r} in this map.{meant} It has: {known}."))
+
+
+def known(name: str, names: Iterable[str], message: str) -> int:
+    """The place of ``name`` among ``names``; MeasureError says what there is, and the nearest."""
+    all_names = list(names)
+    if name in all_names:
+        return all_names.index(name)
+    near = nearest(name, all_names)
+    raise MeasureError(message, name=name, meant=f" → {near}?" if near else "", known=", ".join(all_names), nearest=near)
+
+
+def _frozen(mask: Mask) -> Mask:
+    mask.flags.writeable = False
+    return mask
+
+
+def seconds(when: dt.datetime) -> int:
+    """Whole seconds since 1970 of an aware moment; a part of a second counts as begun.
+
+    >>> seconds(dt.datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=dt.UTC))
+    1
+    """
+    if when.tzinfo is None:
+        raise MeasureError(N_("{when} has no time zone; a period's ends and a moment need one."), when=when.isoformat())
+    return int(-(-(when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(seconds=1)))
+
+
+def bounds(period: Period, as_of: int) -> tuple[int, int]:
+    """[start, end) in seconds: open ends reach from the beginning to just behind the moment."""
+    start = 0 if period.start is None else max(0, seconds(period.start))
+    end = as_of + 1 if period.end is None else min(seconds(period.end), as_of + 1)
+    if period.start is not None and period.end is not None and period.start >= period.end:
+        raise MeasureError(
+            N_("The period ends ({end}) before it begins ({start})."), start=period.start.isoformat(), end=period.end.isoformat()
+        )
+    return start, max(start, end)
+
+
+def columns_of(bucket: Bucket) -> Columns:
+    """A bucket's columns as kernels take them, without a copy."""
+    return columns(
+        bucket.offsets, bucket.time, bucket.code, micros=bucket.micros, page=bucket.page, origin=bucket.origin,
+        session=bucket.session, value=bucket.value, skip=bucket.masked,
+    )  # fmt: skip
+
+
+def view_of(
+    source: Project | Trails,
+    journey: Journey | None = None,
+    *,
+    period: Period = EVER,
+    persona: str | None = None,
+    segment: str | None = None,
+    as_of: dt.datetime | None = None,
+    profiles: pa.Table | None = None,
+) -> View:
+    """The view of a project (its trails refreshed, its map, its profiles), or of trails with their map.
+
+    ``profiles`` has ``customer`` int64 and ``traits`` as JSON text; a persona is found by its ``where`` over them.
+    Raises MeasureError for a persona or segment that the map lacks, and for a persona without a ``where``.
+    """
+    project: Any = None
+    if isinstance(source, Trails):
+        trails = source
+        if journey is None:
+            raise MeasureError(N_("Trails alone do not say what the stages are; give their journey as well."))
+    else:
+        from polku.trails import open_trails
+
+        project = source
+        trails = open_trails(source)
+        journey = journey or source.journey()
+    at = seconds(as_of) if as_of is not None else seconds(trails.as_of)
+    start, end = bounds(period, at)
+    view = View(
+        trails, journey, rules_of(journey, trails.tables), tuple(columns_of(b) for b in trails.buckets if b.customers),
+        at, period, start, end, persona, segment, as_of is not None, profiles, project,
+    )  # fmt: skip
+    if persona is not None:
+        view = view.only(persona_masks(view, persona))
+    if segment is not None:
+        view = view.only(segment_masks(view, segment))
+    return view
+
+
+def persona_masks(view: View, persona: str) -> list[Mask]:
+    """bool[C] a bucket: whose traits meet the persona's ``where``."""
+    names = list(view.journey.personas)
+    known(persona, names, N_("There is no persona {name!r} in this map.{meant} It has: {known}."))
+    where = view.journey.personas[persona].where
+    if where is None:
+        raise MeasureError(N_("The persona {persona!r} has no `where`, so nobody can be told to be one."), persona=persona)
+    profiles = view.profiles
+    if profiles is None and view.project is not None:
+        profiles = view.project.profiles()
+    if profiles is None:
+        raise MeasureError(N_("Nothing is known of the customers' traits, so personas cannot be told apart."))
+    members = matching(profiles, where)
+    return [np.isin(b.customer, members, kind="sort") for b in view.trails.buckets if b.customers]
+
+
+def matching(profiles: pa.Table, where: str) -> npt.NDArray[np.int64]:
+    """Customers (ascending) whose traits meet ``where``, by DuckDB over the profiles."""
+    with duckdb.connect() as connection:
+        connection.register("profiles", profiles)
+        sql = parse_where(where).to_duckdb(PROFILE_COLUMNS)
+        found = connection.execute(f"select customer from ({PROFILES}) where {sql} order by customer").fetchnumpy()
+    return np.asarray(found["customer"], np.int64)
+
+
+#: A profile stands in for an event, so that one language serves both: it has traits and nothing else.
+PROFILE_COLUMNS = {name: name for name in ("event", "source", "channel", "value", "properties", "context", "traits")}
+PROFILES = (
+    "select customer, traits::varchar as traits, null::varchar as event, null::varchar as source, null::varchar as channel,"
+    " null::double as value, null::varchar as properties, null::varchar as context from profiles"
+)
+
+
+def segment_masks(view: View, segment: str) -> list[Mask]:
+    """bool[C] a bucket: for whom the segment's condition holds at the moment."""
+    names = list(view.journey.segments)
+    known(segment, names, N_("There is no segment {name!r} in this map.{meant} It has: {known}."))
+    rules = segment_rules(view.journey.segments[segment], view.journey, view.trails.tables)
+    return view.map(functools.partial(_holding, rules, view.as_of))
+
+
+def _holding(rules: fold.Rules, as_of: int, bucket: Columns) -> Mask:
+    return np.asarray(fold.holding(bucket, rules, as_of))
