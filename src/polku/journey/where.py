@@ -286,10 +286,9 @@ class _Reader:
             self.fail(N_("write a place inside JSON with dots, such as properties.size"), node)
         if isinstance(node, exp.Null):
             self.fail(N_("write is null or is not null"), node)
-        if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous):
-            name = node.sql_name().lower()
-        else:
-            name = node.sql("duckdb")
+        name = node.sql("duckdb")
+        if isinstance(node, exp.Func):
+            name = (str(node.this) if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
         self.fail(N_("{found} is not part of where"), node, found=name if len(name) <= 60 else name[:57] + "...")
 
     def number(self, node: exp.Literal, sign: float) -> Literal:
