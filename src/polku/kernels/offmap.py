@@ -7,36 +7,36 @@ import numpy as np
 
 
 @nb.njit(cache=True, nogil=True)
-def off_map(columns, off, start, end, pages):  # type: ignore[no-untyped-def]
-    """Counts of the events whose code is ``off`` the map (bool[codes]) with time in [start, end).
+def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyped-def]
+    """Counts of the events off the map, by ``group`` of their code (int32[codes], -1 on the map), with time in [start, end).
 
-    Returns int64[codes, 2] (events, customers) and int64[pages, 2] of the page views among them.
+    Returns int64[groups, 2] (events, customers) and int64[pages, 2] of the page views among them.
     """
-    by_code = np.zeros((len(off), 2), np.int64)
+    by_group = np.zeros((groups, 2), np.int64)
     by_page = np.zeros((pages, 2), np.int64)
-    code_seen = np.full(len(off), -1, np.int64)
+    group_seen = np.full(groups, -1, np.int64)
     page_seen = np.full(pages, -1, np.int64)
     for c in range(len(columns.offsets) - 1):
         if columns.skip[c]:
             continue
         for i in range(columns.offsets[c], columns.offsets[c + 1]):
-            code = columns.code[i]
-            if not off[code]:
+            g = group[columns.code[i]]
+            if g < 0:
                 continue
             time = np.int64(columns.time[i])
             if time < start or time >= end:
                 continue
-            by_code[code, 0] += 1
-            if code_seen[code] != c:
-                code_seen[code] = c
-                by_code[code, 1] += 1
+            by_group[g, 0] += 1
+            if group_seen[g] != c:
+                group_seen[g] = c
+                by_group[g, 1] += 1
             page = columns.page[i]
             if page > 0:
                 by_page[page, 0] += 1
                 if page_seen[page] != c:
                     page_seen[page] = c
                     by_page[page, 1] += 1
-    return by_code, by_page
+    return by_group, by_page
 
 
 @nb.njit(cache=True, nogil=True)

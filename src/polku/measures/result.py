@@ -50,6 +50,7 @@ class Rate:
     behind: str | None = None            # those in the numerator
     behind_not: str | None = None        # those in the denominator who did not
     behind_pending: str | None = None
+    why: str | None = None               # why there can be no rate at all ("no stage follows"), whatever the counts
 
     @property
     def value(self) -> float | None:
@@ -57,6 +58,8 @@ class Rate:
 
     @property
     def reason(self) -> str | None:
+        if self.why is not None:
+            return self.why
         if self.denominator == 0:
             return N_("nobody has had their time yet") if self.pending else N_("nobody came here in this period")
         if self.denominator < ENOUGH:

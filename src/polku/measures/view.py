@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
@@ -21,6 +22,7 @@ from polku.kernels import fold
 from polku.kernels.columns import Columns, columns
 from polku.language import N_
 from polku.measures.result import Period
+from polku.measures.selectors import Maker, selector_maker
 from polku.measures.rules import rules_of, segment_rules
 from polku.trails.layout import Bucket, Trails, moment
 
@@ -49,6 +51,21 @@ class View:
     given_as_of: bool = False
     profiles: pa.Table | None = None
     project: Any = None
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """The buckets that ``columns`` are of, in the same order."""
+        return tuple(b for b in self.trails.buckets if b.customers)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.journey.timezone)
+
+    @property
+    def select(self) -> Maker:
+        """Writes the selectors of this view's numbers: its period and filters, and its moment where one was given."""
+        at = moment(self.as_of).strftime("%Y%m%dT%H%M%SZ") if self.given_as_of else None
+        return selector_maker(self.period, self.zone, {"persona": self.persona, "segment": self.segment, "as_of": at})
 
     @property
     def moment(self) -> dt.datetime:
@@ -179,7 +196,7 @@ def persona_masks(view: View, persona: str) -> list[Mask]:
     if profiles is None:
         raise MeasureError(N_("Nothing is known of the customers' traits, so personas cannot be told apart."))
     members = matching(profiles, where)
-    return [np.isin(b.customer, members, kind="sort") for b in view.trails.buckets if b.customers]
+    return [np.isin(b.customer, members, kind="sort") for b in view.buckets]
 
 
 def matching(profiles: pa.Table, where: str) -> npt.NDArray[np.int64]:
