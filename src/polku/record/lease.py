@@ -1,7 +1,7 @@
 """Who may write: one holder of a name at a time, told who it is when it is another, taken over when the holder dies.
 
-On one machine a file lock decides: the system lets go of it at whatever end its process meets, also ``kill -9``. Between
-machines that share a state (PostgreSQL) the row with its expiry decides, and the holder renews it while it works.
+On one machine a file lock decides: the system lets go of it at whatever end its process meets, also ``kill -9``.
+Between machines that share a state (PostgreSQL) the row with its expiry decides, and the holder renews it.
 """
 
 from __future__ import annotations

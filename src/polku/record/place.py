@@ -49,7 +49,7 @@ class Place:
             target = self.folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             settle(local)
-            os.replace(local, target)
+            local.replace(target)
             return
         with local.open("rb") as source, self.fs.open_output_stream(self.at(relative)) as target_stream:
             while block := source.read(1 << 22):
