@@ -26,7 +26,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Literal, NoReturn
 
 from polku.errors import ExpressionError, nearest
-from polku.journey.model import DURATION, duration
+from polku.journey.values import DURATION, duration
 from polku.language import N_
 
 Function = Literal["count", "sum", "days_since"]

@@ -2,271 +2,341 @@
 
 The map knows nothing of events on disk, trails or measures. Everything that runs on it reads these classes.
 Texts are one string, or one string a language: ``{fi: Ensimmäinen tilaus, en: First order}``.
+
+A journey never changes: its parts are frozen, its lists are tuples, its mappings are ``Frozen``; it has a hash.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
-Text = str | dict[str, str]
+from polku.journey import values
+from polku.journey.values import DURATION as DURATION
+from polku.journey.values import Frozen as Frozen
+from polku.journey.values import duration as duration
+from polku.journey.values import freeze, one_or_many, share
 
-DURATION = re.compile(
-    r"^\s*(\d+(?:[.,]\d+)?)\s*(s|min|m|h|d|w|months?|y|years?|days?|weeks?|hours?|minutes?|seconds?)\s*$"
-)
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
-
-
-def duration(text: str | int | float) -> int:
-    """Seconds of a duration such as ``30m``, ``4h``, ``7d``, ``2w``, ``3 months`` (30 days each), ``1y`` (365 days).
-
-    >>> duration("7d"), duration("4h"), duration("3 months")
-    (604800, 14400, 7776000)
-    """
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return int(text)
-    found = DURATION.match(str(text))
-    if not found:
-        raise ValueError(f"{text!r} is not a duration; write a number and s, min, h, d, w, months or y, for example 7d")
-    number, unit = float(found[1].replace(",", ".")), found[2]
-    size = 30 * 86400 if unit.startswith("month") else SECONDS[unit[0]]
-    return int(number * size)
-
-
-def share(text: str | int | float) -> float:
-    """A share of 0 to 1 from ``12 %``, ``12%``, ``0.12``.
-
-    >>> share("12 %"), share("2,5 %"), share(0.3)
-    (0.12, 0.025, 0.3)
-    """
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        value = float(text)
-    else:
-        found = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", str(text))
-        if not found:
-            raise ValueError(f"{text!r} is not a share; write it as 12 % or 0.12")
-        value = float(found[1].replace(",", ".")) / (100 if found[2] else 1)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{text!r} is not between 0 % and 100 %")
-    return value
-
-
-def one_or_many(value: Any) -> Any:
-    return value if isinstance(value, (list, tuple)) else (value,)
-
-
-Seconds = Annotated[int, BeforeValidator(duration), Field(gt=0, json_schema_extra={"type": ["string", "integer"]})]
-Share = Annotated[float, BeforeValidator(share), Field(json_schema_extra={"type": ["string", "number"]})]
+#: A text, or one a language.
+Text = Annotated[str | dict[str, str], PlainValidator(values.text, json_schema_input_type=str | dict[str, str])]
+Name = Annotated[str, PlainValidator(values.name, json_schema_input_type=str)]
+Seconds = Annotated[int, BeforeValidator(duration, json_schema_input_type=str | int)]
+Share = Annotated[float, BeforeValidator(share, json_schema_input_type=str | float)]
+Day = Annotated[dt.date, BeforeValidator(values.day, json_schema_input_type=dt.date)]
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_many)]
-Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_many, json_schema_input_type=Text | list[Text] | None)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_many, json_schema_input_type=Name | list[Name] | None)]
+Feeling = Annotated[float, Field(ge=-2, le=2, strict=True)]
+Free = Annotated[dict[str, Any], AfterValidator(freeze)]
+
+
+def _empty(value: Any) -> Any:
+    return {} if value is None else value
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    """Any part of the map: frozen, and without keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
 
 class Target(Part):
     """A goal for a measure: at least or at most a value. Written ``">= 3 %"``, ``"<= 40 %"``, ``30 %`` (at least)."""
 
-    at_least: bool = True
-    value: float
-    percent: bool = True
+    at_least: bool = Field(default=True, description="True: at least this much. False: at most.")
+    value: float = Field(description="The bound; a share of 0 to 1 where it is given in percent.")
+    percent: bool = Field(default=True, description="Whether it is told in percent.")
 
     @classmethod
     def read(cls, text: Any) -> Any:
-        if isinstance(text, (Target, dict)):
-            return text
-        found = re.fullmatch(r"\s*(>=|<=|≥|≤)?\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", str(text))
-        if not found:
-            raise ValueError(f"{text!r} is not a target; write it as '>= 3 %' or '<= 40 %'")
-        number = float(found[2].replace(",", "."))
-        return {
-            "at_least": found[1] not in ("<=", "≤"),
-            "value": number / 100 if found[3] else number,
-            "percent": bool(found[3]),
-        }
+        return text if isinstance(text, Target) else values.target(text)
 
     def met(self, actual: float) -> bool:
         return actual >= self.value if self.at_least else actual <= self.value
 
 
-Goal = Annotated[
-    Target, BeforeValidator(Target.read), Field(json_schema_extra={"type": ["string", "number", "object"]})
-]
+Goal = Annotated[Target, BeforeValidator(Target.read, json_schema_input_type=str | float | Target)]
 
 
 class Match(Part):
-    """Which events are this touchpoint: by canonical name, by page path (``*`` and ``?`` as in a shell), by ``where``."""
+    """Which events are this touchpoint: by canonical name, by page path (``*`` and ``?`` as in a shell), by ``where``.
 
-    event: Names = ()
-    path: Names = ()
-    where: str | None = None
+    Every key that is given must fit; of a list, one is enough. An event is the first touchpoint of the map that it fits.
+    """
+
+    event: Names = Field(default=(), description="Canonical names of events.", examples=["Product Viewed", "page"])
+    path: Names = Field(
+        default=(), description="Paths of pages; * is any text and ? any sign.", examples=["/size-guide*"]
+    )
+    where: Name | None = Field(
+        default=None,
+        description="A condition on the event, in the where language.",
+        examples=["context.campaign.source = 'instagram'"],
+    )
 
 
-Matches = Annotated[tuple[Match, ...], BeforeValidator(one_or_many)]
+Matches = Annotated[tuple[Match, ...], BeforeValidator(one_or_many, json_schema_input_type=Match | list[Match] | None)]
 
 
 class Expect(Part):
     """What the plan expects: the share of customers here who go on to a later stage, and within what time."""
 
-    share: Goal | None = None
-    within: Seconds | None = None
+    share: Goal | None = Field(
+        default=None, description="The share of customers that should go on.", examples=["12 %", ">= 12 %"]
+    )
+    within: Seconds | None = Field(
+        default=None,
+        description="The time they are given; the map's window where it is left out.",
+        examples=["3d", "4h"],
+    )
 
 
 class Felt(Part):
     """The survey that measures the feeling here: ``score`` names the property that holds the answer."""
 
-    event: str = "Survey Answered"
-    where: str | None = None
-    score: str = "score"
-    scale: tuple[float, float] = (0, 10)
+    event: Name = Field(default="Survey Answered", description="The event of an answer.")
+    where: Name | None = Field(
+        default=None,
+        description="Which answers, in the where language.",
+        examples=["properties.survey = 'order'"],
+    )
+    score: Name = Field(default="score", description="The property that holds the number.")
+    scale: tuple[float, float] = Field(default=(0, 10), description="The worst and the best number.")
 
 
 class Touchpoint(Part):
     """One meeting of customer and company."""
 
-    id: Id
-    title: Text | None = None
-    channel: str | None = None  # web, email, social, search, ads, store, phone, chat, app, mail, partner, event
-    match: Matches = ()  # none: planned only, drawn as such
-    fails: Matches = ()  # events that say that the touchpoint failed (Payment Failed, Page Failed)
-    goal: Text | None = None
-    actions: Texts = ()
-    questions: Texts = ()
-    obstacles: Texts = ()
-    content: Texts = ()
-    tools: Names = ()
-    owner: str | None = None
-    personas: Names = ()  # only for these personas; none: for all
-    expect: Expect | None = None
-    value: str | None = None  # the property that holds money, for example revenue
-    moment_of_truth: bool = False
-    optional: bool = False  # passing it by is no deviation
-    feeling: Annotated[float, Field(ge=-2, le=2)] | None = None  # hypothesis, -2 (bad) to 2 (good)
-    felt: Felt | None = None
+    id: Id = Field(
+        description="Its name in the map: small letters, digits and _; unique in the map.", examples=["cart"]
+    )
+    title: Text | None = Field(default=None, description="What people read; made from the id where left out.")
+    channel: Name | None = Field(
+        default=None,
+        description="Where it takes place: web, email, social, search, ads, store, phone, chat, app, mail, partner, event. "
+        "It draws the map's lanes and narrows no matcher.",
+        examples=["web", "email", "store"],
+    )
+    match: Matches = Field(
+        default=(), description="Events that are this touchpoint; none: planned only, drawn as such."
+    )
+    fails: Matches = Field(
+        default=(), description="Events that say that the touchpoint failed, such as Payment Failed or Page Failed."
+    )
+    goal: Text | None = Field(default=None, description="The customer's goal here.")
+    actions: Texts = Field(default=(), description="What the customer does here.")
+    questions: Texts = Field(default=(), description="What the customer asks here.")
+    obstacles: Texts = Field(default=(), description="What stops people here.")
+    content: Texts = Field(default=(), description="What we show or send here.")
+    tools: Names = Field(default=(), description="Tools that run it.", examples=["Meta Ads"])
+    owner: Name | None = Field(default=None, description="Who answers for it.")
+    personas: Names = Field(default=(), description="Only for these personas; none: for all.")
+    expect: Expect | None = Field(default=None, description="What the plan expects here.")
+    value: Name | None = Field(
+        default=None,
+        description="The property that holds money; the event's value where left out.",
+        examples=["revenue"],
+    )
+    moment_of_truth: bool = Field(default=False, description="Whether the journey is decided here.")
+    optional: bool = Field(default=False, description="Passing it by is no deviation.")
+    feeling: Feeling | None = Field(
+        default=None,
+        description="How it feels, as we suppose: -2 (bad) to 2 (good). A hypothesis until felt measures it.",
+    )
+    felt: Felt | None = Field(default=None, description="The survey that measures the feeling.")
 
 
 class Stage(Part):
     """One stage of the journey, left to right."""
 
-    id: Id
-    title: Text | None = None
-    goal: Text | None = None  # the customer's goal here
-    actions: Texts = ()
-    questions: Texts = ()
-    obstacles: Texts = ()
-    content: Texts = ()
-    owner: str | None = None
-    feeling: Annotated[float, Field(ge=-2, le=2)] | None = None
-    touchpoints: tuple[Touchpoint, ...] = ()
-    enter: str | None = None  # when given, it alone decides who enters; see expressions.Condition
-    lapses_after: Seconds | None = None
-    active_on: Names = ()  # ids of touchpoints that count as activity; none: every touchpoint of the map
-    expect: Expect | None = None
+    id: Id = Field(description="Its name in the map: small letters, digits and _; unique.", examples=["decision"])
+    title: Text | None = Field(default=None, description="What people read; made from the id where left out.")
+    goal: Text | None = Field(default=None, description="The customer's goal in this stage.")
+    actions: Texts = Field(default=(), description="What the customer does in this stage.")
+    questions: Texts = Field(default=(), description="What the customer asks in this stage.")
+    obstacles: Texts = Field(default=(), description="What stops people in this stage.")
+    content: Texts = Field(default=(), description="What we show or send in this stage.")
+    owner: Name | None = Field(default=None, description="Who answers for it.")
+    feeling: Feeling | None = Field(default=None, description="How it feels, as we suppose: -2 (bad) to 2 (good).")
+    touchpoints: Annotated[tuple[Touchpoint, ...], BeforeValidator(values.none_is_empty)] = Field(
+        default=(), description="The meetings of this stage, in order."
+    )
+    enter: Name | None = Field(
+        default=None,
+        description="A condition that alone decides who enters; without it, touching a touchpoint does.",
+        examples=["count(order) >= 2 within 365d"],
+    )
+    lapses_after: Seconds | None = Field(
+        default=None, description="After that long without activity a customer here is lapsed.", examples=["180d"]
+    )
+    active_on: Names = Field(
+        default=(), description="Touchpoints that count as activity here; none: every touchpoint of the map."
+    )
+    expect: Expect | None = Field(default=None, description="What the plan expects of this stage.")
 
 
 class Persona(Part):
-    title: Text
-    who: Text | None = None
-    trigger: Text | None = None
-    goal: Text | None = None
-    first_met: Texts = ()
-    know_before: Texts = ()  # what they want to know before they buy
-    questions: Texts = ()
-    obstacles: Texts = ()
-    benefits: Texts = ()
-    platforms: Names = ()
-    why_bought: Text | None = None
-    brings_back: Text | None = None
-    evidence: Text | None = None  # absent: a hypothesis
-    where: str | None = None
+    """Whom the journey is for. Without evidence it is shown as a hypothesis."""
+
+    title: Text = Field(description="What people read.", examples=["Sara, 27, a summer party outfit"])
+    who: Text | None = Field(default=None, description="Age, work, life, income, interests.")
+    trigger: Text | None = Field(default=None, description="What starts the journey: a wish, or a thing that broke.")
+    goal: Text | None = Field(default=None, description="What they want to have at the end.")
+    first_met: Texts = Field(default=(), description="Where they can meet us first.")
+    know_before: Texts = Field(default=(), description="What they want to know before they buy.")
+    questions: Texts = Field(default=(), description="What they ask on the way.")
+    obstacles: Texts = Field(default=(), description="What they stumble on.")
+    benefits: Texts = Field(default=(), description="What is worth most to them.")
+    platforms: Names = Field(default=(), description="Favourite platforms.", examples=["Instagram"])
+    why_bought: Text | None = Field(default=None, description="Why they bought in the end.")
+    brings_back: Text | None = Field(default=None, description="What brings them back.")
+    evidence: Text | None = Field(
+        default=None, description="What it rests on; absent: a hypothesis.", examples=["12 interviews, 2026-05"]
+    )
+    where: Name | None = Field(
+        default=None,
+        description="Which customers they are, in the where language over traits.",
+        examples=["traits.segment = 'fashion'"],
+    )
 
 
 class Role(Part):
     """A role in a B2B account: user, champion, economic buyer, legal."""
 
-    title: Text
-    goal: Text | None = None
-    questions: Texts = ()
-    obstacles: Texts = ()
-    where: str | None = None
+    title: Text = Field(description="What people read.")
+    goal: Text | None = Field(default=None, description="What they want of the purchase.")
+    questions: Texts = Field(default=(), description="What they ask.")
+    obstacles: Texts = Field(default=(), description="What makes them say no.")
+    where: Name | None = Field(
+        default=None,
+        description="Which people they are, in the where language.",
+        examples=["context.role = 'champion'"],
+    )
 
 
 class MeasureGoal(Part):
     """A named measure of the map with its goal."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-    kind: Literal["conversion", "funnel", "stages", "bounce", "exit", "sources"]
-    title: Text | None = None
-    from_: str | None = Field(default=None, alias="from")
-    to: str | None = None
-    steps: Names = ()
-    within: Seconds | None = None
-    by: Literal["customer", "session"] = "customer"
-    target: Goal | None = None
+    kind: Literal["conversion", "funnel", "stages", "bounce", "exit", "sources"] = Field(
+        description="Which measure it is."
+    )
+    title: Text | None = Field(default=None, description="What people read; made from its name where left out.")
+    from_: Name | None = Field(default=None, alias="from", description="The touchpoint where it starts.")
+    to: Name | None = Field(default=None, description="The touchpoint that counts as converted.")
+    steps: Names = Field(default=(), description="The touchpoints of a funnel, in order.")
+    within: Seconds | None = Field(default=None, description="The time from the first step.", examples=["7d"])
+    by: Literal["customer", "session"] = Field(
+        default="customer", description="Whether customers or sessions are counted."
+    )
+    target: Goal | None = Field(default=None, description="The goal.", examples=[">= 3 %", "<= 40 %"])
 
 
 class Guidance(Part):
     """What should happen when: kept and shown with the map; it runs in the room ``guidance``."""
 
-    id: Id
-    title: Text | None = None
-    when: dict[str, Any]
-    only_if: dict[str, Any] = Field(default_factory=dict)
-    send: dict[str, Any] | None = None
-    do: tuple[dict[str, Any], ...] = ()
-    limit: dict[str, Any] = Field(default_factory=dict)
-    holdout: Share | None = None
-    judge_by: str | None = None
-    state: Literal["draft", "on", "off"] = "draft"
+    id: Id = Field(description="Its name: small letters, digits and _; unique.", examples=["cart_reminder"])
+    title: Text | None = Field(default=None, description="What people read.")
+    when: Free = Field(
+        description="What sets it off: reached and without (touchpoints or stages), entered and lapsed (stages), for (a time).",
+        examples=[{"reached": "cart", "without": "order", "for": "4h"}],
+    )
+    only_if: Annotated[Free, BeforeValidator(_empty)] = Field(
+        default_factory=Frozen, description="What must hold besides.", examples=[{"consent": "email"}]
+    )
+    send: Free | None = Field(
+        default=None,
+        description="The channel and the content that is sent.",
+        examples=[{"channel": "email", "content": "content/cart_reminder.en.md"}],
+    )
+    do: Annotated[tuple[Free, ...], BeforeValidator(values.none_is_empty)] = Field(
+        default=(), description="What else is done, in order."
+    )
+    limit: Annotated[Free, BeforeValidator(_empty)] = Field(
+        default_factory=Frozen, description="How often at most.", examples=[{"times": 1, "every": "14d"}]
+    )
+    holdout: Share | None = Field(
+        default=None, description="The share that gets nothing, to compare with.", examples=["10 %"]
+    )
+    judge_by: Name | None = Field(default=None, description="The measure of this map that judges it.")
+    state: Literal["draft", "on", "off"] = Field(default="draft", description="Whether it runs.")
 
 
 class Task(Part):
-    task: Text
-    order: int | None = None
-    touchpoint: str | None = None
-    stage: str | None = None
-    owner: str | None = None
-    due: dt.date | None = None
-    partner: str | None = None
-    afterwards: str | None = None
-    done: dt.date | None = None
+    """One thing to do to the journey: what, who, when."""
+
+    task: Text = Field(description="What is done.")
+    order: int | None = Field(default=None, description="Its place in the order of work.")
+    touchpoint: Name | None = Field(default=None, description="The touchpoint that it mends.")
+    stage: Name | None = Field(default=None, description="The stage that it mends.")
+    owner: Name | None = Field(default=None, description="Who does it.")
+    due: Day | None = Field(default=None, description="By what day.")
+    partner: Name | None = Field(default=None, description="Who helps from outside.")
+    afterwards: Name | None = Field(default=None, description="Who looks after it when it is done.")
+    done: Day | None = Field(default=None, description="The day it was done.")
 
 
 class Competitor(Part):
-    name: str
-    seen: dt.date | None = None
-    better: Texts = ()
-    worse: Texts = ()
-    notes: Text | None = None
+    """What a competitor's journey does better or worse."""
+
+    name: Name = Field(description="Who.")
+    seen: Day | None = Field(default=None, description="The day someone looked.")
+    better: Texts = Field(default=(), description="What they do better.")
+    worse: Texts = Field(default=(), description="What they do worse.")
+    notes: Text | None = Field(default=None, description="Anything else.")
 
 
 class Journey(Part):
     """The whole map."""
 
-    polku: Literal[1] = 1
-    title: Text
-    description: Text | None = None
-    subject: Literal["person", "account"] = "person"
-    timezone: str = "Europe/Helsinki"
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
-    window: Seconds = 30 * 86400  # the time a customer is given to go on, where a stage or touchpoint says nothing
-    session_gap: Seconds = 30 * 60
-    personas: dict[str, Persona] = Field(default_factory=dict)
-    roles: dict[str, Role] = Field(default_factory=dict)
-    segments: dict[str, str] = Field(default_factory=dict)
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
-    measures: dict[str, MeasureGoal] = Field(default_factory=dict)
-    guidance: tuple[Guidance, ...] = ()
-    plan: tuple[Task, ...] = ()
-    competitors: tuple[Competitor, ...] = ()
-    review: str | None = None  # "every 3 months"
-    reviewed: dt.date | None = None
+    polku: Literal[1] = Field(default=1, description="The version of the format.")
+    title: Text = Field(description="What people read.")
+    description: Text | None = Field(default=None, description="What this journey is about.")
+    subject: Literal["person", "account"] = Field(
+        default="person", description="Whose journey it is: a person's, or an account's with its people's roles (B2B)."
+    )
+    timezone: Name = Field(default="Europe/Helsinki", description="Where days begin and end.")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(default="EUR", description="Of money, ISO 4217.")
+    window: Seconds = Field(
+        default=30 * 86400,
+        description="The time a customer is given to go on, where a stage or touchpoint says nothing (30 days).",
+        examples=["30d"],
+    )
+    session_gap: Seconds = Field(
+        default=30 * 60,
+        description="After that long without an event a new session starts (30 minutes).",
+        examples=["30min"],
+    )
+    personas: Annotated[dict[str, Persona], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
+        default_factory=Frozen, description="Whom the journey is for, by name."
+    )
+    roles: Annotated[dict[str, Role], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
+        default_factory=Frozen, description="The roles in an account, by name."
+    )
+    segments: Annotated[dict[str, Name], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
+        default_factory=Frozen,
+        description="Groups of customers by a condition on what they have done, by name.",
+        examples=[{"vip": "sum(order.value) > 500 within 365d"}],
+    )
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = Field(description="The stages, left to right.")
+    measures: Annotated[dict[str, MeasureGoal], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
+        default_factory=Frozen, description="Measures with goals, by name."
+    )
+    guidance: Annotated[tuple[Guidance, ...], BeforeValidator(values.none_is_empty)] = Field(
+        default=(), description="What is sent or done when."
+    )
+    plan: Annotated[tuple[Task, ...], BeforeValidator(values.none_is_empty)] = Field(
+        default=(), description="What is done to the journey, by whom and when."
+    )
+    competitors: Annotated[tuple[Competitor, ...], BeforeValidator(values.none_is_empty)] = Field(
+        default=(), description="What others' journeys do better or worse."
+    )
+    review: Name | None = Field(
+        default=None, description="How often the map is looked at again.", examples=["every 3 months"]
+    )
+    reviewed: Day | None = Field(default=None, description="The day it was last looked at.")
 
     def touchpoints(self) -> Iterator[tuple[int, Stage, Touchpoint]]:
         """Every touchpoint with its stage and the stage's index, in the map's order (stage by stage, top to bottom).
@@ -286,10 +356,25 @@ class Journey(Part):
         return tuple(s.id for s in self.stages)
 
     def stage(self, id: str) -> Stage:
-        return next(s for s in self.stages if s.id == id)
+        """The stage ``id``; raises KeyError where the map has none."""
+        for stage in self.stages:
+            if stage.id == id:
+                return stage
+        raise KeyError(id)
 
     def touchpoint(self, id: str) -> Touchpoint:
-        return next(t for _, _, t in self.touchpoints() if t.id == id)
+        """The touchpoint ``id``; raises KeyError where the map has none."""
+        for _, _, touchpoint in self.touchpoints():
+            if touchpoint.id == id:
+                return touchpoint
+        raise KeyError(id)
+
+    @property
+    def next_review(self) -> dt.date | None:
+        """The day when the map should be looked at again; None without ``review`` and ``reviewed``."""
+        if self.review is None or self.reviewed is None:
+            return None
+        return values.later(self.reviewed, *values.interval(self.review))
 
 
 def titled(part: Stage | Touchpoint) -> Text:
