@@ -1,0 +1,207 @@
+"""What the pages ask of the other rooms, in one place: every page and every API route goes through ``Answers``.
+
+The pages draw these values and compute nothing, so that the page, the terminal and the API can never differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any, Protocol
+
+from polku.journey.model import Journey
+from polku.language import Reader
+from polku.measures.living import LivingMap
+from polku.web.options import MapOptions
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CustomerRow:
+    """One line of a list of customers."""
+
+    key: str  # as it stands in the URL /customers/{key}
+    name: str  # what is shown: a user id, an e-mail's hash, an anonymous id
+    stage: str | None  # None: not on the map
+    lapsed: bool
+    since: dt.datetime | None
+    events: int
+    last_seen: dt.datetime | None
+    value: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CustomerPage:
+    rows: tuple[CustomerRow, ...]
+    total: int
+    offset: int
+    title: str = ""  # who these are, in words
+    definition: str | None = None  # id of the figure's definition, when the list stands behind a figure
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoryEvent:
+    time: dt.datetime
+    event: str
+    touchpoint: str | None = None
+    stage: str | None = None
+    channel: str | None = None
+    source: str | None = None
+    page: str | None = None
+    campaign: str | None = None
+    value: float | None = None
+    currency: str | None = None
+    original_event: str | None = None
+    failed: str | None = None  # the touchpoint that this event says has failed
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StageChange:
+    time: dt.datetime
+    from_stage: str | None
+    to_stage: str | None
+    kind: str  # entered, lapsed, won_back
+    reason: str  # in the reader's language
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Session:
+    """Events of one sitting, and the stage changes that happened in it or before the next one."""
+
+    start: dt.datetime
+    end: dt.datetime
+    number: int
+    entries: tuple[StoryEvent | StageChange, ...]
+    events: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Story:
+    """One customer: who, where now, and everything that happened, in order."""
+
+    key: str
+    name: str
+    stage: str | None
+    lapsed: bool
+    since: dt.datetime | None
+    ids: tuple[tuple[str, str], ...]  # kind, value
+    traits: tuple[tuple[str, str], ...]
+    changes: tuple[StageChange, ...]
+    sessions: tuple[Session, ...]
+    events: int
+    shown: int  # events in `sessions`; fewer than `events` when the story is long
+    first_seen: dt.datetime | None
+    last_seen: dt.datetime | None
+    value: float | None
+    orders: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a measure, as its page's form shows it."""
+
+    name: str
+    title: str
+    value: str
+    choices: tuple[tuple[str, str], ...] = ()  # value, title; none: free text
+    hint: str | None = None
+    several: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a measure's table: text in the reader's language, and the customers behind it."""
+
+    text: str
+    behind: str | None = None
+    number: bool = False
+    note: str | None = None
+    share: float | None = None  # drawn as a bar
+    raw: Any = None  # as it stands in CSV
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    numbers: tuple[bool, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MeasureInfo:
+    name: str
+    title: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MeasurePage:
+    info: MeasureInfo
+    definition: tuple[str, ...]
+    options: tuple[Option, ...]
+    tables: tuple[Table, ...]
+    lines: tuple[str, ...]
+    data: Any  # plain data for JSON
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Goal:
+    """A named measure of the map, with its target."""
+
+    id: str
+    title: str
+    value: float | None
+    numerator: int
+    denominator: int
+    pending: int
+    behind: str | None
+    target: float | None
+    at_least: bool
+    state: str
+    href: str
+
+
+class Answers(Protocol):
+    """Raises PolkuError; every answer is of one moment of the project."""
+
+    def version(self) -> str:
+        """Changes whenever anything a page shows may have changed; cheap enough to ask every second."""
+        ...
+
+    def journey(self) -> Journey: ...
+
+    def lines(self) -> dict[str, int]:
+        """The line in journey.yaml of each stage and touchpoint id, and of other parts by dotted path."""
+        ...
+
+    def source(self) -> str:
+        """The text of journey.yaml."""
+        ...
+
+    def living(self, options: MapOptions, language: str) -> LivingMap: ...
+
+    def goals(self, options: MapOptions, reader: Reader) -> tuple[Goal, ...]: ...
+
+    def customers(
+        self,
+        reader: Reader,
+        *,
+        behind: str | None = None,
+        stage: str | None = None,
+        touchpoint: str | None = None,
+        search: str | None = None,
+        order: str = "last_seen",
+        limit: int = 50,
+        offset: int = 0,
+    ) -> CustomerPage: ...
+
+    def customer(self, key: str, reader: Reader, *, limit: int = 500) -> Story: ...
+
+    def measures(self, reader: Reader) -> tuple[MeasureInfo, ...]: ...
+
+    def definition(self, name: str, reader: Reader) -> tuple[str, ...]:
+        """A measure in words, with its formula."""
+        ...
+
+    def measure(self, name: str, query: dict[str, str], reader: Reader) -> MeasurePage: ...

@@ -1,0 +1,113 @@
+"""The JSON API: the same answers as the pages, with the same options in the URL."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+
+from polku.measures.result import to_dict
+from polku.web.options import MapOptions, refuse_unknown
+from polku.web.pages import answers_of, drop_lang, read_customers, read_language
+from polku.web.reading import reader_of
+
+router = APIRouter()
+Text = str | None
+
+
+@router.get("/health")
+def health(request: Request) -> dict[str, Any]:
+    """Whether the project answers: its map reads and its record opens. Otherwise an error, with status 500 or 503."""
+    answers = answers_of(request)
+    answers.journey()
+    return {"status": "ok", "version": answers.version()}
+
+
+@router.get("/api/version")
+def version(request: Request) -> dict[str, str]:
+    """A text that changes whenever anything that the pages show may have changed; cheap to ask often."""
+    return {"version": answers_of(request).version()}
+
+
+@router.get("/api/map")
+def living_map(
+    request: Request,
+    period: Text = Query(None, description="7d, 30d (default), 90d, 365d, all or custom"),
+    first: Text = Query(None, alias="from", description="first day of a custom period, 2026-05-01"),
+    last: Text = Query(None, alias="to", description="last day of a custom period, 2026-05-31"),
+    persona: Text = Query(None, description="a persona's id"),
+    segment: Text = Query(None, description="a segment's id"),
+    compare: Text = Query(None, description="none (default), previous or year"),
+    lang: Text = Query(None, description="fi or en, for the texts"),
+) -> dict[str, Any]:
+    """The living map: every stage and touchpoint with its figures, deviations, and the selectors of who is behind them."""
+    answers = answers_of(request)
+    journey = answers.journey()
+    options = MapOptions.read(drop_lang(request), journey)
+    found: dict[str, Any] = to_dict(answers.living(options, read_language(request)))
+    return found
+
+
+@router.get("/api/journey")
+def journey(request: Request) -> dict[str, Any]:
+    """The map as it is planned: journey.yaml as data."""
+    refuse_unknown(drop_lang(request), ())
+    return answers_of(request).journey().model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+@router.get("/api/customers")
+def customers(
+    request: Request,
+    behind: Text = Query(None, description="a selector, as the map gives it: who is behind a number"),
+    stage: Text = Query(None, description="a stage's id: customers there now"),
+    touchpoint: Text = Query(None, description="a touchpoint's id: customers who have met it"),
+    search: Text = Query(None, description="a part of a customer's id"),
+    order: Text = Query(None, description="last_seen (default), since, events, value or name"),
+    limit: Text = Query(None, description="1 to 1000, default 50"),
+    offset: Text = Query(None, description="how many to skip"),
+    lang: Text = Query(None, description="fi or en, for the texts"),
+) -> dict[str, Any]:
+    """Customers: all, or those behind a number, at a stage, at a touchpoint, or with an id that holds a text."""
+    answers = answers_of(request)
+    journey = answers.journey()
+    asked = read_customers(drop_lang(request), journey)
+    wanted = {k: asked[k] for k in ("behind", "stage", "touchpoint", "search", "order", "limit", "offset")}
+    found: dict[str, Any] = to_dict(answers.customers(reader_of(read_language(request), journey), **wanted))
+    return found
+
+
+@router.get("/api/customers/{key:path}")
+def customer(
+    request: Request,
+    key: str,
+    events: int = Query(500, ge=1, le=5000, description="how many of the latest events"),
+    lang: Text = Query(None, description="fi or en, for the texts"),
+) -> dict[str, Any]:
+    """One customer: ids, traits, stage history with the reason for each change, sessions and events."""
+    answers = answers_of(request)
+    refuse_unknown(drop_lang(request), ("events",))
+    story = answers.customer(key, reader_of(read_language(request), answers.journey()), limit=events)
+    return {**to_dict(story), "ids": pairs(story.ids), "traits": dict(story.traits)}
+
+
+def pairs(ids: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"kind": kind, "value": value} for kind, value in ids]
+
+
+@router.get("/api/measures")
+def measures(request: Request, lang: Text = Query(None, description="fi or en, for the texts")) -> list[dict[str, Any]]:
+    """The measures that there are."""
+    answers = answers_of(request)
+    refuse_unknown(drop_lang(request), ())
+    reader = reader_of(read_language(request), answers.journey())
+    return [dataclasses.asdict(info) for info in answers.measures(reader)]
+
+
+@router.get("/api/measures/{name}")
+def measure(request: Request, name: str, lang: Text = Query(None, description="fi or en, for the texts")) -> Any:
+    """One measure; its options are those of ``polku measure``, in the URL."""
+    answers = answers_of(request)
+    reader = reader_of(read_language(request), answers.journey())
+    return answers.measure(name, drop_lang(request), reader).data

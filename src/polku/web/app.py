@@ -1,0 +1,241 @@
+"""The ASGI application: routes, language, headers, and errors as pages."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from polku.errors import MapError, PolkuError, ProjectBusy, UsageError
+from polku.language import N_, Reader, translate
+from polku.web import api, pages
+from polku.web.answers import Answers
+from polku.web.cache import PageCache
+from polku.web.notfound import NotFound
+from polku.web.reading import COOKIE, language_of, render
+
+log = logging.getLogger("polku.web")
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+
+
+def create_app(
+    project: Any = None,
+    *,
+    live: bool = False,
+    hosts: Sequence[str] | None = None,
+    answers: Answers | None = None,
+) -> FastAPI:
+    """The pages and the API over ``project`` (``polku.record.project.Project``).
+
+    live: the pages look for news every 2 seconds instead of every 30.
+    hosts: names under which the server may be asked, without ports; None: any.
+    answers: where the figures come from; by default the measures over the project.
+    """
+    if answers is None:
+        from polku.web.measured import ProjectAnswers
+
+        answers = ProjectAnswers(project)
+    app = FastAPI(
+        title="Polku",
+        description="The living map, its measures and the customers behind every number.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.answers = answers
+    app.state.live = live
+    app.state.cache = PageCache()
+    app.state.assets = assets_version()
+    app.mount("/static", StaticFiles(packages=[("polku.web", "static")]), name="static")
+    app.include_router(pages.router)
+    app.include_router(api.router)
+    app.add_exception_handler(PolkuError, told)
+    app.add_exception_handler(HTTPException, not_found)
+    app.add_exception_handler(RequestValidationError, wrong_parameters)
+    app.add_exception_handler(Exception, broken)
+    app.add_middleware(Frame, hosts=hosts)
+    return app
+
+
+def assets_version() -> str:
+    """Of the stylesheet and the scripts: part of their URLs, so that a new version is never mixed with an old one."""
+    digest = hashlib.blake2b(digest_size=6)
+    folder = resources.files("polku.web") / "static"
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        digest.update(entry.read_bytes())
+    return digest.hexdigest()
+
+
+class Frame:
+    """Security headers on every answer, the language chosen in the URL kept in a cookie, foreign host names refused."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] | None) -> None:
+        self.app = app
+        self.hosts = None if hosts is None else {h.strip("[]").lower() for h in hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        if self.hosts is not None and host_name(request.headers.get("host", "")) not in self.hosts:
+            response: Response = Response("This server is not known by that name.", 421, media_type="text/plain")
+            await response(scope, receive, send)
+            return
+        wish = request.query_params.get("lang")
+
+        async def framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], *HEADERS]
+                if wish in ("fi", "en") and message["status"] < 400:
+                    cookie = f"{COOKIE}={wish}; Path=/; Max-Age=31536000; SameSite=Lax"
+                    headers.append((b"set-cookie", cookie.encode()))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self.app(scope, receive, framed)
+
+
+def host_name(header: str) -> str:
+    """The name in a Host header, without its port.
+
+    >>> host_name("localhost:8000"), host_name("[::1]:8000"), host_name("127.0.0.1")
+    ('localhost', '::1', '127.0.0.1')
+    """
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].lower()
+
+
+TITLES: dict[int, str] = {
+    400: N_("The address asks for something that does not exist"),
+    404: N_("There is no such page"),
+    500: N_("Something went wrong"),
+    503: N_("Not now"),
+}
+
+
+def wants_data(request: Request) -> bool:
+    return request.url.path.startswith("/api")
+
+
+def reader_for(request: Request) -> Reader:
+    """The reader of an error page: must work when the map, or the wish itself, is what is wrong."""
+    try:
+        return Reader(language_of(request, default_language(request)))
+    except PolkuError:
+        return Reader("en")
+
+
+def default_language(request: Request) -> str:
+    return str(getattr(request.app.state.answers, "language", "en"))
+
+
+def page(request: Request, status: int, message: str, **more: Any) -> Response:
+    reader = reader_for(request)
+    context = {"nearest": None, "fixed": None, "faults": (), "advice": (), "code": None, **more}
+    html = render(
+        "error.html",
+        reader,
+        title=reader(TITLES.get(status, TITLES[500])),
+        message=message,
+        **context,
+        **pages.frame_of(request, reader, room="", version=""),
+    )
+    return HTMLResponse(html, status)
+
+
+async def told(request: Request, error: Exception) -> Response:
+    """A PolkuError: what was looked for, what exists, what to do."""
+    assert isinstance(error, PolkuError)
+    reader = reader_for(request)
+    status = 500
+    if isinstance(error, NotFound):
+        status = 404
+    elif isinstance(error, UsageError) or error.code.split(".")[0] in ("measure", "expression"):
+        status = 400
+    elif isinstance(error, ProjectBusy):
+        status = 503
+    if status == 500:
+        log.error("%s: %s", error.code, error.text("en"))
+    if wants_data(request):
+        return JSONResponse(error.to_dict(reader.language), status)
+    nearest = error.facts.get("nearest")
+    faults = [f.text(reader.language) for f in error.facts.get("all", ()) if hasattr(f, "text")]
+    advice: list[str] = []
+    if isinstance(error, MapError):
+        advice = [reader("Mend journey.yaml and reload this page; polku check lists every fault with its line.")]
+    return page(
+        request,
+        status,
+        error.text(reader.language),
+        nearest=nearest,
+        fixed=mended(request, error.facts.get("value"), nearest),
+        faults=faults,
+        advice=advice,
+        code=error.code,
+    )
+
+
+def mended(request: Request, value: Any, nearest: Any) -> str | None:
+    """The same address with the unknown word replaced by the nearest known one; None where it is not in the query."""
+    if not nearest:
+        return None
+    pairs = [
+        (nearest if k == value else k, nearest if v == value else v) for k, v in request.query_params.multi_items()
+    ]
+    if pairs == request.query_params.multi_items():
+        return None
+    return f"{request.url.path}?{urlencode(pairs)}"
+
+
+async def not_found(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    language = reader_for(request).language
+    message = translate(language, N_("There is nothing at {path}."), path=request.url.path)
+    if error.status_code != 404:
+        message = translate(language, N_("The server refused the request: {detail}."), detail=str(error.detail))
+    if wants_data(request):
+        return JSONResponse({"error": {"code": "usage.page", "message": message}}, error.status_code)
+    return page(request, error.status_code, message)
+
+
+async def wrong_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    language = reader_for(request).language
+    names = ", ".join(str(e["loc"][-1]) for e in error.errors())
+    message = translate(language, N_("These options do not fit: {names}."), names=names)
+    if wants_data(request):
+        return JSONResponse({"error": {"code": "usage", "message": message}}, 400)
+    return page(request, 400, message)
+
+
+async def broken(request: Request, error: Exception) -> Response:
+    """What nobody foresaw: the log has the traceback (the server writes it), the reader a plain page."""
+    language = reader_for(request).language
+    message = translate(language, N_("Polku could not make this page. The server's log says why."))
+    if wants_data(request):
+        return JSONResponse({"error": {"code": "polku", "message": message}}, 500)
+    return page(request, 500, message)

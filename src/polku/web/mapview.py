@@ -1,0 +1,268 @@
+"""The map as the page draws it: the plan (journey) and what happened (living map) joined, lane by lane.
+
+Nothing is written here in any language: the templates do that with the reader. Here is decided only what stands where.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from polku.journey.model import Guidance, Journey, Stage, Task, Text, Touchpoint, titled
+from polku.language import N_
+from polku.measures.living import Deviation, LivingMap, StageFigures, TouchpointFigures
+from polku.web.options import MapOptions
+
+#: The bars of one lane share one scale, so that lengths compare; it ends at the first of these that holds them all.
+SCALES = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+#: The lanes that list the plan's texts, in order: field of stage or touchpoint, and its title.
+LISTS: tuple[tuple[str, str], ...] = (
+    ("actions", N_("Actions")),
+    ("goals", N_("Goals")),
+    ("questions", N_("Questions")),
+    ("obstacles", N_("Obstacles")),
+    ("content", N_("Content")),
+    ("tools", N_("Tools")),
+    ("owner", N_("Owner")),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Item:
+    """One text of a lane, and the touchpoint it was said of (None: the whole stage)."""
+
+    text: Text
+    of: Text | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Card:
+    """One touchpoint in its stage."""
+
+    plan: Touchpoint
+    title: Text
+    actual: TouchpointFigures | None
+    deviations: tuple[Deviation, ...]
+    line: int | None
+    not_for_persona: bool
+
+    @property
+    def no_data(self) -> bool:
+        return not self.plan.match or any(d.kind == "no_data" for d in self.deviations)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """One stage with everything in it."""
+
+    plan: Stage
+    title: Text
+    number: int  # from 1, left to right; the tint
+    actual: StageFigures | None
+    cards: tuple[Card, ...]
+    lists: dict[str, tuple[Item, ...]]
+    guidance: tuple[Guidance, ...]
+    tasks: tuple[Task, ...]
+    line: int | None
+
+    def in_channel(self, channel: str | None) -> tuple[Card, ...]:
+        return tuple(c for c in self.cards if c.plan.channel == channel)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lane:
+    """One row of the map. ``kind``: figures, feeling, touchpoints, list, guidance, plan."""
+
+    kind: str
+    key: str
+    title: str
+    row: int
+    channel: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Concern:
+    """One place to look at first: behind its target, or failing; ``customers`` says how much it weighs."""
+
+    kind: str  # behind, failed
+    title: Text
+    anchor: str
+    customers: int
+    behind: str | None
+    actual: float | None
+    target: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MapView:
+    columns: tuple[Column, ...]
+    lanes: tuple[Lane, ...]
+    concerns: tuple[Concern, ...]
+    stage_scale: float
+    card_scale: float
+
+    def has(self, kind: str) -> bool:
+        return any(lane.kind == kind for lane in self.lanes)
+
+
+def draw(journey: Journey, living: LivingMap, options: MapOptions, lines: dict[str, int]) -> MapView:
+    """The map for ``options``. ``lines`` gives the line of ``journey.yaml`` of each stage and touchpoint id."""
+    show_plan, show_actual = options.view != "actual", options.view != "plan"
+    stages = {s.id: s for s in living.stages}
+    touchpoints = {t.id: t for t in living.touchpoints}
+    columns = tuple(
+        column(journey, stage, number, stages, touchpoints, options, lines, show_plan, show_actual)
+        for number, stage in enumerate(journey.stages, 1)
+    )
+    actual_stages = [c.actual.figures for c in columns if c.actual]
+    actual_cards = [card.actual.figures for c in columns for card in c.cards if card.actual]
+    return MapView(
+        columns=columns,
+        lanes=lanes(columns, options, show_plan, show_actual),
+        concerns=concerns(columns) if show_actual else (),
+        stage_scale=scale([f.went_on.value for f in actual_stages] + [f.target for f in actual_stages]),
+        card_scale=scale([f.went_on.value for f in actual_cards] + [f.target for f in actual_cards]),
+    )
+
+
+def column(
+    journey: Journey,
+    stage: Stage,
+    number: int,
+    stages: dict[str, StageFigures],
+    touchpoints: dict[str, TouchpointFigures],
+    options: MapOptions,
+    lines: dict[str, int],
+    show_plan: bool,
+    show_actual: bool,
+) -> Column:
+    cards = []
+    for touchpoint in stage.touchpoints:
+        actual = touchpoints.get(touchpoint.id) if show_actual else None
+        cards.append(
+            Card(
+                plan=touchpoint,
+                title=titled(touchpoint),
+                actual=actual,
+                deviations=actual.deviations if actual else (),
+                line=lines.get(touchpoint.id),
+                not_for_persona=bool(
+                    options.persona and touchpoint.personas and options.persona not in touchpoint.personas
+                ),
+            )
+        )
+    ids = {t.id for t in stage.touchpoints}
+    return Column(
+        plan=stage,
+        title=titled(stage),
+        number=number,
+        actual=stages.get(stage.id) if show_actual else None,
+        cards=tuple(cards),
+        lists={key: tuple(items(stage, key)) for key, _ in LISTS} if show_plan else {},
+        guidance=tuple(g for g in journey.guidance if stage_of_guidance(journey, g) == stage.id) if show_plan else (),
+        tasks=tuple(t for t in journey.plan if t.stage == stage.id or t.touchpoint in ids) if show_plan else (),
+        line=lines.get(stage.id),
+    )
+
+
+def items(stage: Stage, key: str) -> Iterable[Item]:
+    """What the plan says in one lane of one stage: of the stage first, then of its touchpoints, each text once."""
+    if key == "goals":
+        # the stage's own goal stands in its head
+        for touchpoint in stage.touchpoints:
+            if touchpoint.goal is not None:
+                yield Item(touchpoint.goal, titled(touchpoint))
+        return
+    if key == "owner":
+        if stage.owner:
+            yield Item(stage.owner)
+        for touchpoint in stage.touchpoints:
+            if touchpoint.owner:
+                yield Item(touchpoint.owner, titled(touchpoint))
+        return
+    for text in getattr(stage, key, ()):
+        yield Item(text)
+    for touchpoint in stage.touchpoints:
+        for text in getattr(touchpoint, key):
+            yield Item(text, titled(touchpoint))
+
+
+def stage_of_guidance(journey: Journey, guidance: Guidance) -> str | None:
+    """The stage a rule is drawn in: the one its ``when`` names, or that of the touchpoint it names; the first in doubt."""
+    stages = set(journey.stage_ids)
+    of_touchpoint = {t.id: s.id for _, s, t in journey.touchpoints()}
+    for value in guidance.when.values():
+        for name in value if isinstance(value, (list, tuple)) else (value,):
+            if name in stages:
+                return str(name)
+            if name in of_touchpoint:
+                return of_touchpoint[name]
+    return journey.stages[0].id
+
+
+def lanes(columns: tuple[Column, ...], options: MapOptions, show_plan: bool, show_actual: bool) -> tuple[Lane, ...]:
+    """The rows that have something in them, numbered from 2 (row 1 is the stages' heads)."""
+    wanted: list[tuple[str, str, str, str | None]] = []
+    if show_actual:
+        wanted.append(("figures", "figures", N_("Here now"), None))
+    planned = show_plan and any(
+        c.plan.feeling is not None or any(card.plan.feeling is not None for card in c.cards) for c in columns
+    )
+    measured = any(card.actual and card.actual.felt is not None for c in columns for card in c.cards)
+    if planned or measured:
+        wanted.append(("feeling", "feeling", N_("Feeling"), None))
+    if options.group == "channel":
+        channels: list[str | None] = []
+        for c in columns:
+            channels += [card.plan.channel for card in c.cards if card.plan.channel not in channels]
+        wanted += [("touchpoints", f"channel-{n}", N_("Touchpoints"), ch) for n, ch in enumerate(channels)]
+    else:
+        wanted.append(("touchpoints", "touchpoints", N_("Touchpoints"), None))
+    if show_plan:
+        wanted += [("list", key, title, None) for key, title in LISTS if any(c.lists.get(key) for c in columns)]
+        if any(c.guidance for c in columns):
+            wanted.append(("guidance", "guidance", N_("Guidance"), None))
+        if any(c.tasks for c in columns):
+            wanted.append(("plan", "plan", N_("To do"), None))
+    return tuple(Lane(kind, key, title, row, channel) for row, (kind, key, title, channel) in enumerate(wanted, 2))
+
+
+def scale(values: Iterable[float | None]) -> float:
+    most = max((v for v in values if v is not None), default=0.0)
+    return next((s for s in SCALES if most <= s), 1.0)
+
+
+def concerns(columns: tuple[Column, ...], most: int = 3) -> tuple[Concern, ...]:
+    """Where to look first: by how many customers are missing from a target, or met a failure, in the period.
+
+    The weight of a stage or touchpoint behind its target is (target - actual) x those who have had their time; with an
+    upper bound the other way round. What is too small to judge is left out.
+    """
+    found: list[Concern] = []
+    for c in columns:
+        places = [(c.title, f"stage-{c.plan.id}", c.actual.figures)] if c.actual else []
+        places += [(card.title, f"touchpoint-{card.plan.id}", card.actual.figures) for card in c.cards if card.actual]
+        for title, anchor, figures in places:
+            value = figures.went_on.value
+            if figures.state == "behind" and value is not None and figures.target is not None:
+                short = round(abs(figures.target - value) * figures.went_on.denominator)
+                who = figures.went_on.behind_not if figures.target_at_least else figures.went_on.behind
+                found.append(Concern("behind", title, anchor, max(short, 1), who, value, figures.target))
+        for card in c.cards:
+            for deviation in card.deviations:
+                n, behind = counted(deviation)
+                if deviation.kind == "failed" and n:
+                    anchor = f"touchpoint-{card.plan.id}"
+                    rate = deviation.rate.value if deviation.rate else None
+                    found.append(Concern("failed", card.title, anchor, n, behind, rate, None))
+    return tuple(sorted(found, key=lambda f: -f.customers)[:most])
+
+
+def counted(deviation: Deviation) -> tuple[int, str | None]:
+    """How many customers a deviation concerns, and the selector that lists them."""
+    if deviation.count is not None:
+        return deviation.count.n, deviation.count.behind
+    if deviation.rate is not None:
+        return deviation.rate.numerator, deviation.rate.behind
+    return 0, None

@@ -1,0 +1,205 @@
+"""What a reader chooses on the map, all of it in the URL: read strictly, written back shortly.
+
+An option or a value that the page does not know is told (UsageError, with the nearest name), never ignored: a link that
+lost a letter must not show other numbers than it was made for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from polku.errors import UsageError, nearest
+from polku.journey.model import Journey
+from polku.language import N_
+from polku.measures.result import Period
+from polku.web.notfound import NotFound
+
+View = Literal["plan", "actual", "both"]
+VIEWS: dict[str, str] = {"plan": N_("Plan"), "actual": N_("Actual"), "both": N_("Both")}
+PERIODS: dict[str, str] = {
+    "7d": N_("Last 7 days"),
+    "30d": N_("Last 30 days"),
+    "90d": N_("Last 90 days"),
+    "365d": N_("Last 365 days"),
+    "all": N_("All time"),
+    "custom": N_("Chosen days"),
+}
+COMPARES: dict[str, str] = {
+    "none": N_("Nothing"),
+    "previous": N_("The period before"),
+    "year": N_("The same days a year before"),
+}
+GROUPS: dict[str, str] = {"stage": N_("In the map's order"), "channel": N_("By channel")}
+
+#: Options that every page takes besides its own.
+COMMON = ("lang",)
+
+
+UNKNOWN: dict[str, str] = {
+    "option": N_("This page has no option {value!r}. It has: {known}."),
+    "view": N_("There is no view {value!r}. There are: {known}."),
+    "period": N_("There is no period {value!r}. There are: {known}."),
+    "persona": N_("The map has no persona {value!r}. It has: {known}."),
+    "segment": N_("The map has no segment {value!r}. It has: {known}."),
+    "stage": N_("The map has no stage {value!r}. It has: {known}."),
+    "touchpoint": N_("The map has no touchpoint {value!r}. It has: {known}."),
+    "comparison": N_("There is no comparison {value!r}. There are: {known}."),
+    "grouping": N_("There is no grouping {value!r}. There are: {known}."),
+    "order": N_("There is no order {value!r}. There are: {known}."),
+    "format": N_("There is no format {value!r}. There are: {known}."),
+    "language": N_("There is no language {value!r}. There are: {known}."),
+    "measure": N_("There is no measure {value!r}. There are: {known}."),
+    "definition": N_("There is no definition {value!r}. There are: {known}."),
+}
+
+
+def known(what: str, value: str, allowed: Iterable[str]) -> str:
+    """``value`` when it is one of ``allowed``; otherwise an error that names them and, as a fact, the nearest.
+
+    ``what`` is a key of ``UNKNOWN``.
+    """
+    names = list(allowed)
+    if value in names:
+        return value
+    error = NotFound if what in ("measure", "definition") else UsageError
+    raise error(UNKNOWN[what], value=value, known=", ".join(names) or "–", nearest=nearest(value, names))
+
+
+def refuse_unknown(query: Mapping[str, str], allowed: Iterable[str]) -> None:
+    """Tell every option of the URL that the page does not have."""
+    names = [*allowed, *COMMON]
+    for name in query:
+        known("option", name, names)
+
+
+def read_date(name: str, text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            N_("{name} is {value!r}, which is no date. Write it as year-month-day, for example 2026-05-31."),
+            name=name,
+            value=text,
+        ) from None
+
+
+def read_number(name: str, text: str, least: int, most: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise UsageError(
+            N_("{name} is {value!r}; it has to be a whole number from {least} to {most}."),
+            name=name,
+            value=text,
+            least=least,
+            most=most,
+        )
+    return number
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MapOptions:
+    """The reader's choices on the map page.
+
+    >>> MapOptions(view="plan", persona="sara").query()
+    'view=plan&persona=sara'
+    >>> MapOptions().query(view="actual", period="7d")
+    'view=actual&period=7d'
+    """
+
+    view: View = "both"
+    period: str = "30d"
+    start: dt.date | None = None  # the first and the last day of a custom period
+    end: dt.date | None = None
+    persona: str | None = None
+    segment: str | None = None
+    compare: str = "none"
+    group: str = "stage"
+
+    @classmethod
+    def read(cls, query: Mapping[str, str], journey: Journey) -> MapOptions:
+        """From a URL's query; raises UsageError with what exists. Empty values (a form's "all") count as not given."""
+        refuse_unknown(query, ("view", "period", "from", "to", "persona", "segment", "compare", "group"))
+        given = {k: v.strip() for k, v in query.items() if v.strip()}
+        start = read_date("from", given["from"]) if "from" in given else None
+        end = read_date("to", given["to"]) if "to" in given else None
+        period = known("period", given.get("period", "custom" if start or end else "30d"), PERIODS)
+        if period == "custom":
+            if start is None and end is None:
+                raise UsageError(
+                    N_("A period of chosen days needs a first or a last day: from=2026-05-01&to=2026-05-31.")
+                )
+            if start and end and start > end:
+                raise UsageError(
+                    N_("The period's first day {first} is after its last day {last}."), first=str(start), last=str(end)
+                )
+        else:
+            start = end = None  # the form's day fields stay filled when another period is chosen
+        persona = given.get("persona")
+        segment = given.get("segment")
+        compare = known("comparison", given.get("compare", "none"), COMPARES)
+        view: Any = known("view", given.get("view", "both"), VIEWS)
+        return cls(
+            view=view,
+            period=period,
+            start=start,
+            end=end,
+            persona=known("persona", persona, journey.personas) if persona else None,
+            segment=known("segment", segment, journey.segments) if segment else None,
+            compare=compare,
+            group=known("grouping", given.get("group", "stage"), GROUPS),
+        )
+
+    def query(self, **changes: Any) -> str:
+        """The query string of these options with ``changes``, defaults left out, so that links stay short and equal."""
+        changed = dataclasses.replace(self, **changes)
+        if changed.period != "custom":
+            changed = dataclasses.replace(changed, start=None, end=None)
+        names = {"start": "from", "end": "to"}
+        parts = []
+        for field in dataclasses.fields(changed):
+            value = getattr(changed, field.name)
+            if value != field.default and value is not None:
+                parts.append((names.get(field.name, field.name), str(value)))
+        return urlencode(parts)
+
+    def href(self, path: str = "/", **changes: Any) -> str:
+        query = self.query(**changes)
+        return f"{path}?{query}" if query else path
+
+    def periods(self, as_of: dt.datetime, timezone: str) -> tuple[Period, Period | None]:
+        """The period and the one compared with, in whole local days of the map's time zone; the day of ``as_of`` is
+        the last one of "last 30 days", so that what happens now is in the numbers.
+
+        Returns aware datetimes, start inclusive and end exclusive; None is open.
+        """
+        zone = ZoneInfo(timezone)
+        today = as_of.astimezone(zone).date()
+
+        def midnight(day: dt.date | None) -> dt.datetime | None:
+            return None if day is None else dt.datetime.combine(day, dt.time(), zone)
+
+        first: dt.date | None
+        last: dt.date | None
+        if self.period == "all":
+            return Period(None, None), None
+        if self.period == "custom":
+            first, last = self.start, self.end
+        else:
+            last = today
+            first = today - dt.timedelta(days=int(self.period.removesuffix("d")) - 1)
+        after = last + dt.timedelta(days=1) if last else None
+        period = Period(midnight(first), midnight(after))
+        if self.compare == "none" or first is None:
+            return period, None
+        until = min(last or today, today) + dt.timedelta(days=1)
+        if self.compare == "previous":
+            return period, Period(midnight(first - (until - first)), midnight(first))
+        return period, Period(midnight(first - dt.timedelta(days=365)), midnight(until - dt.timedelta(days=365)))

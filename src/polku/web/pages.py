@@ -1,0 +1,363 @@
+"""The pages: each reads its options from the URL, asks ``Answers``, and draws a template."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from babel.dates import format_time
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from polku.errors import MapError
+from polku.journey.model import Journey, Text, titled
+from polku.language import N_, Reader
+from polku.web import words
+from polku.web.answers import Answers, MeasureInfo, StageChange
+from polku.web.csvfile import customers_csv, tables_csv
+from polku.web.feeling import curve
+from polku.web.mapview import counted, draw
+from polku.web.options import (
+    COMPARES,
+    GROUPS,
+    PERIODS,
+    VIEWS,
+    MapOptions,
+    known,
+    read_number,
+    refuse_unknown,
+)
+from polku.web.reading import href, language_of, reader_of, render
+from polku.web.review import review_due
+
+router = APIRouter(include_in_schema=False)
+
+#: The pages ask for news this often, in milliseconds: when events keep coming, and otherwise.
+POLL_LIVE, POLL = 2000, 30000
+PAGE_SIZE = 50
+ORDERS: dict[str, str] = {
+    "last_seen": N_("Last seen first"),
+    "since": N_("Latest in the stage first"),
+    "events": N_("Most events first"),
+    "value": N_("Most valuable first"),
+    "name": N_("By id"),
+}
+ID_KINDS: dict[str, str] = {
+    "user": N_("Customer number"),
+    "user_id": N_("Customer number"),
+    "anonymous": N_("Anonymous id"),
+    "anonymous_id": N_("Anonymous id"),
+    "account": N_("Account"),
+    "account_id": N_("Account"),
+    "email": N_("E-mail"),
+}
+
+
+def answers_of(request: Request) -> Answers:
+    answers: Answers = request.app.state.answers
+    return answers
+
+
+def read_language(request: Request) -> str:
+    return language_of(request, str(getattr(request.app.state.answers, "language", "en")))
+
+
+def frame_of(request: Request, reader: Reader, room: str, version: str) -> dict[str, Any]:
+    """What the frame around every page needs."""
+    other = "en" if reader.language == "fi" else "fi"
+    pairs = [(k, v) for k, v in request.query_params.multi_items() if k != "lang"]
+    live = bool(request.app.state.live)
+    return {
+        "room": room,
+        "at": request.url.path,
+        "live": live,
+        "poll": POLL_LIVE if live else POLL,
+        "version": version,
+        "assets": request.app.state.assets,
+        "other_language": f"{request.url.path}?{urlencode([*pairs, ('lang', other)])}",
+    }
+
+
+def titles_of(journey: Journey, reader: Reader) -> dict[str, Any]:
+    """Functions that templates name stages and touchpoints with."""
+    stages = {s.id: reader.said(titled(s)) for s in journey.stages}
+    touchpoints = {t.id: reader.said(titled(t)) for _, _, t in journey.touchpoints()}
+
+    def change_words(change: StageChange) -> str:
+        to = stages.get(change.to_stage or "", change.to_stage or "")
+        if change.kind == "lapsed":
+            return reader(N_("Lapsed from {stage}"), stage=stages.get(change.from_stage or "", to) or to)
+        if change.kind == "won_back":
+            return reader(N_("Won back to {stage}"), stage=to)
+        return reader(N_("Entered {stage}"), stage=to)
+
+    def clock(when: dt.datetime) -> str:
+        pattern = "H.mm.ss" if reader.language == "fi" else "HH:mm:ss"
+        return str(format_time(when, format=pattern, tzinfo=reader.zone, locale=reader.locale))
+
+    return {
+        "stage_title": lambda id: stages.get(id, id),
+        "touchpoint_title": lambda id: touchpoints.get(id, id),
+        "change_words": change_words,
+        "clock": clock,
+        "titled": titled,
+        "id_kinds": ID_KINDS,
+    }
+
+
+def signed(reader: Reader, value: float) -> str:
+    """A feeling with its sign: +0.2, −1.1, 0.0 (a real minus, so that it is read as one)."""
+    text = reader.number(abs(value), 1)
+    if round(value, 1) == 0:
+        return text
+    return ("+" if value > 0 else "−") + text
+
+
+def answer(request: Request, body: str, *, language: str, status: int = 200) -> Response:
+    return HTMLResponse(
+        body,
+        status,
+        {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie", "Content-Language": language},
+    )
+
+
+@router.get("/")
+def map_page(request: Request) -> Response:
+    """The living map; kept rendered as long as nothing that it shows has changed."""
+    answers = answers_of(request)
+    language = read_language(request)
+    journey = answers.journey()
+    options = MapOptions.read(drop_lang(request), journey)
+    version = answers.version()
+    key = ("/", version, options, language, bool(request.app.state.live))
+    page = request.app.state.cache.get(key, lambda: map_html(request, answers, journey, options, language, version))
+    headers = {
+        "ETag": page.etag,
+        "Last-Modified": page.last_modified,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Language, Cookie",
+        "Content-Language": language,
+    }
+    if page.matches(request.headers.get("if-none-match"), request.headers.get("if-modified-since")):
+        return Response(status_code=304, headers=headers)
+    return HTMLResponse(page.body, headers=headers)
+
+
+def map_html(
+    request: Request, answers: Answers, journey: Journey, options: MapOptions, language: str, version: str
+) -> bytes:
+    reader = reader_of(language, journey)
+    living = answers.living(options, language)
+    view = draw(journey, living, options, answers.lines())
+    today = dt.datetime.now(reader.zone).date()
+    review = review_due(journey)
+
+    def said_all(texts: tuple[Text, ...]) -> str:
+        return "; ".join(reader.said(t) for t in texts)
+
+    body = render(
+        "map.html",
+        reader,
+        journey=journey,
+        living=living,
+        view=view,
+        options=options,
+        curve=curve(view.columns, options.view != "actual"),
+        goals=answers.goals(options, reader) if options.view != "plan" else (),
+        views=VIEWS,
+        periods=PERIODS,
+        compares=COMPARES,
+        groups=GROUPS,
+        review=review,
+        review_late=review is not None and review < today,
+        today=today,
+        counted=counted,
+        said_all=said_all,
+        signed=lambda value: signed(reader, value),
+        **titles_of(journey, reader),
+        **frame_of(request, reader, "/", version),
+    )
+    return body.encode()
+
+
+def drop_lang(request: Request) -> dict[str, str]:
+    return {k: v for k, v in request.query_params.items() if k != "lang"}
+
+
+@router.get("/customers")
+def customers_page(request: Request) -> Response:
+    """The customers behind a number, at a stage, at a touchpoint, or found by id."""
+    answers = answers_of(request)
+    language = read_language(request)
+    journey = answers.journey()
+    reader = reader_of(language, journey)
+    query = drop_lang(request)
+    asked = read_customers(query, journey)
+    wanted = {k: asked[k] for k in ("behind", "stage", "touchpoint", "search", "order")}
+    if asked["format"] == "csv":
+        return customers_csv(answers, reader, wanted)
+    offset = asked["offset"]
+    page = answers.customers(reader, **wanted, limit=PAGE_SIZE, offset=offset)
+    kept = {k: v for k, v in query.items() if k != "offset" and v}
+    body = render(
+        "customers.html",
+        reader,
+        page=page,
+        asked=asked,
+        journey=journey,
+        orders=ORDERS,
+        limit=PAGE_SIZE,
+        link=lambda at: href("/customers", **kept, offset=at or None),
+        csv_link=href("/customers", **{**kept, "format": "csv"}),
+        json_link=href("/api/customers", **kept),
+        **titles_of(journey, reader),
+        **frame_of(request, reader, "/customers", ""),
+    )
+    return answer(request, body, language=language)
+
+
+def read_customers(query: dict[str, str], journey: Journey) -> dict[str, Any]:
+    """The options of a list of customers, checked."""
+    refuse_unknown(query, ("behind", "stage", "touchpoint", "search", "order", "offset", "format", "limit"))
+    given = {k: v.strip() for k, v in query.items() if v.strip()}
+    stage, touchpoint = given.get("stage"), given.get("touchpoint")
+    return {
+        "behind": given.get("behind"),
+        "stage": known("stage", stage, journey.stage_ids) if stage else None,
+        "touchpoint": known("touchpoint", touchpoint, journey.touchpoint_ids) if touchpoint else None,
+        "search": given.get("search"),
+        "order": known("order", given.get("order", "last_seen"), ORDERS),
+        "offset": read_number("offset", given.get("offset", "0"), 0, 2**40),
+        "limit": read_number("limit", given.get("limit", str(PAGE_SIZE)), 1, 1000),
+        "format": known("format", given.get("format", "html"), ("html", "csv")),
+    }
+
+
+@router.get("/customers/{key:path}")
+def customer_page(request: Request, key: str) -> Response:
+    """One customer's story."""
+    answers = answers_of(request)
+    language = read_language(request)
+    journey = answers.journey()
+    reader = reader_of(language, journey)
+    query = drop_lang(request)
+    refuse_unknown(query, ("events",))
+    limit = read_number("events", query.get("events", "500"), 1, 5000)
+    story = answers.customer(key, reader, limit=limit)
+    body = render(
+        "customer.html",
+        reader,
+        story=story,
+        journey=journey,
+        **titles_of(journey, reader),
+        **frame_of(request, reader, "/customers", answers.version()),
+    )
+    return answer(request, body, language=language)
+
+
+@router.get("/definition")
+@router.get("/definition/{key}")
+def definition_page(request: Request, key: str | None = None) -> Response:
+    """What a figure means, in words; all of them without a key."""
+    answers = answers_of(request)
+    language = read_language(request)
+    reader = reader_of(language, answers.journey())
+    refuse_unknown(drop_lang(request), ())
+    infos = {info.name: info for info in answers.measures(reader)}
+    if key is not None:
+        known("definition", key, [*words.DEFINITIONS, *infos])
+    shown = {k: d for k, d in words.DEFINITIONS.items() if key in (None, k)}
+    measures = [(info, answers.definition(name, reader)) for name, info in infos.items() if key in (None, name)]
+    if key in infos:
+        shown = {}
+    body = render(
+        "definition.html",
+        reader,
+        shown=shown,
+        measures=measures,
+        one=key is not None,
+        **frame_of(request, reader, "", ""),
+    )
+    return answer(request, body, language=language)
+
+
+@router.get("/map/source")
+def source_page(request: Request) -> Response:
+    """journey.yaml with a line to link to; drawn also when the map has faults, and lists them."""
+    answers = answers_of(request)
+    language = read_language(request)
+    refuse_unknown(drop_lang(request), ())
+    reader = Reader(language)
+    faults: list[str] = []
+    try:
+        answers.journey()
+    except MapError as error:
+        faults = [f.text(language) for f in error.facts.get("all", ()) if hasattr(f, "text")] or [error.text(language)]
+    body = render(
+        "source.html",
+        reader,
+        lines=answers.source().splitlines(),
+        faults=faults,
+        **frame_of(request, reader, "", ""),
+    )
+    return answer(request, body, language=language)
+
+
+@router.get("/measures")
+def measures_page(request: Request) -> Response:
+    answers = answers_of(request)
+    language = read_language(request)
+    reader = reader_of(language, answers.journey())
+    refuse_unknown(drop_lang(request), ())
+    infos: tuple[MeasureInfo, ...] = answers.measures(reader)
+    body = render("measures.html", reader, infos=infos, **frame_of(request, reader, "/measures", ""))
+    return answer(request, body, language=language)
+
+
+@router.get("/measures/{name}")
+def measure_page(request: Request, name: str) -> Response:
+    """One measure: its options, its tables, its definition, and the same as CSV."""
+    answers = answers_of(request)
+    language = read_language(request)
+    reader = reader_of(language, answers.journey())
+    infos = answers.measures(reader)
+    known("measure", name, [info.name for info in infos])
+    query = drop_lang(request)
+    wanted = known("format", query.pop("format", "html"), ("html", "csv"))
+    page = answers.measure(name, query, reader)
+    if wanted == "csv":
+        return tables_csv(page, name)
+    path = f"/measures/{quote(name)}"
+    body = render(
+        "measure.html",
+        reader,
+        page=page,
+        infos=infos,
+        csv_link=href(path, **{**query, "format": "csv"}),
+        json_link=href(f"/api{path}", **query),
+        **frame_of(request, reader, "/measures", ""),
+    )
+    return answer(request, body, language=language)
+
+
+@router.get("/api")
+def api_page(request: Request) -> Response:
+    """What the API offers, drawn from its own OpenAPI description (no script from elsewhere)."""
+    language = read_language(request)
+    refuse_unknown(drop_lang(request), ())
+    reader = Reader(language)
+    operations = [
+        (
+            path,
+            {
+                "summary": operation.get("description") or operation.get("summary", ""),
+                "parameters": operation.get("parameters", []),
+            },
+        )
+        for path, methods in request.app.openapi()["paths"].items()
+        for operation in methods.values()
+    ]
+    body = render("api.html", reader, operations=operations, **frame_of(request, reader, "", ""))
+    return answer(request, body, language=language)

@@ -1,0 +1,97 @@
+"""Who reads: the language of a request, and the template environment in it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jinja2
+from starlette.requests import Request
+
+from polku.journey.model import Journey
+from polku.language import LANGUAGES, Reader, choose, translate
+from polku.measures.result import STATES
+from polku.web import words
+from polku.web.options import known
+
+COOKIE = "polku_lang"
+
+
+def language_of(request: Request, default: str) -> str:
+    """``?lang=``, else the cookie, else the browser's wish, else the project's language.
+
+    Raises UsageError for a ``?lang=`` that Polku does not speak.
+    """
+    wish = request.query_params.get("lang")
+    if wish:
+        known("language", wish, LANGUAGES)
+    return choose([wish, request.cookies.get(COOKIE), *accepted(request.headers.get("accept-language", ""))], default)
+
+
+def accepted(header: str) -> list[str]:
+    """Languages of an Accept-Language header, best first (RFC 9110, 12.5.4).
+
+    >>> accepted("sv;q=0.3, fi-FI, en;q=0.8")
+    ['fi-FI', 'en', 'sv']
+    """
+    wishes: list[tuple[float, int, str]] = []
+    for place, part in enumerate(header.split(",")):
+        name, _, quality = part.strip().partition(";")
+        try:
+            weight = float(quality.strip().removeprefix("q=")) if quality else 1.0
+        except ValueError:
+            continue
+        if name and name != "*" and weight > 0:
+            wishes.append((-weight, place, name.strip()))
+    return [name for _, _, name in sorted(wishes)]
+
+
+def reader_of(language: str, journey: Journey | None) -> Reader:
+    if journey is None:
+        return Reader(language)
+    return Reader(language, journey.timezone, journey.currency)
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("polku.web", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
+    )
+    env.globals.update(
+        channel_word=words.channel_word,
+        definitions=words.DEFINITIONS,
+        state_signs=words.STATE_SIGNS,
+        guidance_states=words.GUIDANCE_STATES,
+        state_words=STATES,
+        href=href,
+        share=share,
+    )
+    return env
+
+
+def href(path: str, **query: Any) -> str:
+    """A link inside the site; parameters that are None are left out.
+
+    >>> href("/customers", behind="stage:cart:now", q=None)
+    '/customers?behind=stage%3Acart%3Anow'
+    """
+    given = {k: v for k, v in query.items() if v not in (None, "")}
+    return f"{quote(path)}?{urlencode(given)}" if given else quote(path)
+
+
+def share(reader: Reader, value: float) -> str:
+    """A target as people write it: 28 %, 2,5 %."""
+    return reader.percent(value, 0 if round(value * 100, 1) == round(value * 100) else 1)
+
+
+def render(template: str, reader: Reader, **context: Any) -> str:
+    def _(text: str, /, **facts: Any) -> str:
+        return translate(reader.language, text, **facts)
+
+    return environment().get_template(template).render(r=reader, _=_, said=reader.said, **context)

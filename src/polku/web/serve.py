@@ -1,0 +1,113 @@
+"""The server process: uvicorn on the wished port, or on the next free one."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from polku.errors import UsageError
+from polku.language import N_
+from polku.web.app import create_app
+
+#: How many ports after the wished one are tried.
+TRIES = 50
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def listen(host: str, port: int, tries: int = TRIES) -> socket.socket:
+    """A socket that listens on ``host``: on ``port``, else on the first free one of the next ``tries``. 0: any.
+
+    Raises UsageError when none is free, or the host is not an address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + (tries if port else 1), 65536)):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            # Windows: SO_REUSEADDR there would let two servers share one port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, candidate))
+            sock.listen(2048)
+        except OSError as error:
+            sock.close()
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                continue
+            raise UsageError(
+                N_("This machine has no address {host}: {problem}. Use 127.0.0.1, or 0.0.0.0 for every address."),
+                host=host,
+                problem=str(error.strerror or error),
+            ) from error
+        return sock
+    raise UsageError(
+        N_("The ports {first} to {last} are all taken. Choose another with --port."), first=port, last=port + tries - 1
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn that can be told to stop from another thread and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
+
+
+def address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/"
+
+
+def serve(
+    project: Any,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    on_ready: Callable[[str, bool], None] | None = None,
+    *,
+    live: bool = False,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve ``project`` until Ctrl-C (or until ``stop`` is set, from any thread).
+
+    ``on_ready(url, moved)`` is called once the pages answer: ``moved`` says that ``port`` was taken and another one is
+    used. ``live`` makes the pages look for news every few seconds instead of every half minute.
+    Raises UsageError when no port is free.
+    """
+    sock = listen(host, port)
+    url = address(sock)
+    moved = port != 0 and sock.getsockname()[1] != port
+    # A page in the browser could reach this server under a name of its own (DNS rebinding); so names are checked
+    # as long as the server is meant for this machine only.
+    hosts = list(dict.fromkeys([*LOCAL, "[::1]", host])) if host in LOCAL else None
+    app = create_app(project, live=live, hosts=hosts)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3
+    )
+    server = Server(config, (lambda: on_ready(url, moved)) if on_ready else None)
+    if stop is not None:
+        watch = threading.Thread(target=_stop_when, args=(stop, server), daemon=True, name="polku-stop")
+        watch.start()
+    try:
+        server.run(sockets=[sock])
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down in order and raises the signal again; for the user that is a clean end
+    finally:
+        sock.close()
+        if stop is not None:
+            stop.set()
+
+
+def _stop_when(stop: threading.Event, server: uvicorn.Server) -> None:
+    stop.wait()
+    server.should_exit = True

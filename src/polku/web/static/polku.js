@@ -1,0 +1,9 @@
+// What makes the pages move. Everything works without it: links and forms lead to the same URLs.
+import { follow } from "./follow.js";
+import { choose } from "./choose.js";
+import { fitPaper } from "./paper.js";
+
+document.documentElement.classList.add("js");
+choose();
+follow();
+fitPaper();
