@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from polku.kernels.columns import Columns
+from polku.kernels.compiled import inner, kernel
 
 NEVER = np.int64(1) << np.int64(62)
 #: Money is kept as whole ten-thousandths.
@@ -48,19 +47,19 @@ AND, OR, NOT = -1, -2, -3
 class Rules(NamedTuple):
     """A map compiled for the fold: A atoms of conditions, S stages, T touchpoints."""
 
-    code_touchpoint: npt.NDArray[np.int16]      # [codes] touchpoint of a code, -1 none
-    stage_of: npt.NDArray[np.int16]             # [T] stage of a touchpoint
-    touching: npt.NDArray[np.bool_]             # [T] touching moves there: its stage has no `enter`
-    lapse: npt.NDArray[np.int64]                # [S] seconds of silence, 0 never
-    active: npt.NDArray[np.bool_]               # [S, T] what counts as activity in a stage
-    furthest: npt.NDArray[np.int64]             # [1] the last stage with a condition, -1 none
-    program: npt.NDArray[np.int32]              # postfix programs, one after another
-    starts: npt.NDArray[np.int32]               # [S + 1] where each stage's program lies; empty: no condition
-    atom_kind: npt.NDArray[np.int8]             # [A]
-    atom_compare: npt.NDArray[np.int8]          # [A]
-    atom_number: npt.NDArray[np.int64]          # [A] thousandths of a count, ten-thousandths of money, or seconds
-    atom_window: npt.NDArray[np.int64]          # [A] seconds, 0 all of the past
-    atom_touchpoint: npt.NDArray[np.bool_]      # [A, T]
+    code_touchpoint: npt.NDArray[np.int16]  # [codes] touchpoint of a code, -1 none
+    stage_of: npt.NDArray[np.int16]  # [T] stage of a touchpoint
+    touching: npt.NDArray[np.bool_]  # [T] touching moves there: its stage has no `enter`
+    lapse: npt.NDArray[np.int64]  # [S] seconds of silence, 0 never
+    active: npt.NDArray[np.bool_]  # [S, T] what counts as activity in a stage
+    furthest: npt.NDArray[np.int64]  # [1] the last stage with a condition, -1 none
+    program: npt.NDArray[np.int32]  # postfix programs, one after another
+    starts: npt.NDArray[np.int32]  # [S + 1] where each stage's program lies; empty: no condition
+    atom_kind: npt.NDArray[np.int8]  # [A]
+    atom_compare: npt.NDArray[np.int8]  # [A]
+    atom_number: npt.NDArray[np.int64]  # [A] thousandths of a count, ten-thousandths of money, or seconds
+    atom_window: npt.NDArray[np.int64]  # [A] seconds, 0 all of the past
+    atom_touchpoint: npt.NDArray[np.bool_]  # [A, T]
 
 
 def new_state(atoms: int) -> npt.NDArray[np.int64]:
@@ -70,7 +69,7 @@ def new_state(atoms: int) -> npt.NDArray[np.int64]:
     return state
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def clear(state):  # type: ignore[no-untyped-def]
     """Make ``state`` that of a customer before the first event."""
     state[:] = 0
@@ -81,7 +80,7 @@ def clear(state):  # type: ignore[no-untyped-def]
         state[a + LATEST] = -1
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def money(value):  # type: ignore[no-untyped-def]
     """Whole ten-thousandths of an amount; 0 for one that is not there."""
     if np.isnan(value):
@@ -89,7 +88,7 @@ def money(value):  # type: ignore[no-untyped-def]
     return np.int64(np.rint(value * UNIT))
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _compare(left, compare, right):  # type: ignore[no-untyped-def]
     if compare == AT_LEAST:
         return left >= right
@@ -104,7 +103,7 @@ def _compare(left, compare, right):  # type: ignore[no-untyped-def]
     return left != right
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _atom_holds(state, rules, a):  # type: ignore[no-untyped-def]
     at = FIXED + PER_ATOM * a
     kind = rules.atom_kind[a]
@@ -117,7 +116,7 @@ def _atom_holds(state, rules, a):  # type: ignore[no-untyped-def]
     return _compare(state[at + TOTAL], rules.atom_compare[a], rules.atom_number[a])
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _holds(state, rules, stage):  # type: ignore[no-untyped-def]
     """Whether the condition of ``stage`` holds now. The stack is the bits of a number; the grammar nests 50 deep at most."""
     stack = np.int64(0)
@@ -137,7 +136,7 @@ def _holds(state, rules, stage):  # type: ignore[no-untyped-def]
     return (stack & 1) == 1
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _write(moves, n, time, position, before, after, kind, reason):  # type: ignore[no-untyped-def]
     moves[n, TIME] = time
     moves[n, POSITION] = position
@@ -148,7 +147,7 @@ def _write(moves, n, time, position, before, after, kind, reason):  # type: igno
     return n + 1
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _enter(state, moves, n, position, stage, reason):  # type: ignore[no-untyped-def]
     """Move right to ``stage``; who was lapsed is won back first."""
     before = state[STAGE]
@@ -162,7 +161,7 @@ def _enter(state, moves, n, position, stage, reason):  # type: ignore[no-untyped
     return n
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _ask(state, rules, moves, n, position):  # type: ignore[no-untyped-def]
     """Rule 3: enter the furthest stage whose condition holds."""
     stage = rules.furthest[0]
@@ -173,7 +172,7 @@ def _ask(state, rules, moves, n, position):  # type: ignore[no-untyped-def]
     return n
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def next_moment(state, rules, time):  # type: ignore[no-untyped-def]
     """The next moment (seconds, later than the state's) at which time alone may change something; NEVER if none will.
 
@@ -199,7 +198,7 @@ def next_moment(state, rules, time):  # type: ignore[no-untyped-def]
     return best
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def on_moment(state, rules, columns, moment, moves):  # type: ignore[no-untyped-def]
     """Let ``moment`` pass: what left its window leaves, conditions are asked, then silence is counted. Returns the moves."""
     state[NOW] = moment
@@ -230,13 +229,13 @@ def on_moment(state, rules, columns, moment, moves):  # type: ignore[no-untyped-
     return n
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _counts(rules, a, code):  # type: ignore[no-untyped-def]
     touchpoint = rules.code_touchpoint[code]
     return touchpoint >= 0 and rules.atom_touchpoint[a, touchpoint]
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def on_event(state, rules, columns, i, moves):  # type: ignore[no-untyped-def]
     """Take event ``i`` of the columns; every moment up to and including its time has passed before. Returns the moves."""
     touchpoint = rules.code_touchpoint[columns.code[i]]
@@ -267,14 +266,14 @@ def on_event(state, rules, columns, i, moves):  # type: ignore[no-untyped-def]
     return n
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _grown(array):  # type: ignore[no-untyped-def]
     wider = np.empty((2 * array.shape[0], array.shape[1]), np.int64)
     wider[: array.shape[0]] = array
     return wider
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-def]
     """Every change of the customers asked for: int64[n, 1 + MOVE], the customer's index and the row of ``moves``.
 
@@ -322,7 +321,7 @@ def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-de
 C_STAGE, C_LAPSED, C_SINCE, C_EVENTS, C_FIRST, C_LAST, C_VALUE, CURRENT = 0, 1, 2, 3, 4, 5, 6, 7
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def current(columns, rules, paying, as_of):  # type: ignore[no-untyped-def]
     """Where everyone stands at ``as_of``: int64[C, CURRENT].
 
@@ -372,7 +371,7 @@ def current(columns, rules, paying, as_of):  # type: ignore[no-untyped-def]
     return out
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def holding(columns, rules, as_of):  # type: ignore[no-untyped-def]
     """bool[C]: for whom the condition of stage 0 of ``rules`` holds at ``as_of`` (segments are compiled as such a stage)."""
     customers = len(columns.offsets) - 1

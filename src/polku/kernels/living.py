@@ -9,14 +9,30 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from polku.kernels.columns import Columns
+from polku.kernels.compiled import inner, kernel
 from polku.kernels.fold import (
-    ENTERED, FIXED, FROM, KIND, LAPSED, LAPSED_KIND, MOST_MOVES, MOVE, PER_ATOM, STAGE, TIME, TO, Rules,
-    clear, money, next_moment, on_event, on_moment,
+    ENTERED,
+    FIXED,
+    FROM,
+    KIND,
+    LAPSED,
+    LAPSED_KIND,
+    MOST_MOVES,
+    MOVE,
+    PER_ATOM,
+    STAGE,
+    TIME,
+    TO,
+    Rules,
+    clear,
+    money,
+    next_moment,
+    on_event,
+    on_moment,
 )  # fmt: skip
 
 I64 = npt.NDArray[np.int64]
@@ -46,25 +62,25 @@ class Ask(NamedTuple):
     start: int
     end: int
     as_of: int
-    stage_within: I64        # [S]
-    touch_within: I64        # [T]
-    fails: npt.NDArray[np.int16]   # [codes] touchpoint that the code says has failed, -1 none
+    stage_within: I64  # [S]
+    touch_within: I64  # [T]
+    fails: npt.NDArray[np.int16]  # [codes] touchpoint that the code says has failed, -1 none
 
 
 class Notes(NamedTuple):
     """What one customer's fold leaves behind; times in seconds, -1 for never."""
 
-    entered: I64             # [S] when the stage was entered
-    lapsed_in: I64           # [S] 1: lapsed from it in the period
-    won_in: I64              # [S] 1: won back in the period
-    first: I64               # [T] the first meeting ever
-    met: I64                 # [T] the first meeting in the period
-    met_stage: I64           # [T] the customer's stage just before that meeting
-    failed: I64              # [T] 1: failed in the period
-    passed: I64              # [T] left its stage (entered in the period) 1: having met it, 2: without
+    entered: I64  # [S] when the stage was entered
+    lapsed_in: I64  # [S] 1: lapsed from it in the period
+    won_in: I64  # [S] 1: won back in the period
+    first: I64  # [T] the first meeting ever
+    met: I64  # [T] the first meeting in the period
+    met_stage: I64  # [T] the customer's stage just before that meeting
+    failed: I64  # [T] 1: failed in the period
+    passed: I64  # [T] left its stage (entered in the period) 1: having met it, 2: without
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def new_notes(stages, touchpoints):  # type: ignore[no-untyped-def]
     return Notes(
         np.empty(stages, np.int64), np.empty(stages, np.int64), np.empty(stages, np.int64),
@@ -73,7 +89,7 @@ def new_notes(stages, touchpoints):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _note_moves(notes, rules, ask, moves, found):  # type: ignore[no-untyped-def]
     for m in range(found):
         time = moves[m, TIME]
@@ -93,7 +109,7 @@ def _note_moves(notes, rules, ask, moves, found):  # type: ignore[no-untyped-def
                 notes.won_in[before] = 1
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[no-untyped-def]
     """Fold customer ``c`` up to the moment; notes what happened and adds events and values to ``touch`` (int64[T, ...])."""
     clear(state)
@@ -146,7 +162,7 @@ def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[
         due = next_moment(state, rules, columns.time)
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def next_entry(notes, stage):  # type: ignore[no-untyped-def]
     """When a stage further right was entered first; -1 never. Customers only move right, so the nearest is the first."""
     for s in range(stage + 1, len(notes.entered)):
@@ -155,7 +171,7 @@ def next_entry(notes, stage):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def _outcome(start, within, following, as_of):  # type: ignore[no-untyped-def]
     if start + within > as_of:
         return PENDING
@@ -164,7 +180,7 @@ def _outcome(start, within, following, as_of):  # type: ignore[no-untyped-def]
     return DROPPED
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def stage_outcome(notes, ask, s):  # type: ignore[no-untyped-def]
     """Of a customer who entered stage ``s`` in the period: went on, dropped, pending; or not here, or no stage follows."""
     entered = notes.entered[s]
@@ -175,7 +191,7 @@ def stage_outcome(notes, ask, s):  # type: ignore[no-untyped-def]
     return _outcome(entered, ask.stage_within[s], next_entry(notes, s), ask.as_of)
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def touch_outcome(notes, rules, ask, t):  # type: ignore[no-untyped-def]
     """The same of touchpoint ``t``, from the first meeting in the period; AHEAD: stood further right when they met it."""
     met = notes.met[t]
@@ -189,7 +205,7 @@ def touch_outcome(notes, rules, ask, t):  # type: ignore[no-untyped-def]
     return _outcome(met, ask.touch_within[t], next_entry(notes, stage), ask.as_of)
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def is_member(notes, rules, ask, state, kind, index, what):  # type: ignore[no-untyped-def]
     """Whether the customer of ``notes`` stands behind number ``what`` of stage or touchpoint ``index``."""
     if kind == OF_MAP:
@@ -240,7 +256,7 @@ def is_member(notes, rules, ask, state, kind, index, what):  # type: ignore[no-u
     return outcome == PENDING
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def living(columns, rules, ask):  # type: ignore[no-untyped-def]
     """Counts of a bucket.
 
@@ -322,7 +338,7 @@ def living(columns, rules, ask):  # type: ignore[no-untyped-def]
     return stage, touch, totals, stage_times, touch_times
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def members(columns, rules, ask, kind, index, what):  # type: ignore[no-untyped-def]
     """bool[C]: who stands behind one number of the living map."""
     customers = len(columns.offsets) - 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from polku.kernels.compiled import kernel
 
-@nb.njit(cache=True, nogil=True)
+
+@kernel
 def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyped-def]
     """Counts of the events off the map, by ``group`` of their code (int32[codes], -1 on the map), with time in [start, end).
 
@@ -39,7 +40,7 @@ def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyp
     return by_group, by_page
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def met(columns, codes, page, start, end):  # type: ignore[no-untyped-def]
     """bool[C]: who has, in [start, end), an event of ``codes`` (bool[codes]), on ``page`` where that is above 0."""
     out = np.zeros(len(columns.offsets) - 1, np.bool_)

@@ -35,7 +35,7 @@ class Deviation:
     kind: str
     rate: Rate | None = None
     count: Count | None = None
-    event: str | None = None             # ad_hoc: the event or page
+    event: str | None = None  # ad_hoc: the event or page
     page: str | None = None
     stage: str | None = None
 

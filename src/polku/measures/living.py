@@ -31,31 +31,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Deviation", "Figures", "LivingMap", "StageFigures", "TouchpointFigures", "living_map", "living_view"]
 
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Figures:
     """The numbers of a stage or a touchpoint over the period, and the same of the compared period."""
 
-    reached: Count                       # ever, up to the period's end
-    entered: Count                       # in the period
-    went_on: Rate                        # of those who entered in the period and have had their time
-    drop_off: Rate                       # the rest of the same
-    to_next: Quantiles                   # seconds from here to the next stage, of those who went on
-    value: Money | None                  # money of the events here in the period
-    within: int                          # seconds given to go on
+    reached: Count  # ever, up to the period's end
+    entered: Count  # in the period
+    went_on: Rate  # of those who entered in the period and have had their time
+    drop_off: Rate  # the rest of the same
+    to_next: Quantiles  # seconds from here to the next stage, of those who went on
+    value: Money | None  # money of the events here in the period
+    within: int  # seconds given to go on
     target: float | None = None
     target_at_least: bool = True
     state: State = "no_target"
-    before: Figures | None = None        # the compared period
+    before: Figures | None = None  # the compared period
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StageFigures:
     id: str
-    now: Count                           # current stage, not lapsed
-    lapsed: Count                        # lapsed from here, now
-    lapsed_in: Count                     # lapsed in the period
-    won_back: Count                      # won back in the period
-    skipped: Count                       # entered a later stage without ever entering this one
+    now: Count  # current stage, not lapsed
+    lapsed: Count  # lapsed from here, now
+    lapsed_in: Count  # lapsed in the period
+    won_back: Count  # won back in the period
+    skipped: Count  # entered a later stage without ever entering this one
     figures: Figures
 
 
@@ -63,10 +64,10 @@ class StageFigures:
 class TouchpointFigures:
     id: str
     stage: str
-    events: int                          # in the period
+    events: int  # in the period
     figures: Figures
     deviations: tuple[Deviation, ...] = ()
-    felt: float | None = None            # measured feeling, -2 to 2
+    felt: float | None = None  # measured feeling, -2 to 2
     felt_n: int = 0
 
 
@@ -74,21 +75,21 @@ class TouchpointFigures:
 class LivingMap:
     """All that ``/`` and ``polku status`` show."""
 
-    as_of: dt.datetime                   # the moment up to which time has passed for everyone
+    as_of: dt.datetime  # the moment up to which time has passed for everyone
     period: Period
     compare: Period | None
     persona: str | None
     segment: str | None
-    customers: Count                     # with at least one event of the map
-    outside: Count                       # known customers without any
-    without_customer: int                # events kept in history that no customer could be named for
+    customers: Count  # with at least one event of the map
+    outside: Count  # known customers without any
+    without_customer: int  # events kept in history that no customer could be named for
     events: int
     first: dt.datetime | None
     last: dt.datetime | None
     stages: tuple[StageFigures, ...]
     touchpoints: tuple[TouchpointFigures, ...]
-    ad_hoc: tuple[Deviation, ...]        # off the map, most customers first
-    warnings: tuple[str, ...] = ()       # matchers on events never seen, currencies mixed, ... (translated)
+    ad_hoc: tuple[Deviation, ...]  # off the map, most customers first
+    warnings: tuple[str, ...] = ()  # matchers on events never seen, currencies mixed, ... (translated)
 
     def to_dict(self) -> Any:
         """Plain data, for JSON."""
@@ -130,7 +131,8 @@ def ask_of(view: View) -> kernel.Ask:
     journey = view.journey
     stage_within = [(s.expect and s.expect.within) or journey.window for s in journey.stages]
     touch_within = [
-        (t.expect and t.expect.within) or (s.expect and s.expect.within) or journey.window for _, s, t in journey.touchpoints()
+        (t.expect and t.expect.within) or (s.expect and s.expect.within) or journey.window
+        for _, s, t in journey.touchpoints()
     ]
     return kernel.Ask(
         view.start, view.end, view.as_of, frozen(stage_within, np.int64), frozen(touch_within, np.int64),
@@ -240,16 +242,20 @@ def warnings(view: View, language: str) -> tuple[str, ...]:
             events = sorted({name for match in touchpoint.match for name in match.event})
             found.append(
                 translate(
-                    language, N_("No event of touchpoint {touchpoint} has ever been seen (looked for: {events})."),
-                    touchpoint=touchpoint.id, events=", ".join(events) or "path, where",
+                    language,
+                    N_("No event of touchpoint {touchpoint} has ever been seen (looked for: {events})."),
+                    touchpoint=touchpoint.id,
+                    events=", ".join(events) or "path, where",
                 )  # fmt: skip
             )
     currencies = view.trails.tables.currencies
     if len(currencies) > 1 or (currencies and currencies[0] != view.journey.currency):
         found.append(
             translate(
-                language, N_("The values are in {currencies}, the map in {currency}; they are added up as they are."),
-                currencies=", ".join(currencies), currency=view.journey.currency,
+                language,
+                N_("The values are in {currencies}, the map in {currency}; they are added up as they are."),
+                currencies=", ".join(currencies),
+                currency=view.journey.currency,
             )  # fmt: skip
         )
     return tuple(found)

@@ -47,10 +47,10 @@ class Rate:
     numerator: int
     denominator: int
     pending: int = 0
-    behind: str | None = None            # those in the numerator
-    behind_not: str | None = None        # those in the denominator who did not
+    behind: str | None = None  # those in the numerator
+    behind_not: str | None = None  # those in the denominator who did not
     behind_pending: str | None = None
-    why: str | None = None               # why there can be no rate at all ("no stage follows"), whatever the counts
+    why: str | None = None  # why there can be no rate at all ("no stage follows"), whatever the counts
 
     @property
     def value(self) -> float | None:
@@ -98,8 +98,13 @@ def to_dict(result: Any) -> Any:
     """Plain data of any result, for JSON: dataclasses to dicts, rates with their value, interval and reason spelled out."""
     if isinstance(result, Rate):
         return {
-            "value": result.value, "numerator": result.numerator, "denominator": result.denominator,
-            "pending": result.pending, "interval": result.interval(), "reason": result.reason, "behind": result.behind,
+            "value": result.value,
+            "numerator": result.numerator,
+            "denominator": result.denominator,
+            "pending": result.pending,
+            "interval": result.interval(),
+            "reason": result.reason,
+            "behind": result.behind,
         }
     if dataclasses.is_dataclass(result) and not isinstance(result, type):
         return {f.name: to_dict(getattr(result, f.name)) for f in dataclasses.fields(result)}

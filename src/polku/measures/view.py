@@ -22,8 +22,8 @@ from polku.kernels import fold
 from polku.kernels.columns import Columns, columns
 from polku.language import N_
 from polku.measures.result import Period
-from polku.measures.selectors import Maker, selector_maker
 from polku.measures.rules import rules_of, segment_rules
+from polku.measures.selectors import Maker, selector_maker
 from polku.trails.layout import Bucket, Trails, moment
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ class View:
 
     def touchpoint(self, id: str) -> int:
         """The number of a touchpoint of the map. Raises MeasureError with the nearest name."""
-        return known(id, self.journey.touchpoint_ids, N_("There is no touchpoint {name!r} in this map.{meant} It has: {known}."))
+        return known(
+            id, self.journey.touchpoint_ids, N_("There is no touchpoint {name!r} in this map.{meant} It has: {known}.")
+        )
 
     def stage(self, id: str) -> int:
         return known(id, self.journey.stage_ids, N_("There is no stage {name!r} in this map.{meant} It has: {known}."))
@@ -106,7 +108,9 @@ def known(name: str, names: Iterable[str], message: str) -> int:
     if name in all_names:
         return all_names.index(name)
     near = nearest(name, all_names)
-    raise MeasureError(message, name=name, meant=f" → {near}?" if near else "", known=", ".join(all_names), nearest=near)
+    raise MeasureError(
+        message, name=name, meant=f" → {near}?" if near else "", known=", ".join(all_names), nearest=near
+    )
 
 
 def _frozen(mask: Mask) -> Mask:
@@ -131,7 +135,9 @@ def bounds(period: Period, as_of: int) -> tuple[int, int]:
     end = as_of + 1 if period.end is None else min(seconds(period.end), as_of + 1)
     if period.start is not None and period.end is not None and period.start >= period.end:
         raise MeasureError(
-            N_("The period ends ({end}) before it begins ({start})."), start=period.start.isoformat(), end=period.end.isoformat()
+            N_("The period ends ({end}) before it begins ({start})."),
+            start=period.start.isoformat(),
+            end=period.end.isoformat(),
         )
     return start, max(start, end)
 
@@ -189,7 +195,9 @@ def persona_masks(view: View, persona: str) -> list[Mask]:
     known(persona, names, N_("There is no persona {name!r} in this map.{meant} It has: {known}."))
     where = view.journey.personas[persona].where
     if where is None:
-        raise MeasureError(N_("The persona {persona!r} has no `where`, so nobody can be told to be one."), persona=persona)
+        raise MeasureError(
+            N_("The persona {persona!r} has no `where`, so nobody can be told to be one."), persona=persona
+        )
     profiles = view.profiles
     if profiles is None and view.project is not None:
         profiles = view.project.profiles()
