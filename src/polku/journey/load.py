@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-from ruamel.yaml import YAML
-
-from polku.errors import MapError
+from polku.journey.check import check, checked
+from polku.journey.fault import FaultyMapError
 from polku.journey.model import Journey
-from polku.language import N_
+from polku.journey.tree import read_bytes
 
 
 def load_journey(path: Path | str) -> Journey:
-    """The checked map in the file ``path``; raises MapError with all its faults."""
-    with Path(path).open("rb") as file:
-        data = YAML(typ="safe", pure=True).load(file)
-    try:
-        return Journey.model_validate(data)
-    except ValidationError as error:
-        raise MapError(N_("{file} has faults: {faults}"), file=str(path), faults=str(error)) from error
+    """The checked map in the file ``path`` (or in the project's folder ``path``).
+
+    Raises FaultyMapError (a MapError) with every fault in ``faults``.
+    """
+    path = Path(path)
+    path = path / "journey.yaml" if path.is_dir() else path
+    if not path.is_file():
+        raise FaultyMapError(check(path))
+    journey, faults = checked(read_bytes(path.read_bytes()), str(path), path.parent)
+    if journey is None:
+        raise FaultyMapError(faults)
+    return journey
