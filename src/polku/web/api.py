@@ -1,9 +1,7 @@
 """The JSON API: the same answers as the pages, with the same options in the URL."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -14,7 +12,25 @@ from polku.web.pages import answers_of, drop_lang, read_customers, read_language
 from polku.web.reading import reader_of
 
 router = APIRouter()
-Text = str | None
+
+
+# The options in the URL: texts that may be missing. The pages' own readers check them, so that page and API agree.
+Given = str | None
+Period = Annotated[Given, Query(description="7d, 30d (default), 90d, 365d, all or custom")]
+First = Annotated[Given, Query(alias="from", description="first day of a custom period, 2026-05-01")]
+Last = Annotated[Given, Query(alias="to", description="last day of a custom period, 2026-05-31")]
+Persona = Annotated[Given, Query(description="a persona's id")]
+Segment = Annotated[Given, Query(description="a segment's id")]
+Compare = Annotated[Given, Query(description="none (default), previous or year")]
+Language = Annotated[Given, Query(description="fi or en, for the texts")]
+Behind = Annotated[Given, Query(description="a selector, as the map gives it: who is behind a number")]
+Stage = Annotated[Given, Query(description="a stage's id: customers there now")]
+Touchpoint = Annotated[Given, Query(description="a touchpoint's id: customers who have met it")]
+Search = Annotated[Given, Query(description="a part of a customer's id")]
+Order = Annotated[Given, Query(description="last_seen (default), since, events, value or name")]
+Limit = Annotated[Given, Query(description="1 to 1000, default 50")]
+Offset = Annotated[Given, Query(description="how many to skip")]
+Events = Annotated[int, Query(ge=1, le=5000, description="how many of the latest events")]
 
 
 @router.get("/health")
@@ -34,15 +50,15 @@ def version(request: Request) -> dict[str, str]:
 @router.get("/api/map")
 def living_map(
     request: Request,
-    period: Text = Query(None, description="7d, 30d (default), 90d, 365d, all or custom"),
-    first: Text = Query(None, alias="from", description="first day of a custom period, 2026-05-01"),
-    last: Text = Query(None, alias="to", description="last day of a custom period, 2026-05-31"),
-    persona: Text = Query(None, description="a persona's id"),
-    segment: Text = Query(None, description="a segment's id"),
-    compare: Text = Query(None, description="none (default), previous or year"),
-    lang: Text = Query(None, description="fi or en, for the texts"),
+    period: Period = None,
+    first: First = None,
+    last: Last = None,
+    persona: Persona = None,
+    segment: Segment = None,
+    compare: Compare = None,
+    lang: Language = None,
 ) -> dict[str, Any]:
-    """The living map: every stage and touchpoint with its figures, deviations, and the selectors of who is behind them."""
+    """The living map: every stage and touchpoint with figures, deviations, and the selectors of who is behind."""
     answers = answers_of(request)
     journey = answers.journey()
     options = MapOptions.read(drop_lang(request), journey)
@@ -60,14 +76,14 @@ def journey(request: Request) -> dict[str, Any]:
 @router.get("/api/customers")
 def customers(
     request: Request,
-    behind: Text = Query(None, description="a selector, as the map gives it: who is behind a number"),
-    stage: Text = Query(None, description="a stage's id: customers there now"),
-    touchpoint: Text = Query(None, description="a touchpoint's id: customers who have met it"),
-    search: Text = Query(None, description="a part of a customer's id"),
-    order: Text = Query(None, description="last_seen (default), since, events, value or name"),
-    limit: Text = Query(None, description="1 to 1000, default 50"),
-    offset: Text = Query(None, description="how many to skip"),
-    lang: Text = Query(None, description="fi or en, for the texts"),
+    behind: Behind = None,
+    stage: Stage = None,
+    touchpoint: Touchpoint = None,
+    search: Search = None,
+    order: Order = None,
+    limit: Limit = None,
+    offset: Offset = None,
+    lang: Language = None,
 ) -> dict[str, Any]:
     """Customers: all, or those behind a number, at a stage, at a touchpoint, or with an id that holds a text."""
     answers = answers_of(request)
@@ -82,8 +98,8 @@ def customers(
 def customer(
     request: Request,
     key: str,
-    events: int = Query(500, ge=1, le=5000, description="how many of the latest events"),
-    lang: Text = Query(None, description="fi or en, for the texts"),
+    events: Events = 500,
+    lang: Language = None,
 ) -> dict[str, Any]:
     """One customer: ids, traits, stage history with the reason for each change, sessions and events."""
     answers = answers_of(request)
@@ -97,7 +113,7 @@ def pairs(ids: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
 
 
 @router.get("/api/measures")
-def measures(request: Request, lang: Text = Query(None, description="fi or en, for the texts")) -> list[dict[str, Any]]:
+def measures(request: Request, lang: Language = None) -> list[dict[str, Any]]:
     """The measures that there are."""
     answers = answers_of(request)
     refuse_unknown(drop_lang(request), ())
@@ -106,7 +122,7 @@ def measures(request: Request, lang: Text = Query(None, description="fi or en, f
 
 
 @router.get("/api/measures/{name}")
-def measure(request: Request, name: str, lang: Text = Query(None, description="fi or en, for the texts")) -> Any:
+def measure(request: Request, name: str, lang: Language = None) -> Any:
     """One measure; its options are those of ``polku measure``, in the URL."""
     answers = answers_of(request)
     reader = reader_of(read_language(request), answers.journey())

@@ -22,7 +22,7 @@ from polku.language import N_, Reader, translate
 from polku.web import api, pages
 from polku.web.answers import Answers
 from polku.web.cache import PageCache
-from polku.web.notfound import NotFound
+from polku.web.notfound import NotFoundError
 from polku.web.reading import COOKIE, language_of, render
 
 log = logging.getLogger("polku.web")
@@ -172,7 +172,7 @@ async def told(request: Request, error: Exception) -> Response:
     assert isinstance(error, PolkuError)
     reader = reader_for(request)
     status = 500
-    if isinstance(error, NotFound):
+    if isinstance(error, NotFoundError):
         status = 404
     elif isinstance(error, UsageError) or error.code.split(".")[0] in ("measure", "expression"):
         status = 400

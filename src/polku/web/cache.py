@@ -1,4 +1,4 @@
-"""Rendered pages kept while nothing changed: a page is known by what it was made from, so a stale one is never found."""
+"""Rendered pages kept while nothing changed: a page is known by what it was made from, so none is ever stale."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Lists and tables as CSV: RFC 4180, UTF-8 with a byte order mark (so that spreadsheets read the letters), ISO times in UTC
-and points in numbers, whatever the reader's language: the file is for programs and spreadsheets, not for eyes."""
+"""Lists and tables as CSV: RFC 4180, UTF-8 with a byte order mark (so that spreadsheets read the letters).
+
+Times are ISO 8601 in UTC and numbers have points, whatever the reader's language: the file is for programs."""
 
 from __future__ import annotations
 
@@ -55,8 +56,10 @@ HEADS = ("customer", "id", "stage", "lapsed", "since", "last_seen", "events", "v
 
 
 def customers_csv(answers: Answers, reader: Reader, wanted: dict[str, Any]) -> Response:
-    """Every customer of the list, not only one page of it. The first page is asked for before the answer begins, so that
-    a list that cannot be made is an error page and not half a file."""
+    """Every customer of the list, not only one page of it.
+
+    The first page is asked for before the answer begins: a list that cannot be made is an error page, not half a file.
+    """
     first = answers.customers(reader, **wanted, limit=CHUNK, offset=0)
 
     def rows() -> Iterator[Iterable[Any]]:

@@ -7,6 +7,7 @@ never joined: a line runs only through points of its own kind.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 from polku.journey.model import Text
 from polku.web.mapview import Column
@@ -54,15 +55,17 @@ def path(points: tuple[Point, ...]) -> str:
     if not points:
         return ""
     parts = [f"M{points[0].x:g} {points[0].y:g}"]
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in itertools.pairwise(points):
         middle = (a.x + b.x) / 2
         parts.append(f"C{middle:g} {a.y:g} {middle:g} {b.y:g} {b.x:g} {b.y:g}")
     return "".join(parts)
 
 
 def curve(columns: tuple[Column, ...], show_plan: bool) -> Curve:
-    """The curve over all stages: one point a touchpoint that has a feeling, spread over its stage; a stage with a feeling
-    of its own and none at its touchpoints has one in its middle."""
+    """The curve over all stages: one point a touchpoint that has a feeling, spread over its stage.
+
+    A stage with a feeling of its own and none at its touchpoints has one point in its middle.
+    """
     planned: list[Point] = []
     measured: list[Point] = []
     for index, column in enumerate(columns):

@@ -159,37 +159,37 @@ def column(
         number=number,
         actual=stages.get(stage.id) if show_actual else None,
         cards=tuple(cards),
-        lists={key: tuple(items(stage, key)) for key, _ in LISTS} if show_plan else {},
+        lists={key: items(stage, key) for key, _ in LISTS} if show_plan else {},
         guidance=tuple(g for g in journey.guidance if stage_of_guidance(journey, g) == stage.id) if show_plan else (),
         tasks=tuple(t for t in journey.plan if t.stage == stage.id or t.touchpoint in ids) if show_plan else (),
         line=lines.get(stage.id),
     )
 
 
-def items(stage: Stage, key: str) -> Iterable[Item]:
-    """What the plan says in one lane of one stage: of the stage first, then of its touchpoints, each text once."""
+def items(stage: Stage, key: str) -> tuple[Item, ...]:
+    """What the plan says in one lane of one stage: of the stage first, then of its touchpoints; each text once."""
+    found: dict[str, Item] = {}
+    for item in said_of(stage, key):
+        found.setdefault(str(item.text), item)
+    return tuple(found.values())
+
+
+def said_of(stage: Stage, key: str) -> Iterable[Item]:
     if key == "goals":
         # the stage's own goal stands in its head
-        for touchpoint in stage.touchpoints:
-            if touchpoint.goal is not None:
-                yield Item(touchpoint.goal, titled(touchpoint))
+        yield from (Item(t.goal, titled(t)) for t in stage.touchpoints if t.goal is not None)
         return
     if key == "owner":
-        if stage.owner:
-            yield Item(stage.owner)
-        for touchpoint in stage.touchpoints:
-            if touchpoint.owner:
-                yield Item(touchpoint.owner, titled(touchpoint))
+        owners = (stage.owner, *(t.owner for t in stage.touchpoints))
+        yield from (Item(owner) for owner in owners if owner)
         return
-    for text in getattr(stage, key, ()):
-        yield Item(text)
+    yield from (Item(text) for text in getattr(stage, key, ()))
     for touchpoint in stage.touchpoints:
-        for text in getattr(touchpoint, key):
-            yield Item(text, titled(touchpoint))
+        yield from (Item(text, titled(touchpoint)) for text in getattr(touchpoint, key))
 
 
 def stage_of_guidance(journey: Journey, guidance: Guidance) -> str | None:
-    """The stage a rule is drawn in: the one its ``when`` names, or that of the touchpoint it names; the first in doubt."""
+    """The stage a rule is drawn in: the one its ``when`` names, or its touchpoint's; the first in doubt."""
     stages = set(journey.stage_ids)
     of_touchpoint = {t.id: s.id for _, s, t in journey.touchpoints()}
     for value in guidance.when.values():

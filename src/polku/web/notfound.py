@@ -5,7 +5,7 @@ from __future__ import annotations
 from polku.errors import UsageError
 
 
-class NotFound(UsageError):
+class NotFoundError(UsageError):
     """Shown as 404: a customer, a measure or a definition of the address that is not there."""
 
     code = "usage.page"

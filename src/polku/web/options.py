@@ -17,7 +17,7 @@ from polku.errors import UsageError, nearest
 from polku.journey.model import Journey
 from polku.language import N_
 from polku.measures.result import Period
-from polku.web.notfound import NotFound
+from polku.web.notfound import NotFoundError
 
 View = Literal["plan", "actual", "both"]
 VIEWS: dict[str, str] = {"plan": N_("Plan"), "actual": N_("Actual"), "both": N_("Both")}
@@ -66,7 +66,7 @@ def known(what: str, value: str, allowed: Iterable[str]) -> str:
     names = list(allowed)
     if value in names:
         return value
-    error = NotFound if what in ("measure", "definition") else UsageError
+    error = NotFoundError if what in ("measure", "definition") else UsageError
     raise error(UNKNOWN[what], value=value, known=", ".join(names) or "–", nearest=nearest(value, names))
 
 

@@ -55,8 +55,8 @@ DEFINITIONS: dict[str, Definition] = {
     "now": Definition(
         N_("Here now"),
         N_(
-            "Customers whose current stage this is, at the moment the map is drawn for. Those who have lapsed are counted"
-            " apart."
+            "Customers whose current stage this is, at the moment the map is drawn for. Those who have lapsed "
+            "are counted apart."
         ),
     ),
     "reached": Definition(
@@ -69,16 +69,17 @@ DEFINITIONS: dict[str, Definition] = {
     "went_on": Definition(
         N_("Went on"),
         N_(
-            "Of those who came in the period and have had their time, the share that entered a stage further right within"
-            " that time. The time is expect.within of the stage or touchpoint, else the window of the map."
+            "Of those who came in the period and have had their time, the share that entered a stage further "
+            "right within that time. The time is expect.within of the stage or touchpoint, else the window of "
+            "the map."
         ),
         N_("went on ÷ (went on + did not go on in time)"),
     ),
     "pending": Definition(
         N_("Still open"),
         N_(
-            "Customers who came in the period and have not gone on, but whose time is not up yet. They are neither a success"
-            " nor a drop-off, and stand in neither part of the rate."
+            "Customers who came in the period and have not gone on, but whose time is not up yet. They are "
+            "neither a success nor a drop-off, and stand in neither part of the rate."
         ),
     ),
     "drop_off": Definition(
@@ -89,21 +90,22 @@ DEFINITIONS: dict[str, Definition] = {
     "to_next": Definition(
         N_("Time to the next stage"),
         N_(
-            "The median time from coming here to entering a stage further right, of those who went on in time. The quartiles"
-            " say between which times half of them went on."
+            "The median time from coming here to entering a stage further right, of those who went on in time. "
+            "The quartiles say between which times half of them went on."
         ),
     ),
     "value": Definition(
         N_("Value"),
         N_(
-            "The money of the events here in the period, in the map's currency; only touchpoints that name a value have it."
+            "The money of the events here in the period, in the map's currency; only touchpoints that name a "
+            "value have it."
         ),
     ),
     "target": Definition(
         N_("Target and actual"),
         N_(
-            "The target is expect.share of the map. A rate over fewer than 30 customers is shown but not judged. The mark on"
-            " the bar is the target, the bar is what happened."
+            "The target is expect.share of the map. A rate over fewer than 30 customers is shown but not judged. "
+            "The mark on the bar is the target, the bar is what happened."
         ),
     ),
     "lapsed": Definition(
@@ -136,8 +138,8 @@ DEFINITIONS: dict[str, Definition] = {
     "felt": Definition(
         N_("Feeling"),
         N_(
-            "The hollow points are the map's hypothesis, from -2 (bad) to 2 (good). The solid ones are measured by the survey"
-            " that the map names, its scale mapped to the same, with n answers."
+            "The hollow points are the map's hypothesis, from -2 (bad) to 2 (good). The solid ones are measured "
+            "by the survey that the map names, its scale mapped to the same, with n answers."
         ),
     ),
     "customers": Definition(
