@@ -8,7 +8,9 @@ from pathlib import Path
 
 from polku.journey.fault import Fault
 from polku.journey.model import Journey
+from polku.journey.rules import RULES
 from polku.journey.shape import shape_faults
+from polku.journey.sketch import Sketch
 from polku.journey.tree import Tree, read_bytes, read_text
 from polku.language import N_
 
@@ -52,6 +54,8 @@ def checked(tree: Tree, file: str, folder: Path | None) -> tuple[Journey | None,
     if tree.data is not None or not faults:
         journey, misshapen = shape_faults(tree)
         faults += misshapen
+        sketch = Sketch(tree, folder)
+        faults += [fault for rule in RULES for fault in rule(sketch)]
     faults = placed(faults, file)
     return (None if any(f.severity == "error" for f in faults) else journey), faults
 

@@ -44,6 +44,10 @@ class Fault:
         said = translate(language, self.message, **self.facts)
         return f"{self.part}: {said}" if self.part else said
 
+    def milder(self) -> Fault:
+        """The same as a warning."""
+        return dataclasses.replace(self, severity="warning")
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.text('en')}"
 

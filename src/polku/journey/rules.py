@@ -1,0 +1,313 @@
+"""The rules of a map: what its words must mean, beyond its shape. One small function a rule, all in ``RULES``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from babel.numbers import list_currencies
+
+from polku.errors import ExpressionError, nearest
+from polku.journey import reach, values
+from polku.journey.condition import atoms, parse_condition
+from polku.journey.fault import Fault, Path
+from polku.journey.sketch import Sketch, Spot
+from polku.journey.where import parse_where
+from polku.journey.where_tree import fields_of
+from polku.language import N_
+
+Faults = Iterator[Fault]
+
+
+def ids_are_unique(map: Sketch) -> Faults:
+    """A touchpoint belongs to one stage, and an id names one thing of its kind."""
+    seen: dict[str, Spot] = {}
+    for touchpoint in map.touchpoints:
+        id = touchpoint.id
+        if id is None:
+            continue
+        if id in seen:
+            first = seen[id]
+            stage = map.tree.part(first.path[:2]).removeprefix("stages.")
+            message = N_("the touchpoint {id!r} is claimed by the stage {stage!r} already, on line {line}")
+            line = map.tree.place(first.path).line
+            yield map.fault("id.touchpoint_twice", message, (*touchpoint.path, "id"), id=id, stage=stage, line=line)
+        seen.setdefault(id, touchpoint)
+    yield from _twice(map, map.stages, "id.stage_twice", N_("a stage {id!r} stands already on line {line}"))
+    guidance = list(map.root.parts("guidance"))
+    yield from _twice(map, guidance, "id.guidance_twice", N_("a rule {id!r} stands already on line {line}"))
+
+
+def _twice(map: Sketch, spots: list[Spot], code: str, message: str) -> Faults:
+    seen: dict[str, Spot] = {}
+    for spot in spots:
+        id = spot.text("id")
+        if id is not None and id in seen:
+            yield map.fault(code, message, (*spot.path, "id"), id=id, line=map.tree.place(seen[id].path).line)
+        elif id is not None:
+            seen[id] = spot
+
+
+def touchpoints_exist(map: Sketch) -> Faults:
+    """Where the map names a touchpoint, there is one."""
+    for path, id in touchpoint_names(map):
+        if id not in map.touchpoint:
+            yield no_touchpoint(map, path, id)
+
+
+def touchpoint_names(map: Sketch) -> Iterator[tuple[Path, str]]:
+    """Every place that names a touchpoint and nothing else (conditions have a rule of their own)."""
+    for stage in map.stages:
+        yield from stage.texts("active_on")
+    for measure in map.named("measures").values():
+        for key in ("from", "to", "steps"):
+            yield from measure.texts(key)
+    for task in map.root.parts("plan"):
+        yield from task.texts("touchpoint")
+
+
+def no_touchpoint(map: Sketch, path: Path, id: str, column: int | None = None) -> Fault:
+    return map.unknown(
+        "name.touchpoint",
+        N_("there is no touchpoint {found!r} in this map; did you mean {nearest!r}?"),
+        N_("there is no touchpoint {found!r} in this map; there are {known}"),
+        path,
+        id,
+        list(map.touchpoint),
+        column,
+    )
+
+
+def stages_exist(map: Sketch) -> Faults:
+    """Where the map names a stage, there is one."""
+    for task in map.root.parts("plan"):
+        yield from _named(map, task.texts("stage"), map.stage_ids, no_stage)
+    for rule in map.root.parts("guidance"):
+        for key in ("entered", "lapsed", "won_back"):
+            yield from _named(map, rule.texts("when", key), map.stage_ids, no_stage)
+
+
+def _named(
+    map: Sketch, found: Iterator[tuple[Path, str]], known: Collection[str], fault: Callable[[Sketch, Path, str], Fault]
+) -> Faults:
+    for path, name in found:
+        if name not in known:
+            yield fault(map, path, name)
+
+
+def no_stage(map: Sketch, path: Path, id: str) -> Fault:
+    return map.unknown(
+        "name.stage",
+        N_("there is no stage {found!r} in this map; did you mean {nearest!r}?"),
+        N_("there is no stage {found!r} in this map; there are {known}"),
+        path,
+        id,
+        map.stage_ids,
+    )
+
+
+def no_place(map: Sketch, path: Path, id: str) -> Fault:
+    return map.unknown(
+        "name.place",
+        N_("there is no touchpoint or stage {found!r} in this map; did you mean {nearest!r}?"),
+        N_("there is no touchpoint or stage {found!r} in this map; there are {known}"),
+        path,
+        id,
+        [*map.touchpoint, *map.stage_ids],
+    )
+
+
+def personas_exist(map: Sketch) -> Faults:
+    """Where the map names a persona, there is one."""
+    known = _keys(map, "personas")
+    spots = [(touchpoint, ("personas",)) for touchpoint in map.touchpoints]
+    spots += [(rule, ("only_if", "persona")) for rule in map.root.parts("guidance")]  # type: ignore[misc]
+    for spot, keys in spots:
+        for path, name in spot.texts(*keys):
+            if name not in known:
+                yield map.unknown(
+                    "name.persona",
+                    N_("there is no persona {found!r} in this map; did you mean {nearest!r}?"),
+                    N_("there is no persona {found!r} in this map; there are {known}"),
+                    path,
+                    name,
+                    known,
+                )
+
+
+def _keys(map: Sketch, key: str) -> list[str]:
+    found = map.root.data.get(key)
+    return list(found) if isinstance(found, dict) else []
+
+
+def guidance_fits(map: Sketch) -> Faults:
+    """What guidance refers to exists, and its times can be read."""
+    places = [*map.touchpoint, *map.stage_ids]
+    for rule in map.root.parts("guidance"):
+        for key in ("reached", "without"):
+            yield from _named(map, rule.texts("when", key), places, no_place)
+        for path, name in [*rule.texts("when", "segment"), *rule.texts("only_if", "segment")]:
+            if name not in _keys(map, "segments"):
+                yield map.unknown(
+                    "name.segment",
+                    N_("there is no segment {found!r} in this map; did you mean {nearest!r}?"),
+                    N_("there is no segment {found!r} in this map; there are {known}"),
+                    path,
+                    name,
+                    _keys(map, "segments"),
+                )
+        for path, name in rule.texts("judge_by"):
+            if name not in _keys(map, "measures"):
+                yield map.unknown(
+                    "name.measure",
+                    N_("there is no measure {found!r} in this map; did you mean {nearest!r}?"),
+                    N_("there is no measure {found!r} in this map; there are {known}"),
+                    path,
+                    name,
+                    _keys(map, "measures"),
+                )
+        for keys in (("when", "for"), ("when", "within"), ("limit", "every")):
+            for path, text in rule.texts(*keys):
+                try:
+                    values.duration(text)
+                except values.Unreadable as reason:
+                    yield map.fault("value.unreadable", reason.message, path, **reason.facts)
+
+
+def content_is_there(map: Sketch) -> Faults:
+    """A content file that does not exist yet is a warning: the map may be written first."""
+    for rule in map.root.parts("guidance"):
+        for path, name in rule.texts("send", "content"):
+            if map.folder is None:
+                continue
+            file = (map.folder / name).resolve()
+            if not file.is_relative_to(map.folder.resolve()):
+                message = N_("the content {name!r} lies outside the project's folder")
+                yield map.fault("file.outside", message, path, severity="warning", name=name)
+            elif not file.is_file():
+                known = [
+                    p.relative_to(map.folder).as_posix() for p in sorted(map.folder.glob("content/**/*")) if p.is_file()
+                ]
+                yield map.unknown(
+                    "file.content",
+                    N_("there is no file {found!r} yet; did you mean {nearest!r}?"),
+                    N_("there is no file {found!r} yet"),
+                    path,
+                    name,
+                    known,
+                ).milder()
+
+
+def wheres_parse(map: Sketch) -> Faults:
+    """Every ``where`` is of the where language."""
+    for spot in _with_where(map):
+        text = spot.text("where")
+        if text is None:
+            continue
+        path = (*spot.path, "where")
+        try:
+            where = parse_where(text)
+        except ExpressionError as error:
+            yield _unparsed(map, "where.syntax", path, error)
+            continue
+        if spot.path[0] == "personas":
+            for field in fields_of(where.root):
+                if field.path[0] != "traits":
+                    message = N_("a persona is known by traits.…, and {found!r} belongs to an event")
+                    yield map.fault("where.persona", message, path, column=field.column, found=".".join(field.path))
+
+
+def _with_where(map: Sketch) -> Iterator[Spot]:
+    for touchpoint in map.touchpoints:
+        for key in ("match", "fails", "felt"):
+            yield from touchpoint.parts(key)
+    for key in ("personas", "roles"):
+        yield from map.named(key).values()
+
+
+def _unparsed(map: Sketch, code: str, path: Path, error: ExpressionError) -> Fault:
+    facts = {k: v for k, v in error.facts.items() if k not in ("column", "text")}
+    return map.fault(code, error.message, path, column=error.facts["column"], **facts)
+
+
+def conditions_parse(map: Sketch) -> Faults:
+    """``enter`` and segments are of the condition language, and name touchpoints of this map."""
+    for path, text in conditions(map):
+        try:
+            condition = parse_condition(text)
+        except ExpressionError as error:
+            yield _unparsed(map, "condition.syntax", path, error)
+            continue
+        for atom in atoms(condition):
+            for id, column in zip(atom.touchpoints, atom.columns, strict=True):
+                if id != "*" and id not in map.touchpoint:
+                    yield no_touchpoint(map, path, id, column)
+
+
+def conditions(map: Sketch) -> Iterator[tuple[Path, str]]:
+    for stage in map.stages:
+        if (text := stage.text("enter")) is not None:
+            yield (*stage.path, "enter"), text
+    segments = map.root.data.get("segments")
+    for name, text in segments.items() if isinstance(segments, dict) else ():
+        if isinstance(text, str) and text.strip():
+            yield ("segments", name), text
+
+
+def matches_say_something(map: Sketch) -> Faults:
+    """A matcher without event, path and where would be every event."""
+    for touchpoint in map.touchpoints:
+        for spot in [*touchpoint.parts("match"), *touchpoint.parts("fails")]:
+            if not any(spot.data.get(key) for key in ("event", "path", "where")):
+                yield map.fault("match.empty", N_("name an event, a path or a where; this fits every event"), spot.path)
+
+
+def zone_exists(map: Sketch) -> Faults:
+    for path, name in map.root.texts("timezone"):
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            near = nearest(name, available_timezones()) or "Europe/Helsinki"
+            message = N_("there is no time zone {found!r}; did you mean {nearest!r}?")
+            yield map.fault("value.timezone", message, path, found=name, nearest=near)
+
+
+def currency_exists(map: Sketch) -> Faults:
+    for path, code in map.root.texts("currency"):
+        known = list_currencies()
+        if len(code) == 3 and code.isupper() and code not in known:
+            near = nearest(code, sorted(known)) or "EUR"
+            message = N_("there is no currency {found!r}; did you mean {nearest!r}?")
+            yield map.fault("value.currency", message, path, found=code, nearest=near)
+
+
+def review_is_interval(map: Sketch) -> Faults:
+    for path, text in map.root.texts("review"):
+        try:
+            values.interval(text)
+        except values.Unreadable as reason:
+            yield map.fault("value.unreadable", reason.message, path, **reason.facts)
+
+
+RULES: tuple[Callable[[Sketch], Faults], ...] = (
+    ids_are_unique,
+    touchpoints_exist,
+    stages_exist,
+    personas_exist,
+    guidance_fits,
+    content_is_there,
+    wheres_parse,
+    conditions_parse,
+    matches_say_something,
+    zone_exists,
+    currency_exists,
+    review_is_interval,
+    reach.matchers_can_be_met,
+    reach.stages_can_be_entered,
+    reach.shares_have_a_later_stage,
+    reach.shares_are_at_most_all,
+    reach.measures_are_whole,
+    reach.measures_run_forward,
+    reach.what_is_measured_has_events,
+    reach.scales_rise,
+)
