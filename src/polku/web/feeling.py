@@ -24,9 +24,7 @@ class Point:
     value: float
     title: Text
     n: int = 0
-    label_x: float = 0.0
     label_y: float = 0.0
-    anchor: str = "middle"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +36,10 @@ class Curve:
     measured: tuple[Point, ...]
     planned_path: str
     measured_path: str
+
+    def at(self, point: Point) -> str:
+        """How far right a point stands, as a share of the drawing: it widens with the page, the points stay round."""
+        return f"{100 * point.x / self.width:.2f}%"
 
 
 def y_of(value: float) -> float:
@@ -84,7 +86,7 @@ def curve(columns: tuple[Column, ...], show_plan: bool) -> Curve:
                 planned.append(Point(x, y_of(card.plan.feeling), card.plan.feeling, card.title))
             if card.actual is not None and card.actual.felt is not None:
                 y = y_of(card.actual.felt)
-                measured.append(Point(x, y, card.actual.felt, card.title, card.actual.felt_n, x, label_y(y)))
+                measured.append(Point(x, y, card.actual.felt, card.title, card.actual.felt_n, label_y(y)))
     return Curve(
         width=WIDTH * len(columns),
         height=HEIGHT,
