@@ -165,6 +165,16 @@ class Goal:
 class Answers(Protocol):
     """Raises PolkuError; every answer is of one moment of the project."""
 
+    @property
+    def language(self) -> str:
+        """The project's own language, for readers who wish for none that Polku speaks."""
+        ...
+
+    @property
+    def refresh(self) -> int:
+        """How often an open page asks for news, in seconds; 0: never."""
+        ...
+
     def version(self) -> str:
         """Changes whenever anything a page shows may have changed; cheap enough to ask every second."""
         ...

@@ -49,7 +49,7 @@ def create_app(
 ) -> FastAPI:
     """The pages and the API over ``project`` (``polku.record.project.Project``).
 
-    live: the pages look for news every 2 seconds instead of every 30.
+    live: events keep coming; open pages look for news every 2 seconds, whatever the settings say.
     hosts: names under which the server may be asked, without ports; None: any.
     answers: where the figures come from; by default the measures over the project.
     """
@@ -144,13 +144,9 @@ def wants_data(request: Request) -> bool:
 def reader_for(request: Request) -> Reader:
     """The reader of an error page: must work when the map, or the wish itself, is what is wrong."""
     try:
-        return Reader(language_of(request, default_language(request)))
+        return Reader(language_of(request, request.app.state.answers.language))
     except PolkuError:
         return Reader("en")
-
-
-def default_language(request: Request) -> str:
-    return str(getattr(request.app.state.answers, "language", "en"))
 
 
 def page(request: Request, status: int, message: str, **more: Any) -> Response:

@@ -34,8 +34,8 @@ from polku.web.review import review_due
 
 router = APIRouter(include_in_schema=False)
 
-#: The pages ask for news this often, in milliseconds: when events keep coming, and otherwise.
-POLL_LIVE, POLL = 2000, 30000
+#: An open page asks for news this often while events keep coming, in seconds; otherwise the settings say.
+LIVE_REFRESH = 2
 PAGE_SIZE = 50
 ORDERS: dict[str, str] = {
     "last_seen": N_("Last seen first"),
@@ -61,7 +61,7 @@ def answers_of(request: Request) -> Answers:
 
 
 def read_language(request: Request) -> str:
-    return language_of(request, str(getattr(request.app.state.answers, "language", "en")))
+    return language_of(request, answers_of(request).language)
 
 
 def frame_of(request: Request, reader: Reader, room: str, version: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def frame_of(request: Request, reader: Reader, room: str, version: str) -> dict[
         "room": room,
         "at": request.url.path,
         "live": live,
-        "poll": POLL_LIVE if live else POLL,
+        "poll": 1000 * (LIVE_REFRESH if live else answers_of(request).refresh),
         "version": version,
         "assets": request.app.state.assets,
         "other_language": f"{request.url.path}?{urlencode([*pairs, ('lang', other)])}",

@@ -81,7 +81,7 @@ def serve(
     """Serve ``project`` until Ctrl-C (or until ``stop`` is set, from any thread).
 
     ``on_ready(url, moved)`` is called once the pages answer: ``moved`` says that ``port`` was taken and another one is
-    used. ``live`` makes the pages look for news every few seconds instead of every half minute.
+    used. ``live`` says that events keep coming: open pages look for news every 2 seconds.
     Raises UsageError when no port is free.
     """
     sock = listen(host, port)
