@@ -1,35 +1,200 @@
-"""Whole trails: from all of history to buckets."""
+"""Whole trails: from all of history to a base layer, or to buckets in memory."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from polku.trails.coding import Coder
+from polku.language import N_
+from polku.trails.coding import Coder, columns_for
 from polku.trails.days import Offsets, offsets_between
+from polku.trails.feed import Part
+from polku.trails.layers import Layer, buckets_for, write_layer
 from polku.trails.layout import Bucket, Trails, default_as_of, moment
 from polku.trails.matching import Matching
 from polku.trails.sorting import MICRO, Columns, Rows, Sorted, sort_bucket
 from polku.trails.vocabulary import Renumbering, Vocabulary
 
+#: Rows that are coded at once: large enough for Arrow's and Numba's calls to cost nothing, small enough for the memory.
+GROUP_ROWS = 500_000
+READING, SORTING = N_("reading the history"), N_("sorting the trails")
+
+#: Told what is being done, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Coded rows ordered by bucket: those of bucket b are ``rows[start[b]:start[b + 1]]``."""
+
+    rows: Rows
+    start: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is known of rows as a whole."""
+
+    events: int
+    times: tuple[int, int]  # microseconds, lowest and highest; (0, 0) when there is no row
+    seqs: tuple[int, int]
+    micros: bool
+    value: bool
+
+    @classmethod
+    def of(cls, many: Iterable[Rows]) -> Span:
+        some = [r for r in many if len(r)]
+        if not some:
+            return cls(0, (0, 0), (0, 0), False, False)
+        return cls(
+            sum(len(r) for r in some),
+            (min(int(r.time.min()) for r in some), max(int(r.time.max()) for r in some)),
+            (min(int(r.seq.min()) for r in some), max(int(r.seq.max()) for r in some)),
+            any(bool((r.time % MICRO).any()) for r in some),
+            any(r.value is not None for r in some),
+        )
+
+
+@nb.njit(cache=True, nogil=True)
+def _by_bucket(customer, mask, start, order):  # type: ignore[no-untyped-def]
+    """A stable counting sort of rows by bucket (customer & mask)."""
+    for i in range(len(customer)):
+        start[(customer[i] & mask) + 1] += 1
+    for b in range(len(start) - 1):
+        start[b + 1] += start[b]
+    cursor = start.copy()
+    for i in range(len(customer)):
+        b = customer[i] & mask
+        order[cursor[b]] = i
+        cursor[b] += 1
+
+
+def by_bucket(rows: Rows, buckets: int) -> Chunk:
+    """Order rows by bucket, those of one bucket in the order they came."""
+    start = np.zeros(buckets + 1, np.int64)
+    if buckets == 1:
+        start[1] = len(rows)
+        return Chunk(rows, start)
+    order = np.empty(len(rows), np.int64)
+    _by_bucket(rows.customer, np.int64(buckets - 1), start, order)
+    return Chunk(rows.take(order), start)
+
+
+def groups(parts: Sequence[Part], rows: int = GROUP_ROWS) -> list[list[Part]]:
+    """Neighbouring parts put together to about ``rows`` rows."""
+    made: list[list[Part]] = []
+    count = 0
+    for part in parts:
+        if not made or count + part.rows > rows:
+            made.append([])
+            count = 0
+        made[-1].append(part)
+        count += part.rows
+    return made
+
+
+@dataclass(frozen=True)
+class Built:
+    """A base layer and its settled vocabulary."""
+
+    layer: Layer
+    vocabulary: Vocabulary
+    span: Span
+    without_customer: int
+
+
+def build_layer(
+    folder: Path,
+    parts: Sequence[Part],
+    matching: Matching,
+    resolve: Callable[[pa.Table], npt.NDArray[np.int64]],
+    *,
+    threads: int,
+    progress: Progress | None = None,
+) -> Built:
+    """Read ``parts`` and write the base layer ``folder``.
+
+    Threads read and code groups of parts; then each bucket is sorted on its own. The result does not depend on which
+    thread was first: tables are put in the order of their words before anything is written.
+    """
+    columns = columns_for(matching)
+    coder = Coder(matching, Vocabulary(), resolve)
+    total = sum(p.rows for p in parts)
+    buckets = buckets_for(total)
+    tell = _teller(progress)
+
+    def read(group: list[Part]) -> tuple[Chunk, int]:
+        table = pa.concat_tables([p.read(columns) for p in group])
+        coded = coder.code(table, lambda: pa.concat_tables([p.read(["properties"]) for p in group]).column(0))
+        tell(READING, coded.total, total)
+        return by_bucket(coded.rows, buckets), coded.without_customer
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        coded = list(pool.map(read, groups(parts)))
+    chunks = [c for c, _ in coded]
+    vocabulary, renumbering = coder.vocabulary.settled()
+    span = Span.of(c.rows for c in chunks)
+
+    def rows_of(b: int) -> Rows:
+        joined = Rows.join([c.rows.take(slice(int(c.start[b]), int(c.start[b + 1]))) for c in chunks])
+        return renumbered(joined, renumbering)
+
+    layer = write_layer(
+        folder,
+        [int(sum(int(c.start[b + 1] - c.start[b]) for c in chunks)) for b in range(buckets)],
+        rows_of,
+        zone_of(matching, span),
+        micros=span.micros,
+        value=span.value,
+        seqs=span.seqs,
+        threads=threads,
+        progress=lambda n: tell(SORTING, n, span.events),
+    )
+    return Built(layer, vocabulary, span, sum(w for _, w in coded))
+
+
+def _teller(progress: Progress | None) -> Callable[[str, int, int], None]:
+    """Adds up what threads have done and tells it."""
+    done: dict[str, int] = {}
+
+    def tell(what: str, more: int, total: int) -> None:
+        done[what] = done.get(what, 0) + more
+        if progress is not None:
+            progress(what, done[what], total)
+
+    return tell
+
+
+def zone_of(matching: Matching, span: Span) -> Offsets:
+    return offsets_between(matching.timezone, span.times[0] // MICRO, span.times[1] // MICRO)
+
 
 def renumbered(rows: Rows, by: Renumbering) -> Rows:
     """The same rows with the numbers of a settled vocabulary."""
+    if not len(rows):
+        return rows
     return Rows(
         rows.customer,
         rows.time,
         rows.seq,
-        by.code.astype(np.uint16)[rows.code] if len(rows) else rows.code,
+        by.code.astype(np.uint16)[rows.code],
         by.page.astype(np.uint32)[rows.page],
         by.origin.astype(np.uint32)[rows.origin],
         rows.session,
         rows.value,
     )
+
+
+# -- in memory -------------------------------------------------------------------------------------------------------
 
 
 def trails_in_memory(
@@ -46,11 +211,10 @@ def trails_in_memory(
     coded = Coder(matching, vocabulary, lambda _: customers).code(table, lambda: table.column("properties"))
     vocabulary, renumbering = vocabulary.settled()
     rows = renumbered(coded.rows, renumbering)
-    seconds = (int(rows.time.min()) // MICRO, int(rows.time.max()) // MICRO) if len(rows) else (0, 0)
-    zone = offsets_between(matching.timezone, *seconds)
+    span = Span.of([rows])
+    zone = zone_of(matching, span)
     made = tuple(bucket_in_memory(rows.take(rows.customer % buckets == b), zone) for b in range(buckets))
-    last = moment(int(rows.time.max()) / MICRO) if len(rows) else None
-    first = moment(int(rows.time.min()) / MICRO) if len(rows) else None
+    first, last = (moment(t / MICRO) for t in span.times) if len(rows) else (None, None)
     return Trails(
         buckets=made,
         tables=vocabulary.tables(matching),
@@ -61,13 +225,14 @@ def trails_in_memory(
         events=len(rows),
         without_customer=coded.without_customer,
         names=names,
-        generation=_content(made, matching),
+        generation=content_name(made, matching.fingerprint),
         timezone=matching.timezone,
     )
 
 
-def _content(buckets: Iterable[Bucket], matching: Matching) -> str:
-    digest = hashlib.sha256(matching.fingerprint.encode())
+def content_name(buckets: Iterable[Bucket], salt: str) -> str:
+    """A name for trails in memory that changes with anything in them."""
+    digest = hashlib.sha256(salt.encode())
     for b in buckets:
         for column in (b.customer, b.offsets, b.time, b.micros, b.code, b.page, b.origin, b.session, b.value):
             digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
@@ -85,7 +250,9 @@ def bucket_of(told: Sorted, out: Columns) -> Bucket:
     n = len(out.time)
     micros = out.micros if len(out.micros) == n and out.micros.any() else None
     value = out.value if len(out.value) == n and n and not np.isnan(out.value).all() else None
-    bucket = Bucket(
+    for array in (told.customer, told.offsets, told.session_hash, *vars(out).values()):
+        array.setflags(write=False)
+    return Bucket(
         customer=told.customer,
         offsets=told.offsets,
         time=out.time,
@@ -99,19 +266,3 @@ def bucket_of(told: Sorted, out: Columns) -> Bucket:
         seq=out.seq,
         session_hash=told.session_hash,
     )
-    for array in (
-        told.customer,
-        told.offsets,
-        out.time,
-        micros,
-        out.code,
-        out.day,
-        out.page,
-        out.origin,
-        out.session,
-        value,
-        out.seq,
-    ):
-        if array is not None:
-            array.setflags(write=False)
-    return bucket

@@ -5,8 +5,9 @@ Texts are looked at once a distinct value (Arrow's dictionaries), rows only by n
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import duckdb
@@ -41,7 +42,7 @@ Ids = npt.NDArray[np.uint32]
 
 
 def columns_for(matching: Matching) -> list[str]:
-    """The columns of history that coding needs under this map (``properties`` is fetched when it turns out to be needed)."""
+    """The columns of history that coding reads under this map; ``properties`` is fetched only when it is needed."""
     return sorted({*ALWAYS, *IDS[matching.subject], *matching.columns} - {"properties"})
 
 
@@ -88,9 +89,10 @@ class Coder:
     matching: Matching
     vocabulary: Vocabulary
     resolve: Resolve
+    page_matches: dict[int, frozenset[int]] = field(default_factory=dict)  # page -> matchers whose path it meets
 
     def code(self, table: pa.Table, properties: Callable[[], pa.ChunkedArray]) -> Coded:
-        """Coded events of ``table`` (columns of :func:`columns_for`); ``properties`` fetches that column when it is needed.
+        """Coded events of ``table`` (columns of :func:`columns_for`); ``properties`` fetches that column when needed.
 
         Raises TrailsError for a time that 32 bits of seconds since 1970 cannot hold.
         """
@@ -105,7 +107,7 @@ class Coder:
             properties = lambda: everything().take(chosen)  # noqa: E731
         if table.num_rows == 0:
             return Coded(Rows.empty(), total, total)
-        reading = _Reading(self.matching, self.vocabulary, table, _once(properties))
+        reading = _Reading(self, table, _once(properties))
         rows = reading.rows(customer)
         return Coded(rows, total - len(rows), total)
 
@@ -124,10 +126,9 @@ def _once(make: Callable[[], pa.ChunkedArray]) -> Callable[[], pa.ChunkedArray]:
 class _Reading:
     """One table on its way to numbers, one small step after the other (see :meth:`rows`)."""
 
-    def __init__(
-        self, matching: Matching, vocabulary: Vocabulary, table: pa.Table, properties: Callable[[], pa.ChunkedArray]
-    ) -> None:
-        self.matching, self.vocabulary, self.table, self.properties = matching, vocabulary, table, properties
+    def __init__(self, coder: Coder, table: pa.Table, properties: Callable[[], pa.ChunkedArray]) -> None:
+        self.matching, self.vocabulary, self.page_matches = coder.matching, coder.vocabulary, coder.page_matches
+        self.table, self.properties = table, properties
         self.n = table.num_rows
         self.event = Dictionary.of(table.column("event"))
         self.events: list[str] = self.event.words.to_pylist()
@@ -210,9 +211,12 @@ class _Reading:
                 numbers[i] = self.vocabulary.remembered(
                     "url" if url else "path",
                     int(hashes[row]),
-                    lambda row=row: self.vocabulary.page(read(found.word(row, key) or "")),
+                    functools.partial(self._read_page, found, int(row), key, read),
                 )
         return numbers[codes]
+
+    def _read_page(self, found: Found, row: int, key: int, read: Callable[[str], str]) -> int:
+        return self.vocabulary.page(read(found.word(row, key) or ""))
 
     def origins(self, found: Found | None) -> Ids:
         by_channel = np.array([self.vocabulary.origin(of_channel(c)) for c in self.channels], np.uint32)
@@ -283,18 +287,15 @@ class _Reading:
             mixed = base.astype(np.uint64)
             if path_class is not None:
                 combine(mixed, path_class.astype(np.uint64))
-            if answers:
-                bits = np.zeros(self.n, np.uint64)
-                for number, met in answers.items():
-                    bits ^= np.where(met, np.uint64((0x9E3779B97F4A7C15 * (2 * number + 3)) % 2**64), np.uint64(0))
-                combine(mixed, bits)
+            for answer in answers.values():
+                combine(mixed, answer.astype(np.uint64))
             combination, first = distinct(mixed)
             keys = base[first]
         numbers = np.empty(len(keys), np.uint16)
         value_property: list[str | None] = []
         for i, key in enumerate(keys.tolist()):
             event, channel = self.events[key // width], self.channels[key % width]
-            met = set()
+            met_here: set[int] = set()
             for number, matcher in enumerate(matching.matchers):
                 if not matcher.fits(event):
                     continue
@@ -302,9 +303,9 @@ class _Reading:
                     continue
                 if matcher.paths and (path_class is None or number not in met_by_class[path_class[first[i]]]):  # type: ignore[index]
                     continue
-                met.add(number)
-            numbers[i] = self.vocabulary.code((event, channel, frozenset(met)), matching)
-            value_property.append(matching.value_property(met))
+                met_here.add(number)
+            numbers[i] = self.vocabulary.code((event, channel, frozenset(met_here)), matching)
+            value_property.append(matching.value_property(met_here))
         by_property: dict[str, npt.NDArray[np.int64]] = {}
         for name in {p for p in value_property if p is not None}:
             chosen = np.array([p == name for p in value_property])
@@ -312,16 +313,19 @@ class _Reading:
         return numbers[combination], by_property
 
     def path_classes(self, path: Ids) -> tuple[Ids | None, list[frozenset[int]]]:
-        """Rows by which path patterns they meet: a class each, and the matchers of each class. None: no row has a say."""
+        """Rows by the path patterns they meet: a class each, and the matchers of each class; None: no row is asked."""
         numbers = self.matching.with_paths
         if not numbers or not any(self.matching.matchers[k].fits(e) for k in numbers for e in self.events):
             return None, []
         pages = np.unique(path)
-        words = list(self.vocabulary.pages)
         classes: dict[frozenset[int], int] = {}
         of_page = np.zeros(int(pages[-1]) + 1, np.uint32)
         for page in pages.tolist():
-            met = frozenset(k for k in numbers if self.matching.matchers[k].meets_path(words[page]))
+            met = self.page_matches.get(page)
+            if met is None:
+                word = self.vocabulary.page_words[page]
+                met = frozenset(k for k in numbers if self.matching.matchers[k].meets_path(word))
+                self.page_matches[page] = met
             of_page[page] = classes.setdefault(met, len(classes))
         return of_page[path], list(classes)
 

@@ -33,7 +33,8 @@ class Offsets:
         [0, 1, 0]
         """
         step = np.searchsorted(self.since, seconds, side="right") - 1
-        return np.maximum((seconds + self.offset[step]) // DAY, 0).astype(np.uint16)
+        days: npt.NDArray[np.int64] = np.maximum((seconds + self.offset[step]) // DAY, 0)
+        return days.astype(np.uint16)
 
 
 def _offset(zone: ZoneInfo, second: int) -> int:
@@ -47,7 +48,8 @@ def _offset(zone: ZoneInfo, second: int) -> int:
 def offsets(timezone: str, first: int = 0, last: int = 2_000_000_000) -> Offsets:
     """The steps of a time zone between two UTC seconds.
 
-    zoneinfo does not tell its transitions, so every second day is asked, and the second of a change is found by halving.
+    zoneinfo does not tell its transitions, so every second day is asked, and the second of a change is found by
+    halving.
     Raises TrailsError when the zone is unknown.
     """
     try:

@@ -7,16 +7,13 @@ The arrays of a project's trails are memory-mapped and read-only; those of :func
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-
-if TYPE_CHECKING:
-    from polku.record.project import Position
 
 #: (source, medium, campaign); None where not given.
 Origin = tuple[str | None, str | None, str | None]
@@ -37,7 +34,7 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 class Bucket:
     """The trails of some customers: C customers, N events, sorted by (customer, time, seq).
 
-    ``offsets`` are relative to this bucket. A bucket of a project is a view of a memory map; write to none of its arrays.
+    ``offsets`` are relative to this bucket. A bucket of a project is a view of a memory map; its arrays are read-only.
     """
 
     customer: I64  # [C] customer keys, ascending
@@ -128,13 +125,14 @@ class Tables:
 class Trails:
     """Everybody's trail, as of one moment of the record and of the map.
 
-    ``buckets`` are those of the base and of the newer layers above it; each customer stands unmasked in exactly one place.
+    ``buckets`` are those of the base and of the newer layers above it; each customer stands unmasked in exactly one
+    place.
     ``names`` gives the customers of trails made without a project (``names[key - 1]``), else it is None.
     """
 
     buckets: tuple[Bucket, ...]
     tables: Tables
-    position: Position | None
+    position: Mapping[str, int] | None  # of the record: the fields of polku.record's Position
     as_of: dt.datetime  # the moment up to which time has passed for everyone
     first: dt.datetime | None  # time of the first event, None when there is none
     last: dt.datetime | None

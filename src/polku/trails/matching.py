@@ -1,9 +1,9 @@
 """The map's matchers, ready to be asked which of them an event meets.
 
-A touchpoint is met by an event that meets any of its ``match``; it has failed when an event meets any of its ``fails``.
-One event is at most one touchpoint: the first in the map's order. An event with a ``path`` but without an ``event`` is a
-page view. ``where`` counts only when it is true. A touchpoint's ``channel`` says where the meeting takes place on the map;
-it narrows nothing, ``where: channel = 'store'`` does.
+A touchpoint is met by an event that meets any of its ``match``; it has failed when an event meets any of its
+``fails``. One event is at most one touchpoint: the first in the map's order. A ``match`` with a ``path`` but without
+an ``event`` means page views. ``where`` counts only when it is true. A touchpoint's ``channel`` says where the meeting
+takes place on the map; it narrows nothing, ``where: channel = 'store'`` does.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def glob(pattern: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """One ``match`` of the map, checked and compiled. ``key`` is its text in one form: equal matchers have equal keys."""
+    """One ``match`` of the map, checked and compiled; equal matchers have equal ``key``s."""
 
     key: str
     events: frozenset[str]  # empty: any event
@@ -167,7 +167,7 @@ class Matching:
     def rederive(
         self, known: Mapping[str, int], event: str, channel: str | None, path: str | None, met: frozenset[int]
     ) -> frozenset[int] | None:
-        """Which of these matchers an event meets, told from an older code: its event, channel, page and the matchers met.
+        """Which of these matchers an event meets, told from an older code: its event, channel, page and what it met.
 
         ``known`` numbers the older map's matchers by key. None when the past has to be read again.
         """

@@ -1,7 +1,7 @@
 """Where a visit came from: (source, medium, campaign) of an event.
 
-In this order: the event's ``context.campaign``; for a page view, the host of ``context.page.referrer`` when it is not the
-page's own host; the event's channel when it is one that brings people (not ``web`` or ``app``). Otherwise none is given.
+In this order: the event's ``context.campaign``; for a page view, the host of ``context.page.referrer`` when it is not
+the page's own host; the event's channel when it is one that brings people (not ``web`` or ``app``). Otherwise none.
 """
 
 from __future__ import annotations

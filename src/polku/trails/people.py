@@ -59,14 +59,16 @@ def trails_of(
 ) -> Trails:
     """Trails of people under a map; customer 1 is the first of ``people``, and ``names`` tells who is who.
 
-    An event is (time, name) or (time, name, facts); a time without a zone is in the map's. Facts: ``value``, ``currency``,
-    ``path`` and ``referrer`` (of the page), ``campaign`` (source, medium, name), ``properties``, ``context``, ``channel``,
-    ``session``, ``source``, ``user``, ``anonymous``, ``account``. Events of equal time keep the order they are written in.
+    An event is (time, name) or (time, name, facts); a time without a zone is in the map's. Facts: ``value``,
+    ``currency``, ``path`` and ``referrer`` (of the page), ``campaign`` (source, medium, name), ``properties``,
+    ``context``, ``channel``, ``session``, ``source``, ``user``, ``anonymous``, ``account``, ``seq``. Events of equal
+    time keep the order they are written in.
 
     >>> from polku.journey.model import Journey
     >>> shop = Journey.model_validate({"title": "Shop", "stages": [{"id": "decision", "touchpoints": [
     ...     {"id": "cart", "match": {"event": "Product Added"}}]}]})
-    >>> t = trails_of(shop, {"anna": [("2026-01-01 10:00", "Product Added"), ("2026-01-01 9:00", "page", {"path": "/"})]})
+    >>> anna = [("2026-01-01 10:00", "Product Added"), ("2026-01-01 9:00", "page", {"path": "/"})]
+    >>> t = trails_of(shop, {"anna": anna})
     >>> [t.tables.code_event[c] for c in t.buckets[0].code], t.names.to_pylist()
     (['page', 'Product Added'], ['anna'])
     """
@@ -129,7 +131,7 @@ def history_of(journey: Journey, people: Mapping[str, Sequence[Event]]) -> pa.Ta
 
 
 def trails_of_table(journey: Journey, table: pa.Table, as_of: dt.datetime | str | None = None) -> Trails:
-    """Trails of an Arrow table with history's columns (those that are missing count as null; ``seq`` as the row number).
+    """Trails of an Arrow table with history's columns (missing ones count as null, ``seq`` as the row number).
 
     Customers are numbered from 1 in the order of their first row; a row with both user and anonymous id joins them, an
     anonymous id stays with the first user it was seen with. ``names`` gives the user id, else the anonymous id.

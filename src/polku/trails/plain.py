@@ -121,4 +121,5 @@ def _micros(column: pa.ChunkedArray, name: str) -> np.ndarray[Any, np.dtype[np.i
         )
     if not times_fit(times):
         raise TrailsError(N_("The column {column!r} holds times before 1970 or after 2106."), column=name)
-    return times
+    checked: np.ndarray[Any, np.dtype[np.int64]] = times
+    return checked

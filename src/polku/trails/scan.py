@@ -1,7 +1,7 @@
 """Kernels that find things in columns of text without making Python strings of every row.
 
-A JSON column is walked once, byte by byte, and only the spans of the wanted keys are noted. Distinct spans are found by a
-64-bit hash, and only those become strings.
+A JSON column is walked once, byte by byte, and only the spans of the wanted keys are noted. Distinct spans are found by
+a 64-bit hash, and only those become strings.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def _skip_container(data, i, end):  # type: ignore[no-untyped-def]
         c = data[i]
         if c == QUOTE:
             i, _ = _string_end(data, i + 1, end)
-        elif c == OPEN or c == OPEN_LIST:
+        elif c in (OPEN, OPEN_LIST):
             depth += 1
-        elif c == CLOSE or c == CLOSE_LIST:
+        elif c in (CLOSE, CLOSE_LIST):
             depth -= 1
             if depth == 0:
                 return i + 1

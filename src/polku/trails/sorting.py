@@ -1,7 +1,7 @@
 """From coded events in any order to one bucket's columns in the order of (customer, time, seq).
 
-A counting scatter by customer, then a sort inside each customer; most are nearly in order already, so a check comes first
-and a merge sort only where it fails. No buffer is of a fixed size.
+A counting scatter by customer, then a sort inside each customer; most are nearly in order already, so a check comes
+first and a merge sort only where it fails. No buffer is of a fixed size.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _before(time, seq, a, b):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def _sort_run(order, start, end, time, seq, spare):  # type: ignore[no-untyped-def]
-    """Sort order[start:end] by (time, seq); bottom-up merge sort over runs of 16 sorted by insertion. ``spare`` is as long."""
+    """Sort order[start:end] by (time, seq): runs of 16 by insertion, then merged; ``spare`` is as long as ``order``."""
     n = end - start
     width = 16
     for low in range(start, end, width):
@@ -126,7 +126,7 @@ def _sort_run(order, start, end, time, seq, spare):  # type: ignore[no-untyped-d
 
 @nb.njit(cache=True, nogil=True)
 def _arrange(local, groups, time, seq):  # type: ignore[no-untyped-def]
-    """Rows in the order of (local customer, time, seq): ``order`` int64[n], and each group's start int64[groups + 1]."""
+    """Rows in the order of (customer, time, seq): ``order`` int64[n], and each group's start int64[groups + 1]."""
     n = len(local)
     starts = np.zeros(groups + 1, np.int64)
     for i in range(n):
@@ -252,6 +252,15 @@ class Sorted:
     session_hash: npt.NDArray[np.uint64]  # [sessions + 1]
 
 
+def _groups(customer: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Customers as small numbers int64[n] in the order of their keys, and the key of each number (used or not)."""
+    lowest, highest = int(customer.min()), int(customer.max())
+    if highest - lowest <= 64 * len(customer) + 65536:
+        return customer - lowest, np.arange(lowest, highest + 1)
+    keys, local = np.unique(customer, return_inverse=True)  # keys far apart
+    return local.astype(np.int64), keys
+
+
 def sort_bucket(rows: Rows, out: Columns, zone: Offsets, seq_base: int = 0) -> Sorted:
     """Write the columns of one bucket into ``out``, sorted by (customer, time, seq); seqs less ``seq_base``.
 
@@ -260,16 +269,10 @@ def sort_bucket(rows: Rows, out: Columns, zone: Offsets, seq_base: int = 0) -> S
     n = len(rows)
     if n == 0:
         return Sorted(np.empty(0, np.int64), np.zeros(1, np.int64), np.zeros(1, np.uint64))
-    lowest, highest = int(rows.customer.min()), int(rows.customer.max())
-    if highest - lowest <= 64 * n + 65536:
-        local: npt.NDArray[np.int64] = rows.customer - lowest
-        order, starts = _arrange(local, highest - lowest + 1, rows.time, rows.seq)
-        present = np.flatnonzero(np.diff(starts))
-        customer = present + lowest
-    else:  # keys far apart: number them first
-        customer, local = np.unique(rows.customer, return_inverse=True)
-        order, starts = _arrange(local.astype(np.int64), len(customer), rows.time, rows.seq)
-        present = np.arange(len(customer))
+    local, keys = _groups(rows.customer)
+    order, starts = _arrange(local, len(keys), rows.time, rows.seq)
+    present = np.flatnonzero(np.diff(starts))
+    customer = keys[present]
     offsets = np.append(starts[present], n).astype(np.int64)
     _gather_time(rows.time, order, zone.since, zone.offset, out.time, out.micros, out.day)
     _gather(rows.code, order, out.code)
@@ -294,3 +297,24 @@ def sort_bucket(rows: Rows, out: Columns, zone: Offsets, seq_base: int = 0) -> S
 def times_fit(times: npt.NDArray[np.int64]) -> bool:
     """Whether all microseconds lie between 1970 and 2106, as unsigned 32-bit seconds must."""
     return not len(times) or (int(times.min()) >= 0 and int(times.max()) // MICRO <= LAST_SECOND)
+
+
+@nb.njit(cache=True, nogil=True)
+def _repeats(order, seq, keep):  # type: ignore[no-untyped-def]
+    """Mark in ``keep`` the rows to keep: of neighbours with the same seq the first. Returns how many are left out."""
+    out = 0
+    for i in range(1, len(order)):
+        if seq[order[i]] == seq[order[i - 1]]:
+            keep[order[i]] = False
+            out += 1
+    return out
+
+
+def arrange_unique(rows: Rows) -> Rows:
+    """The same rows, one each: an event that was handed over twice (same customer and seq) counts once."""
+    if len(rows) < 2:
+        return rows
+    local, keys = _groups(rows.customer)
+    order, _ = _arrange(local, len(keys), rows.time, rows.seq)
+    keep = np.ones(len(rows), np.bool_)
+    return rows.take(keep) if _repeats(order, rows.seq, keep) else rows

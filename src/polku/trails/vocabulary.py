@@ -52,6 +52,7 @@ class Vocabulary:
     ) -> None:
         self.codes: dict[Code, int] = {c: i for i, c in enumerate(codes)}
         self.pages: dict[str, int] = {p: i for i, p in enumerate(pages)}
+        self.page_words = list(self.pages)  # the same by number
         self.origins: dict[Origin, int] = {o: i for i, o in enumerate(origins)}
         self.currencies: set[str] = set(currencies)
         self._hashed: dict[tuple[str, int], int] = {}  # (what, hash of the raw text) -> number
@@ -84,7 +85,10 @@ class Vocabulary:
         if (found := self.pages.get(path)) is not None:
             return found
         with self._lock:
-            return self.pages.setdefault(path, len(self.pages))
+            if path not in self.pages:
+                self.page_words.append(path)
+                self.pages[path] = len(self.page_words) - 1
+            return self.pages[path]
 
     def origin(self, origin: Origin) -> int:
         if (found := self.origins.get(origin)) is not None:
@@ -115,8 +119,8 @@ class Vocabulary:
         return Tables(
             touchpoints=matching.touchpoints,
             code_event=tuple(c[0] for c in self.codes),
-            code_touchpoint=_frozen([matching.touchpoint(c[2]) for c in self.codes]),
-            code_fails=_frozen([matching.failed(c[2]) for c in self.codes]),
+            code_touchpoint=frozen_numbers([matching.touchpoint(c[2]) for c in self.codes]),
+            code_fails=frozen_numbers([matching.failed(c[2]) for c in self.codes]),
             code_channel=tuple(c[1] for c in self.codes),
             pages=Words(pa.array(list(self.pages), pa.large_string())),
             origins=tuple(self.origins),
@@ -124,7 +128,8 @@ class Vocabulary:
         )
 
 
-def _frozen(numbers: list[int]) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
-    array = np.array(numbers, np.int16)
+def frozen_numbers(numbers: Iterable[int]) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
+    """int16 of numbers, read-only as all columns are."""
+    array = np.array(list(numbers), np.int16)
     array.setflags(write=False)
     return array

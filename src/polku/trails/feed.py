@@ -1,0 +1,58 @@
+"""The record as trails read it: all of history in parts that threads can read, or what came since a position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Resolve = Callable[[pa.Table], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of history: ``read(columns)`` gives them, from any thread, as often as it is asked."""
+
+    rows: int
+    read: Callable[[Sequence[str]], pa.Table]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All of history at one position (the fields of polku.record's Position)."""
+
+    position: dict[str, int]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class News:
+    """What changed since a position; as Changes of docs/architecture.md, with the rows read."""
+
+    position: dict[str, int]
+    rows: pa.Table
+    moved: Mapping[int, int]
+    dirty: AbstractSet[int]
+    erased: AbstractSet[int]
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.rows.num_rows or self.moved or self.dirty or self.erased)
+
+
+class Feed(Protocol):
+    """What trails ask of the record."""
+
+    def whole(self) -> Whole:
+        """All of history now."""
+
+    def news(self, since: Mapping[str, int], columns: Sequence[str]) -> News | None:
+        """What came since; None when that cannot be told and all has to be read."""
+
+    def resolver(self, subject: str) -> Resolve:
+        """Rows of history to customers, by the identities of this moment."""

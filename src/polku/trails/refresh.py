@@ -1,0 +1,436 @@
+"""Keeping trails in step with the record and the map, without reading the past again.
+
+Every customer who changed (a new or late event, a merge, its undo, an erasure) is masked where they stood and stands
+whole in a newer layer. Small layers are joined to larger ones, so that each event is written a few times, not at each
+refresh; when all layers above the base hold more than :data:`FOLD` of it, everything becomes one base again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from polku.trails.build import Built, Progress, Span, build_layer, by_bucket, zone_of
+from polku.trails.coding import Coder, columns_for
+from polku.trails.days import offsets_between
+from polku.trails.feed import Feed, News
+from polku.trails.layers import Layer, buckets_for, flush_later, gather, write_layer
+from polku.trails.layout import Bools
+from polku.trails.matching import Matching
+from polku.trails.scan import distinct
+from polku.trails.sorting import MICRO, Rows, arrange_unique
+from polku.trails.store import Generation, Manifest, Store, codes_of, retire
+from polku.trails.vocabulary import OTHER, Vocabulary
+
+#: Above this share of the base's events, the layers above it are folded in.
+FOLD = 0.3
+#: A layer is joined to the next newer one when it holds at most this many times as many events.
+JOIN = 2.0
+
+Keys = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Refresher:
+    """One refresh of one project's trails; the caller holds the lock of the store."""
+
+    store: Store
+    feed: Feed
+    matching: Matching
+    threads: int = 2
+    progress: Progress | None = None
+
+    def run(self) -> Generation:
+        """Bring the trails up to the record and the map of this moment, in the cheapest way that is right."""
+        now = self.store.open()
+        if now is None or now.manifest.position is None:
+            return self.build(now)
+        news = self.feed.news(now.manifest.position, self.columns)
+        if news is None:
+            return self.build(now)
+        if now.manifest.fingerprint != self.matching.fingerprint:
+            changed = self.rederive(now)
+            if changed is None:
+                return self.build(now)
+            now = changed
+        if news.nothing and news.position == now.manifest.position:
+            return now
+        return self.add(now, news)
+
+    @property
+    def columns(self) -> list[str]:
+        return sorted({*columns_for(self.matching), "properties"})
+
+    # -- from the beginning ------------------------------------------------------------------------------------------
+
+    def build(self, old: Generation | None) -> Generation:
+        """Read all of history."""
+        whole = self.feed.whole()
+        name = self.store.next_name("L")
+        built = build_layer(
+            self.store.layer_folder(name),
+            whole.parts,
+            self.matching,
+            self.feed.resolver(self.matching.subject),
+            threads=self.threads,
+            progress=self.progress,
+        )
+        return self.put_in_force(
+            old,
+            [built.layer],
+            built.vocabulary,
+            position=whole.position,
+            span=_span(built),
+            without_customer=built.without_customer,
+            fresh=[built.layer],
+            renumbered=True,
+        )
+
+    # -- what is new -------------------------------------------------------------------------------------------------
+
+    def add(self, now: Generation, news: News) -> Generation:
+        """Put changed customers into a new layer."""
+        vocabulary = now.vocabulary()
+        resolve = self.feed.resolver(self.matching.subject)
+        coder = Coder(self.matching, vocabulary, resolve)
+        coded = coder.code(news.rows, lambda: news.rows.column("properties"))
+        fresh = coded.rows
+        without = now.manifest.without_customer + coded.without_customer
+        again = np.array(sorted(set(news.dirty) - set(news.erased)), np.int64)
+        if len(again):  # their past has to be read again: whose event is whose has changed
+            fresh = fresh.take(~np.isin(fresh.customer, again))
+            fresh = Rows.join([fresh, self.read_again(coder, again)])
+        erased = np.array(sorted(news.erased), np.int64)
+        if len(erased):
+            fresh = fresh.take(~np.isin(fresh.customer, erased))
+        moved = _survivors(news.moved)
+        # Taken out of where they stand: all who changed. Put in again: those whose old events still are theirs.
+        changed = np.unique(np.concatenate([fresh.customer, again, erased, _keys(moved.keys()), _keys(moved.values())]))
+        lost = np.union1d(again, erased)
+        layers = list(now.layers)
+        parts = [fresh]
+        while len(layers) > 1 and layers[-1].live_events() <= JOIN * sum(len(p) for p in parts):
+            parts.append(self.taken(layers.pop(), None, lost, moved))
+        kept: list[Layer] = []
+        for layer in layers:
+            mask, rows = self.take_out(layer, changed, lost, moved)
+            kept.append(layer.masked(mask) if mask is not None else layer)
+            parts.append(rows)
+        # What was told twice (news that was also read again) counts once.
+        rows = arrange_unique(Rows.join([p for p in parts if len(p)]))
+        kept = [kept[0], *(layer for layer in kept[1:] if layer.live_events())]
+        above = len(rows) + sum(layer.live_events() for layer in kept[1:])
+        # Masked rows are still on the disk: an erasure has to write the layers that held them anew.
+        if len(erased) or above > FOLD * max(1, kept[0].events):
+            layer = self.fold(kept, rows)
+            layers_now = [layer]
+        elif len(rows):
+            layer = self.write(rows)
+            layers_now = [*kept, layer]
+        else:
+            layers_now = kept
+        return self.put_in_force(
+            now,
+            layers_now,
+            vocabulary,
+            position=news.position,
+            span=_widened(now.manifest, fresh),
+            without_customer=without,
+            fresh=[la for la in layers_now if la not in kept],
+            at_once=bool(len(erased)),
+        )
+
+    def read_again(self, coder: Coder, customers: Keys) -> Rows:
+        """All events of some customers, from all of history. What is also news is kept once (same seq)."""
+        parts = []
+        for part in self.feed.whole().parts:
+            table = part.read(self.columns)
+            chosen = np.flatnonzero(np.isin(coder.resolve(table), customers))
+            if len(chosen):
+                theirs = table.take(chosen)
+                parts.append(coder.code(theirs, functools.partial(theirs.column, "properties")).rows)
+        return Rows.join(parts)
+
+    def taken(self, layer: Layer, which: list[Keys] | None, lost: Keys, moved: dict[int, int]) -> Rows:
+        """The events of a layer's customers (rows ``which`` of each bucket; None: all) under the keys of now."""
+        parts = []
+        for b, bucket in enumerate(layer.buckets):
+            rows = np.arange(bucket.customers) if which is None else which[b]
+            if bucket.masked is not None:
+                rows = rows[~bucket.masked[rows]]
+            keys = bucket.customer[rows]
+            if len(lost):
+                stay = ~np.isin(keys, lost)
+                rows, keys = rows[stay], keys[stay]
+            if len(rows):
+                parts.append(gather(bucket, layer.seq_base, rows, _renamed(keys, moved)))
+        return Rows.join(parts)
+
+    def take_out(self, layer: Layer, changed: Keys, lost: Keys, moved: dict[int, int]) -> tuple[Bools | None, Rows]:
+        """Mask the changed customers in a layer; gives the mask (None: as it was) and their events."""
+        which: list[Keys] = []
+        mask = None
+        start = 0
+        count = len(layer.buckets)
+        for b, bucket in enumerate(layer.buckets):
+            theirs = changed[changed % count == b] if count > 1 else changed
+            at = np.searchsorted(bucket.customer, theirs)
+            inside = at < bucket.customers
+            at, theirs = at[inside], theirs[inside]
+            at = at[bucket.customer[at] == theirs]
+            if bucket.masked is not None:
+                at = at[~bucket.masked[at]]
+            which.append(at)
+            if len(at):
+                mask = layer.mask() if mask is None else mask
+                mask[start + at] = True
+            start += bucket.customers
+        return mask, self.taken(layer, which, lost, moved)
+
+    def write(self, rows: Rows) -> Layer:
+        """A new layer of some customers' whole trails."""
+        span = Span.of([rows])
+        buckets = buckets_for(len(rows))
+        chunk = by_bucket(rows, buckets)
+        return write_layer(
+            self.store.layer_folder(self.store.next_name("L")),
+            np.diff(chunk.start).tolist(),
+            lambda b: chunk.rows.take(slice(int(chunk.start[b]), int(chunk.start[b + 1]))),
+            zone_of(self.matching, span),
+            micros=span.micros,
+            value=span.value,
+            seqs=span.seqs,
+            threads=self.threads,
+        )
+
+    # -- folding -----------------------------------------------------------------------------------------------------
+
+    def fold(self, layers: Sequence[Layer], rows: Rows, change: Callable[[Rows], Rows] | None = None) -> Layer:
+        """One base of all unmasked customers of ``layers`` and of ``rows``; ``change`` may give rows other numbers."""
+        total = len(rows) + sum(layer.live_events() for layer in layers)
+        buckets = buckets_for(total)
+        chunk = by_bucket(rows, buckets)
+
+        def rows_of(b: int) -> Rows:
+            parts = [chunk.rows.take(slice(int(chunk.start[b]), int(chunk.start[b + 1])))]
+            for layer in layers:
+                count = len(layer.buckets)
+                for source in range(b % count, count, buckets):
+                    bucket = layer.buckets[source]
+                    chosen = _chosen(bucket.customer, bucket.masked, buckets, b, count)
+                    if len(chosen):
+                        parts.append(gather(bucket, layer.seq_base, chosen))
+            joined = Rows.join([p for p in parts if len(p)])
+            return joined if change is None else change(joined)
+
+        sizes = np.diff(chunk.start)
+        for layer in layers:
+            for bucket in layer.buckets:
+                lengths = np.diff(bucket.offsets)
+                if bucket.masked is not None:
+                    lengths = np.where(bucket.masked, 0, lengths)
+                sizes = sizes + np.bincount(bucket.customer % buckets, lengths, buckets).astype(np.int64)
+        span = Span.of([rows])
+        ends = [span.times] if len(rows) else []
+        seqs = [span.seqs] if len(rows) else []
+        for layer in layers:
+            for bucket in layer.buckets:
+                if bucket.events:
+                    assert bucket.seq is not None  # layers have it
+                    ends.append((int(bucket.time.min()) * MICRO, int(bucket.time.max()) * MICRO))
+                    seqs.append((int(bucket.seq.min()) + layer.seq_base, int(bucket.seq.max()) + layer.seq_base))
+        first, last = (min(e[0] for e in ends), max(e[1] for e in ends)) if ends else (0, 0)
+        return write_layer(
+            self.store.layer_folder(self.store.next_name("L")),
+            sizes.tolist(),
+            rows_of,
+            offsets_between(self.matching.timezone, first // MICRO, last // MICRO),
+            micros=span.micros or any(b.micros is not None for la in layers for b in la.buckets),
+            value=span.value or any(b.value is not None for la in layers for b in la.buckets),
+            seqs=(min(s[0] for s in seqs), max(s[1] for s in seqs)) if seqs else (0, 0),
+            threads=self.threads,
+        )
+
+    # -- another map -------------------------------------------------------------------------------------------------
+
+    def rederive(self, now: Generation) -> Generation | None:
+        """The same events under a changed map, from codes and pages alone; None when history has to be read again."""
+        old, matching = now.manifest, self.matching
+        if old.subject != matching.subject:
+            return None
+        if any(event == OTHER for event, _, _, _ in old.codes):
+            return None  # names that share one code cannot be told apart any more
+        known = {key: i for i, key in enumerate(old.matchers)}
+        vocabulary = now.vocabulary()
+        fresh = Vocabulary((), vocabulary.page_words, vocabulary.origins, vocabulary.currencies)
+        by_page = any(m.paths and m.key not in known for m in matching.matchers)
+        number = np.zeros(len(old.codes), np.int64)
+        split: set[int] = set()  # codes of page views that become several, by their page
+        for i, (event, channel, met, value_property) in enumerate(old.codes):
+            if by_page and event == "page":
+                split.add(i)
+                continue
+            new = matching.rederive(known, event, channel, None, frozenset(met))
+            if new is None or matching.value_property(new) != value_property:
+                return None
+            number[i] = fresh.code((event, channel, new), matching)
+        one_to_one = not split and len(fresh.codes) == len(old.codes) and (number == np.arange(len(number))).all()
+        span = _whole_span(old)
+        if one_to_one and old.timezone == matching.timezone:
+            return self.put_in_force(
+                now,
+                list(now.layers),
+                fresh,
+                position=old.position,
+                span=span,
+                without_customer=old.without_customer,
+                fresh=[],
+            )
+        of_pair: dict[int, int] = {}
+        if split:
+            for pair in self.pairs(now, split):
+                code, page = pair >> 32, pair & 0xFFFFFFFF
+                event, channel, met, value_property = old.codes[code]
+                path = vocabulary.page_words[page]
+                new = matching.rederive(known, event, channel, path, frozenset(met))
+                if new is None or matching.value_property(new) != value_property:
+                    return None
+                of_pair[pair] = fresh.code((event, channel, new), matching)
+        pairs = np.array(sorted(of_pair), np.int64)
+        numbers = np.array([of_pair[p] for p in sorted(of_pair)], np.uint16)
+        splits = np.isin(np.arange(len(old.codes)), sorted(split))
+
+        def change(rows: Rows) -> Rows:
+            if not len(rows):
+                return rows
+            code = number.astype(np.uint16)[rows.code]
+            if len(pairs):
+                which = np.flatnonzero(splits[rows.code])
+                pair = (rows.code[which].astype(np.int64) << 32) | rows.page[which]
+                code[which] = numbers[np.searchsorted(pairs, pair)]
+            return dataclasses.replace(rows, code=code)
+
+        layer = self.fold(now.layers, Rows.empty(), change)
+        return self.put_in_force(
+            now,
+            [layer],
+            fresh,
+            position=old.position,
+            span=span,
+            without_customer=old.without_customer,
+            fresh=[layer],
+        )
+
+    @staticmethod
+    def pairs(now: Generation, split: set[int]) -> list[int]:
+        """Every (code << 32 | page) that occurs among the codes to be split, in order."""
+        found: set[int] = set()
+        wanted = np.zeros(len(now.manifest.codes), np.bool_)
+        wanted[sorted(split)] = True
+        for layer in now.layers:
+            for bucket in layer.buckets:
+                chosen = np.flatnonzero(wanted[bucket.code])
+                pair = (bucket.code[chosen].astype(np.uint64) << np.uint64(32)) | bucket.page[chosen]
+                _, first = distinct(pair)
+                found.update(int(p) for p in pair[first])
+        return sorted(found)
+
+    # -- the next generation -----------------------------------------------------------------------------------------
+
+    def put_in_force(
+        self,
+        old: Generation | None,
+        layers: list[Layer],
+        vocabulary: Vocabulary,
+        *,
+        position: dict[str, int] | None,
+        span: tuple[int | None, int | None],
+        without_customer: int,
+        fresh: Sequence[Layer],
+        at_once: bool = False,
+        renumbered: bool = False,
+    ) -> Generation:
+        name = self.store.next_name("G")
+        # Numbers of pages are only ever added to, except when all is built anew.
+        same = old is not None and not renumbered and len(old.pages) == len(vocabulary.page_words)
+        pages = old.manifest.pages if same and old is not None else self.store.write_pages(vocabulary.page_words)
+        masks = self.store.write_masks(name, layers)
+        before = old.manifest if old is not None else None
+        names = tuple(layer.name for layer in layers)
+        manifest = Manifest(
+            generation=name,
+            position=position,
+            pages=pages,
+            layers=names,
+            masks=masks,
+            events=sum(layer.live_events() for layer in layers),
+            without_customer=without_customer,
+            first=span[0],
+            last=span[1],
+            retired=retire(before, {pages, *names}),
+            **codes_of(vocabulary, self.matching),
+        )
+        self.store.put_in_force(manifest)
+        self.store.sweep(manifest, at_once=at_once)
+        for layer in fresh:
+            flush_later(layer.folder)
+        opened = self.store.open()
+        assert opened is not None  # we hold the lock and have just written it
+        return opened
+
+
+def _keys(keys: object) -> Keys:
+    return np.array(sorted(keys), np.int64)  # type: ignore[call-overload]
+
+
+def _survivors(moved: object) -> dict[int, int]:
+    """Merges followed to their end: 7 to 5 and 5 to 2 is 7 to 2 and 5 to 2."""
+    steps: dict[int, int] = dict(moved)  # type: ignore[call-overload]
+    out = {}
+    for key in steps:
+        seen, at = {key}, steps[key]
+        while at in steps and at not in seen:
+            seen.add(at)
+            at = steps[at]
+        out[key] = at
+    return out
+
+
+def _renamed(keys: Keys, moved: dict[int, int]) -> Keys:
+    if not moved:
+        return keys
+    old = _keys(moved.keys())
+    new = np.array([moved[int(k)] for k in old], np.int64)
+    at = np.minimum(np.searchsorted(old, keys), len(old) - 1)
+    return np.where(old[at] == keys, new[at], keys)
+
+
+def _chosen(customer: Keys, masked: Bools | None, buckets: int, b: int, count: int) -> Keys:
+    stay = np.ones(len(customer), np.bool_) if masked is None else ~masked
+    if buckets > count:
+        stay &= customer % buckets == b
+    return np.flatnonzero(stay)
+
+
+def _span(built: Built) -> tuple[int | None, int | None]:
+    return built.span.times if built.span.events else (None, None)
+
+
+def _whole_span(manifest: Manifest) -> tuple[int | None, int | None]:
+    return manifest.first, manifest.last
+
+
+def _widened(manifest: Manifest, rows: Rows) -> tuple[int | None, int | None]:
+    """The first and last moment with these rows besides; an erasure does not narrow it."""
+    if not len(rows):
+        return manifest.first, manifest.last
+    low, high = int(rows.time.min()), int(rows.time.max())
+    return (
+        low if manifest.first is None else min(low, manifest.first),
+        high if manifest.last is None else max(high, manifest.last),
+    )

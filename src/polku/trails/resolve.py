@@ -1,0 +1,77 @@
+"""From raw ids to customers: an open-addressing hash table over the record's identities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from polku.trails.coding import IDS
+
+
+class IdTable(Protocol):
+    """All identities: ``hashes`` uint64[n] of (kind, value) as ``polku.record.identity.id_hash`` makes them."""
+
+    @property
+    def hashes(self) -> npt.NDArray[np.uint64]: ...
+    @property
+    def customers(self) -> npt.NDArray[np.int64]: ...
+
+
+@nb.njit(cache=True, nogil=True)
+def _fill(hashes, customers, keys, values):  # type: ignore[no-untyped-def]
+    mask = np.uint64(len(keys) - 1)
+    for i in range(len(hashes)):
+        h = hashes[i]
+        if h == 0:
+            continue
+        at = (h ^ (h >> np.uint64(32))) & mask
+        while keys[at] != 0 and keys[at] != h:
+            at = (at + np.uint64(1)) & mask
+        keys[at] = h
+        values[at] = customers[i]
+
+
+@nb.njit(cache=True, nogil=True)
+def _look(hashes, keys, values, out):  # type: ignore[no-untyped-def]
+    """Fill in ``out`` where it is still -1: the customer of each hash; 0 is no id."""
+    mask = np.uint64(len(keys) - 1)
+    for i in range(len(hashes)):
+        h = hashes[i]
+        if out[i] >= 0 or h == 0:
+            continue
+        at = (h ^ (h >> np.uint64(32))) & mask
+        while keys[at] != 0 and keys[at] != h:
+            at = (at + np.uint64(1)) & mask
+        if keys[at] == h:
+            out[i] = values[at]
+
+
+class Resolver:
+    """``resolver(table)`` gives int64[n] customers of rows of history: by user id, else anonymous id; -1 = none."""
+
+    def __init__(
+        self, ids: IdTable, subject: str, id_hash: Callable[[str, pa.ChunkedArray], npt.NDArray[np.uint64]]
+    ) -> None:
+        size = 1024
+        while size < 2 * len(ids.hashes) + 2:
+            size *= 2
+        self.keys, self.values = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+        _fill(np.asarray(ids.hashes), np.asarray(ids.customers, np.int64), self.keys, self.values)
+        self.columns = IDS[subject]
+        self.id_hash = id_hash
+
+    def __call__(self, table: pa.Table) -> npt.NDArray[np.int64]:
+        out = np.full(table.num_rows, -1, np.int64)
+        for name in self.columns:
+            column = table.column(name)
+            if pa.types.is_null(column.type) or column.null_count == len(column):
+                continue
+            _look(self.id_hash(name.removesuffix("_id"), column), self.keys, self.values, out)
+            if (out >= 0).all():
+                break
+        return out
