@@ -40,14 +40,17 @@ from polku.record.writer import Observer, Writer
 
 #: The lease under which history is changed.
 LEASE = "history"
+#: Delta's application id of the mover; its version is the last seq that was moved.
+APPLICATION = "polku-inbox"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Snapshot:
-    """History at one version: its files, unchanging."""
+    """History at one version: its files, unchanging; ``moved`` is the last seq of the inbox that is in them."""
 
     version: int
     files: tuple[File, ...]
+    moved: int
 
     @property
     def rows(self) -> int:
@@ -110,8 +113,18 @@ class History:
                 self._snapshot = self._read_snapshot()
             return self._snapshot
 
-    def _read_snapshot(self) -> Snapshot:
-        table = self.table()
+    def snapshot_at(self, version: int) -> Snapshot:
+        """The files of an older version; they are there until a vacuum."""
+        newest = self.snapshot()
+        if newest.version == version:
+            return newest
+        try:
+            return self._read_snapshot(DeltaTable(self.place.uri, version=version))
+        except deltalake.exceptions.DeltaError as fault:
+            raise RecordError(N_("History's version {version} is gone."), version=version) from fault
+
+    def _read_snapshot(self, table: DeltaTable | None = None) -> Snapshot:
+        table = self.table() if table is None else table
         actions = pa.table(table.get_add_actions(flatten=True))
         files = [
             File(path, self.place.url(path), day, rows if rows is not None else -1, size)
@@ -123,7 +136,8 @@ class History:
                 strict=True,
             )
         ]
-        return Snapshot(table.version(), tuple(sorted(files, key=lambda f: (f.day, f.path))))
+        moved = table.transaction_version(APPLICATION) or 0
+        return Snapshot(table.version(), tuple(sorted(files, key=lambda f: (f.day, f.path))), moved)
 
     @property
     def version(self) -> int:

@@ -5,7 +5,7 @@ A change here needs a migration in ``migrations/versions``; a test holds both to
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -53,7 +53,8 @@ identities = Table(
     ),
 )
 
-#: That an anonymous id and a user were seen on one row: the evidence of a join. ``time`` is the earliest such row's.
+#: That an anonymous id and a user were seen on one row: the evidence of a join. ``time`` is the earliest such row's;
+#: ``decides`` marks the one row of each anonymous id that says whose it is.
 joins = Table(
     "joins",
     metadata,
@@ -62,6 +63,7 @@ joins = Table(
     Column("user", BigInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("evidence", Text, nullable=False),
+    Column("decides", Boolean, nullable=False),
     Column("noted_at", BigInteger, nullable=False),
     Column("undone_at", BigInteger),
     Column("undone_by", Text),

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("user", sa.BigInteger, nullable=False),
         sa.Column("time", sa.BigInteger, nullable=False),
         sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("decides", sa.Boolean, nullable=False),
         sa.Column("noted_at", sa.BigInteger, nullable=False),
         sa.Column("undone_at", sa.BigInteger),
         sa.Column("undone_by", sa.Text),

@@ -1,0 +1,222 @@
+"""What the record tells the trails: everything new since a position, nothing twice, nothing missed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from polku.events.schema import HISTORY
+from polku.record import tables
+from polku.record.deltalog import File
+from polku.record.hashes import COLUMNS
+from polku.record.history import History, Snapshot
+from polku.record.identity import Identities
+from polku.record.inbox import Inbox
+from polku.record.state import State
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Position:
+    """How far a reader has come.
+
+    history: Delta version. inbox: highest seq of the inbox. identity: counter of merges, undos, erasures.
+    """
+
+    history: int
+    inbox: int
+    identity: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened after a position; ``position`` is where the reader stands when it has taken all of it.
+
+    rebuild: the past cannot be told as changes, ``rows`` are all rows. moved: customer key -> surviving key.
+    dirty: customers whose trail must be made again. erased: customers who are gone.
+    """
+
+    position: Position
+    rebuild: bool
+    rows: pa.RecordBatchReader
+    moved: dict[int, int]
+    dirty: set[int]
+    erased: set[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class _View:
+    """One consistent look at the record: history at a version and the inbox behind it."""
+
+    snapshot: Snapshot
+    tail: pa.Table
+    position: Position
+    moved: dict[int, int]
+    dirty: set[int]
+    erased: set[int]
+
+
+class Changing:
+    """Tells changes; part of a Project."""
+
+    def __init__(self, state: State, history: History, inbox: Inbox, identities: Identities) -> None:
+        self.state, self.history, self.inbox, self.identities = state, history, inbox, identities
+
+    def position(self) -> Position:
+        """Where the record stands now; cheap, so that a page can ask whether anything is new."""
+        with self.state.read() as connection:
+            return Position(
+                self.history.version, self._last_arrived(connection), self.state.counter(connection, "identity")
+            )
+
+    def changes(self, since: Position | None, columns: Sequence[str]) -> Changes:
+        """Everything after ``since`` (None: everything there is), with the wanted columns of history."""
+        view = self._look(since, columns)
+        parts = None if since is None else self._parts(since, view)
+        if parts is None:
+            everything: list[tuple[Sequence[File], pc.Expression | None]] = [(view.snapshot.files, None)]
+            tail = _after(view.tail, view.snapshot.moved).select(list(columns))
+            return Changes(view.position, True, self._reader(everything, tail, columns), {}, set(), set())
+        assert since is not None
+        tail = _after(view.tail, max(since.inbox, view.snapshot.moved)).select(list(columns))
+        rows = self._reader(parts, tail, columns)
+        return Changes(view.position, False, rows, view.moved, view.dirty, view.erased)
+
+    def events_of(
+        self, customers: Collection[int], columns: Sequence[str], position: Position | None = None
+    ) -> pa.RecordBatchReader:
+        """Rows that carry any id of these customers, as of ``position`` (default: now), history's schema.
+
+        Rows of a device that another user shares are among them: resolve the rows again and keep those wanted.
+        """
+        ids: dict[str, list[str]] = {"user": [], "anonymous": [], "account": []}
+        for group in self.identities.ids_of_many(customers).values():
+            for each in group:
+                ids[each.kind].append(each.value)
+        theirs: pc.Expression = pc.scalar(False)
+        for kind, values in ids.items():
+            if values:
+                theirs = theirs | pc.field(COLUMNS[kind]).isin(pa.array(values, pa.string()))
+        wanted = list(dict.fromkeys([*columns, "seq", *COLUMNS.values()]))
+        if position is None:
+            view = self._look(None, wanted)
+            files: list[tuple[Sequence[File], pc.Expression | None]] = [(view.snapshot.files, theirs)]
+            tail = _after(view.tail, view.snapshot.moved)
+        else:
+            then = self.history.snapshot_at(position.history)
+            arrived = (pc.field("seq") > then.moved) & (pc.field("seq") <= position.inbox)
+            later = self.history.commits_since(position.history) or ()
+            brought = [f for c in later if c.kind == "move" for f in c.added]
+            files = [(then.files, theirs), (brought, theirs & arrived)]
+            tail = self._look(None, wanted).tail.filter(arrived)
+            tail = tail.filter(pc.field("seq") > self.history.snapshot().moved)
+        return self._reader(files, tail.filter(theirs).select(list(columns)), columns)
+
+    def look(self, columns: Sequence[str]) -> tuple[Snapshot, pa.Table]:
+        """History's files and the inbox's events that are not in them, as of one moment."""
+        view = self._look(None, columns)
+        return view.snapshot, _after(view.tail, view.snapshot.moved).select(list(columns))
+
+    # -- a consistent look --------------------------------------------------------------------------------------
+
+    def _look(self, since: Position | None, columns: Sequence[str]) -> _View:
+        """History, inbox and identities as of one moment, with every id in them known.
+
+        The mover writes history first and the state after it. So: history first, then one transaction of the state;
+        when the state says that more was moved than our history has, history is read again.
+        """
+        wanted = list(dict.fromkeys([*columns, "seq", *COLUMNS.values()]))
+        while True:
+            self.identities.catch_up(inbox=True)
+            snapshot = self.history.snapshot()
+            with self.state.read() as connection:
+                if self.state.counter(connection, "moved") > snapshot.moved:
+                    continue
+                if self.state.counter(connection, "history_observed") < snapshot.version:
+                    continue
+                observed = self.state.counter(connection, "inbox_observed")
+                tail = self.inbox.tail(snapshot.moved, wanted, connection=connection)
+                tail = tail.filter(pc.field("seq") <= observed)
+                identity = self.state.counter(connection, "identity")
+                moved, dirty, erased = self._identity_changes(connection, since, identity)
+            position = Position(snapshot.version, max(observed, snapshot.moved), identity)
+            return _View(snapshot, tail, position, moved, dirty, erased)
+
+    def _last_arrived(self, connection: Connection) -> int:
+        found = connection.execute(sa.select(sa.func.max(tables.inbox.c.last_seq))).scalar()
+        return max(int(found or 0), self.state.counter(connection, "moved"))
+
+    def _identity_changes(
+        self, connection: Connection, since: Position | None, identity: int
+    ) -> tuple[dict[int, int], set[int], set[int]]:
+        if since is None or since.identity >= identity:
+            return {}, set(), set()
+        change, who = tables.identity_changes.c, tables.identities.c
+        rows = connection.execute(
+            sa.select(change.kind, change.customer).where(change.counter > since.identity, change.counter <= identity)
+        ).all()
+        dirty = {int(c) for kind, c in rows if kind == "dirty"}
+        erased = {int(c) for kind, c in rows if kind == "erased"}
+        keys = sorted({int(c) for kind, c in rows if kind == "moved"})
+        moved: dict[int, int] = {}
+        for at in range(0, len(keys), 10_000):
+            # Where they live now, not where they first went: a chain arrives at once, an undone merge not at all.
+            query = sa.select(who.id, who.customer).where(who.id.in_(keys[at : at + 10_000]), who.customer != who.id)
+            moved.update({int(i): int(c) for i, c in connection.execute(query)})
+        return moved, dirty, erased
+
+    # -- rows -----------------------------------------------------------------------------------------------------
+
+    def _parts(self, since: Position, view: _View) -> list[tuple[Sequence[File], pc.Expression | None]] | None:
+        """Files that brought rows after ``since`` and which of their rows count; None when that cannot be told."""
+        now = view.position
+        if since.history > now.history or since.inbox > now.inbox or since.identity > now.identity:
+            return None  # the record is older than its reader: it was brought back from a backup
+        commits = self.history.commits_since(since.history)
+        if commits is None:
+            return None
+        commits = tuple(c for c in commits if c.version <= view.snapshot.version)
+        if any(c.lost_data and c.kind != "erase" for c in commits):
+            return None
+        parts: list[tuple[Sequence[File], pc.Expression | None]] = []
+        plain: list[File] = []
+        for commit in commits:
+            if commit.kind == "erase":
+                continue
+            if commit.kind == "move" and int(commit.facts.get("first_seq", 0)) <= since.inbox:
+                if int(commit.facts["last_seq"]) > since.inbox:
+                    parts.append((commit.added, pc.field("seq") > since.inbox))
+                continue
+            plain += commit.added
+        parts.append((plain, None))
+        gone = {path for c in commits for path in c.removed}
+        rewritten = {path for c in commits if c.kind == "erase" for path in c.removed}
+        for files, _ in parts:
+            for file in files:
+                if file.path in rewritten or (file.path in gone and not self.history.place.exists(file.path)):
+                    return None
+        return parts
+
+    def _reader(
+        self, parts: Sequence[tuple[Sequence[File], pc.Expression | None]], tail: pa.Table, columns: Sequence[str]
+    ) -> pa.RecordBatchReader:
+        schema = pa.schema([HISTORY.field(c) for c in columns])
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for files, where in parts:
+                if files:
+                    yield from self.history.read(columns, files=files, where=where)
+            yield from tail.cast(schema).to_batches()
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _after(tail: pa.Table, seq: int) -> pa.Table:
+    return tail.filter(pc.field("seq") > seq)

@@ -1,0 +1,202 @@
+"""A project: a folder with its map, its settings and its record, opened as one thing.
+
+>>> with open_project("shop/") as project:                                    # doctest: +SKIP
+...     project.sql("select event, count(*) from events group by all")
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from polku.errors import MapError, NotAProject
+from polku.journey.model import Journey
+from polku.language import N_, Reader, choose
+from polku.record import query, tables
+from polku.record.changes import Changes, Changing, Position
+from polku.record.clock import now
+from polku.record.history import History, Snapshot
+from polku.record.identity import Identities
+from polku.record.inbox import Inbox
+from polku.record.mover import Mover
+from polku.record.settings import Settings, load_settings
+from polku.record.state import State
+
+__all__ = ["Changes", "Position", "Project", "create_project", "open_project"]
+
+MAP_FILE = "journey.yaml"
+DATA = ".polku"
+
+
+class Project:
+    """An open project; see ``open_project``. ``language`` is the reader's ("fi" or "en")."""
+
+    def __init__(self, folder: Path, settings: Settings, language: str) -> None:
+        self.folder = folder
+        self.data = folder / DATA
+        self.settings = settings
+        self.language = language
+        self.backup: Path | None = None
+        url = settings.record.state or f"sqlite:///{(self.data / 'state.db').as_posix()}"
+        self.state = State(url, settings.record.busy)
+        self.history = History(settings.record.history or self.data / "history", self.state, self.data, settings.record)
+        self.inbox = Inbox(self.state)
+        self.identities = Identities(self.state, self.history, self.inbox, self.data / "cache")
+        self.history.observer = self.identities
+        self.mover = Mover(self.state, self.history, self.inbox, self.identities)
+        self._changing = Changing(self.state, self.history, self.inbox, self.identities)
+        self._journey: tuple[tuple[int, int], Journey] | None = None
+
+    # -- the map --------------------------------------------------------------------------------------------------
+
+    @property
+    def map_file(self) -> Path:
+        return self.folder / MAP_FILE
+
+    def journey(self) -> Journey:
+        """The map, read and checked (MapError tells all its faults); read again when the file has changed."""
+        from polku.journey.load import load_journey
+
+        try:
+            found = self.map_file.stat()
+        except FileNotFoundError as fault:
+            raise MapError(
+                N_("There is no map at {file}. Make one with: polku init {folder}"),
+                file=str(self.map_file),
+                folder=str(self.folder),
+            ) from fault
+        mark = (found.st_mtime_ns, found.st_size)
+        if self._journey is None or self._journey[0] != mark:
+            self._journey = (mark, load_journey(self.map_file))
+        return self._journey[1]
+
+    def subject(self) -> str:
+        """Whose journey this is, ``person`` or ``account``; ``person`` while there is no map."""
+        return self.journey().subject if self.map_file.exists() else "person"
+
+    def keep_map(self, author: str) -> int:
+        """Keep the map's present text as a version, when it differs from the last one. Returns the version's number."""
+        text = self.map_file.read_text(encoding="utf-8")
+        fingerprint = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        table = tables.journey_versions
+        with self.state.write() as connection:
+            last = connection.execute(sa.select(table.c.id, table.c.fingerprint).order_by(table.c.id.desc())).first()
+            if last is not None and last.fingerprint == fingerprint:
+                return int(last.id)
+            done = connection.execute(
+                sa.insert(table).values(text=text, fingerprint=fingerprint, author=author, time=now())
+            )
+            assert done.inserted_primary_key is not None
+            return int(done.inserted_primary_key[0])
+
+    def reader(self) -> Reader:
+        """How this project's reader wants numbers, money and times written."""
+        if not self.map_file.exists():
+            return Reader(self.language)
+        journey = self.journey()
+        return Reader(self.language, journey.timezone, journey.currency)
+
+    # -- the record -----------------------------------------------------------------------------------------------
+
+    def position(self) -> Position:
+        """Where the record stands now; cheap: it changes whenever anything arrives."""
+        return self._changing.position()
+
+    def changes(self, since: Position | None, columns: Sequence[str]) -> Changes:
+        """What happened after ``since`` (None: everything): rows, merges, undos, erasures. See Changes."""
+        return self._changing.changes(since, columns)
+
+    def events_of(
+        self, customers: Collection[int], columns: Sequence[str], position: Position | None = None
+    ) -> pa.RecordBatchReader:
+        """Rows that carry any id of these customers, as of ``position``. See Changing.events_of."""
+        return self._changing.events_of(customers, columns, position)
+
+    def look(self, columns: Sequence[str]) -> tuple[Snapshot, pa.Table]:
+        """History's files and the inbox's events that are not in them, as of one moment."""
+        return self._changing.look(columns)
+
+    def sql(self, text: str) -> pa.Table:
+        """Run a query (DuckDB's SQL) over the views ``events``, ``identities``, ``profiles``; nothing can be changed.
+
+        Raises UsageError when the query does not run.
+        """
+        return query.run(self, text)
+
+    def close(self) -> None:
+        """Stop the mover and give everything back."""
+        self.mover.stop()
+        self.state.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+
+def open_project(folder: str | Path, language: str | None = None) -> Project:
+    """Open the project in ``folder``; ``language`` ("fi", "en") is the reader's wish, else the project's.
+
+    What a crash left is put right; an older format is migrated after a backup (``project.backup`` names it). Raises
+    NotAProject (with the projects nearby), NewerProject, ProjectError (settings).
+    """
+    path = Path(folder).absolute()
+    if not (path / MAP_FILE).is_file() and not (path / DATA).is_dir():
+        raise _not_a_project(path)
+    return _open(path, language)
+
+
+def create_project(folder: str | Path, language: str | None = None) -> Project:
+    """Open ``folder`` as a project, making what is missing of its record; ``init`` writes map and settings."""
+    path = Path(folder).absolute()
+    path.mkdir(parents=True, exist_ok=True)
+    return _open(path, language)
+
+
+def _open(path: Path, language: str | None) -> Project:
+    settings = load_settings(path)
+    data = path / DATA
+    if not data.is_dir():
+        data.mkdir()
+    ignore = data / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    project = Project(path, settings, choose([language, settings.language]))
+    try:
+        project.backup = project.state.migrate(data / "backups")
+        project.history.create()
+        project.history.clean_staging()
+        project.identities.catch_up()
+    except BaseException:
+        project.close()
+        raise
+    return project
+
+
+def _not_a_project(path: Path) -> NotAProject:
+    if not path.exists():
+        return NotAProject(
+            N_("There is no folder {folder}. Make a project with: polku init {folder}"), folder=str(path)
+        )
+    if path.is_file():
+        return NotAProject(N_("{folder} is a file; give the folder of a project."), folder=str(path))
+    near = [p for p in sorted(path.iterdir()) if p.is_dir() and (p / MAP_FILE).is_file()]
+    if (path.parent / MAP_FILE).is_file():
+        near.append(path.parent)
+    if near:
+        return NotAProject(
+            N_("{folder} is not a project: it has no {file}. There is one in {near}."),
+            folder=str(path), file=MAP_FILE, near=", ".join(str(p) for p in near[:5]),
+        )  # fmt: skip
+    return NotAProject(
+        N_("{folder} is not a project: it has no {file}. Make one with: polku init {folder}"),
+        folder=str(path),
+        file=MAP_FILE,
+    )
