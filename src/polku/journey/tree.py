@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -28,6 +28,19 @@ MOST_NESTED = 30
 TAG = "tag:yaml.org,2002:"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Span:
+    """Offsets in the text: where a part begins (its key, or itself in a list), and its value from ``start`` to ``end``.
+
+    Comments and empty lines behind a value are not part of it. ``block``: a mapping or list that is written in lines.
+    """
+
+    begin: int
+    start: int
+    end: int
+    block: bool = False
+
+
 @dataclasses.dataclass
 class Tree:
     """``data`` is the map as plain values; ``places`` where each part begins (a key, or an item of a list), by path."""
@@ -37,6 +50,7 @@ class Tree:
     places: dict[Path, Place] = dataclasses.field(default_factory=dict)
     values: dict[Path, Place] = dataclasses.field(default_factory=dict)
     quotes: dict[Path, str | None] = dataclasses.field(default_factory=dict)
+    spans: dict[Path, Span] = dataclasses.field(default_factory=dict)
     faults: list[Fault] = dataclasses.field(default_factory=list)
 
     def real(self, path: Sequence[str | int]) -> Path:
@@ -130,7 +144,7 @@ def read_text(text: str) -> Tree:
         if node is None:
             tree.faults.append(Fault("yaml.empty", N_("the file is empty; a map begins with polku: 1 and a title")))
         else:
-            tree.data = _Maker(tree).make(node, ())
+            tree.data = _Maker(tree).make(node, (), node.start_mark.index)
     return tree
 
 
@@ -177,8 +191,24 @@ class _Maker:
         mark = node.start_mark
         self.tree.faults.append(Fault(code, message, facts, line=mark.line + 1, column=mark.column + 1, path=path))
 
-    def make(self, node: Node, path: Path) -> Any:
+    def make(self, node: Node, path: Path, begin: int, colon: int | None = None) -> Any:
+        """The value of ``node``; ``begin`` is the offset of its key or itself, ``colon`` of what follows its key's colon."""
         self.nodes += 1
+        start, end = node.start_mark.index, node.end_mark.index
+        if colon is not None and start == end:  # nothing stands there: the reader places it at the next word
+            start = end = colon
+        end = start + len(self.tree.text[start:end].rstrip())
+        block = isinstance(node, (MappingNode, SequenceNode)) and not node.flow_style
+        self.tree.spans[path] = Span(begin, start, end, block)
+        value = self.value(node, path)
+        if block:
+            steps: Iterable[str | int] = value if isinstance(value, dict) else range(len(value or ()))
+            ends = [self.tree.spans[(*path, step)].end for step in steps if (*path, step) in self.tree.spans]
+            last = max((e for e in ends if start <= e <= end), default=end)  # an alias ends elsewhere
+            self.tree.spans[path] = Span(begin, start, last, block)
+        return value
+
+    def value(self, node: Node, path: Path) -> Any:
         place = Place(node.start_mark.line + 1, node.start_mark.column + 1)
         self.tree.values[path] = place
         self.tree.places.setdefault(path, place)
@@ -189,7 +219,7 @@ class _Maker:
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
-            return [self.make(child, (*path, i)) for i, child in enumerate(node.value)]
+            return [self.make(child, (*path, i), child.start_mark.index) for i, child in enumerate(node.value)]
         assert isinstance(node, ScalarNode)
         one_line = node.start_mark.line == node.end_mark.line
         self.tree.quotes[path] = node.style if one_line else "|"
@@ -225,7 +255,8 @@ class _Maker:
                 )
             return
         self.tree.places[(*path, key)] = Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-        found[key] = self.make(value_node, (*path, key))
+        colon = self.tree.text.find(":", key_node.end_mark.index) + 1
+        found[key] = self.make(value_node, (*path, key), key_node.start_mark.index, colon)
 
     def merge(self, node: Node, path: Path) -> list[tuple[Node, Node]]:
         """The entries that ``<<`` brings; what is written out stands before them, and earlier mappings before later."""
