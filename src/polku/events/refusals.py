@@ -1,0 +1,67 @@
+"""Why a row was refused: one typed reason each, counted and shown, so that no row vanishes.
+
+A reason's number stands in arrays (``uint8``, 0 = not refused); its name stands in JSON and in the files of refused rows.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from polku.language import N_, translate
+
+
+class Refusal(IntEnum):
+    """A reason; ``name`` is stable, ``text`` is for people."""
+
+    TRUNCATED = 1
+    TOO_FEW_COLUMNS = 2
+    TOO_MANY_COLUMNS = 3
+    OPEN_QUOTE = 4
+    BAD_ENCODING = 5
+    NUL_BYTES = 6
+    NOT_JSON = 7
+    NOT_AN_OBJECT = 8
+    NO_TIME = 10
+    UNREADABLE_TIME = 11
+    DAY_MONTH_ORDER = 12
+    TIME_TOO_EARLY = 13
+    TIME_TOO_LATE = 14
+    NO_EVENT = 20
+    UNREADABLE_VALUE = 30
+    VALUE_NOT_FINITE = 31
+    DECIMAL_MARK = 32
+    UNKNOWN_CURRENCY = 33
+    BAD_PROPERTIES = 40
+    BAD_CONTEXT = 41
+
+    def text(self, language: str = "en") -> str:
+        """The reason as a person reads it.
+
+        >>> Refusal.NO_EVENT.text("fi")
+        'tapahtuman nimi puuttuu'
+        """
+        return translate(language, TEXTS[self])
+
+
+TEXTS: dict[Refusal, str] = {
+    Refusal.TRUNCATED: N_("the file ends in the middle of the line"),
+    Refusal.TOO_FEW_COLUMNS: N_("the line has fewer columns than the header"),
+    Refusal.TOO_MANY_COLUMNS: N_("the line has more columns than the header"),
+    Refusal.OPEN_QUOTE: N_("a quotation mark is opened and never closed"),
+    Refusal.BAD_ENCODING: N_("bytes that are not text in the file's encoding"),
+    Refusal.NUL_BYTES: N_("the line holds NUL bytes"),
+    Refusal.NOT_JSON: N_("the line is not JSON"),
+    Refusal.NOT_AN_OBJECT: N_("the line is not a JSON object"),
+    Refusal.NO_TIME: N_("the time is missing"),
+    Refusal.UNREADABLE_TIME: N_("the time cannot be read"),
+    Refusal.DAY_MONTH_ORDER: N_("day and month stand in another order than in the rest of the column"),
+    Refusal.TIME_TOO_EARLY: N_("the time is before the year 1970"),
+    Refusal.TIME_TOO_LATE: N_("the time is in the future"),
+    Refusal.NO_EVENT: N_("the name of the event is missing"),
+    Refusal.UNREADABLE_VALUE: N_("the value is not a number"),
+    Refusal.VALUE_NOT_FINITE: N_("the value is infinite or not a number (NaN)"),
+    Refusal.DECIMAL_MARK: N_("the value can be read in two ways, such as 1,299; say which mark starts the decimals"),
+    Refusal.UNKNOWN_CURRENCY: N_("the currency is not a code of three letters, such as EUR"),
+    Refusal.BAD_PROPERTIES: N_("the properties are not a JSON object"),
+    Refusal.BAD_CONTEXT: N_("the context is not a JSON object"),
+}
