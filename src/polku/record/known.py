@@ -106,13 +106,16 @@ class KnownIds:
         """Ask again with a second, independent hash about own ids that seem known (a made id is a hash itself)."""
         rows = np.flatnonzero(maybe & own)
         asked = hash_strings(event_id.take(pa.array(rows)), SECOND)
-        found = np.zeros(len(rows), np.bool_)
+        order = np.argsort(asked)
+        in_order = asked[order]
+        # Equal hashes stand in runs; a run that is there opens with +1 and closes with -1.
+        runs = np.zeros(len(rows) + 1, np.int64)
         for batch in self.history.read(["event_id"], files=snapshot.files):
-            there = hash_strings(batch["event_id"], SECOND)
-            there.sort()
-            found |= member(there, asked)
-            if found.all():
-                break
+            there = np.unique(hash_strings(batch["event_id"], SECOND))
+            np.add.at(runs, np.searchsorted(in_order, there), 1)
+            np.subtract.at(runs, np.searchsorted(in_order, there, side="right"), 1)
+        found = np.empty(len(rows), np.bool_)
+        found[order] = np.cumsum(runs[:-1]) > 0
         sure = maybe.copy()
         sure[rows] = found
         return sure

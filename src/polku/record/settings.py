@@ -125,6 +125,18 @@ def load_settings(folder: Path) -> Settings:
         raise ProjectError(N_("{file} is not UTF-8 text."), file=str(file)) from fault
 
 
+def project_language(folder: Path) -> str | None:
+    """The language that the project in ``folder`` states, for what must be said before it is open; None when it does not.
+
+    Faults of ``polku.toml`` are not told here but when the project is opened.
+    """
+    try:
+        stated = tomllib.loads((folder / FILE).read_text(encoding="utf-8-sig")).get("language")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None
+    return stated if stated in LANGUAGES else None
+
+
 def _fill(kind: type, data: dict[str, Any], prefix: str, faults: list[str]) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind)}
     values: dict[str, Any] = {}
