@@ -23,8 +23,12 @@ from polku.journey.values import freeze, one_or_many, share
 #: A text, or one a language.
 Text = Annotated[str | dict[str, str], PlainValidator(values.text, json_schema_input_type=str | dict[str, str])]
 Name = Annotated[str, PlainValidator(values.name, json_schema_input_type=str)]
-Seconds = Annotated[int, BeforeValidator(duration, json_schema_input_type=str | int)]
-Share = Annotated[float, BeforeValidator(share, json_schema_input_type=str | float)]
+Seconds = Annotated[
+    int, BeforeValidator(duration, json_schema_input_type=Annotated[str, Field(pattern=DURATION.pattern)] | int)
+]
+Share = Annotated[
+    float, BeforeValidator(share, json_schema_input_type=Annotated[str, Field(pattern=values.SHARE.pattern)] | float)
+]
 Day = Annotated[dt.date, BeforeValidator(values.day, json_schema_input_type=dt.date)]
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_many, json_schema_input_type=Text | list[Text] | None)]
@@ -58,7 +62,12 @@ class Target(Part):
         return actual >= self.value if self.at_least else actual <= self.value
 
 
-Goal = Annotated[Target, BeforeValidator(Target.read, json_schema_input_type=str | float | Target)]
+Goal = Annotated[
+    Target,
+    BeforeValidator(
+        Target.read, json_schema_input_type=Annotated[str, Field(pattern=values.TARGET.pattern)] | float | Target
+    ),
+]
 
 
 class Match(Part):
@@ -161,9 +170,9 @@ class Stage(Part):
     content: Texts = Field(default=(), description="What we show or send in this stage.")
     owner: Name | None = Field(default=None, description="Who answers for it.")
     feeling: Feeling | None = Field(default=None, description="How it feels, as we suppose: -2 (bad) to 2 (good).")
-    touchpoints: Annotated[tuple[Touchpoint, ...], BeforeValidator(values.none_is_empty)] = Field(
-        default=(), description="The meetings of this stage, in order."
-    )
+    touchpoints: Annotated[
+        tuple[Touchpoint, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Touchpoint] | None)
+    ] = Field(default=(), description="The meetings of this stage, in order.")
     enter: Name | None = Field(
         default=None,
         description="A condition that alone decides who enters; without it, touching a touchpoint does.",
@@ -243,7 +252,7 @@ class Guidance(Part):
         description="What sets it off: reached and without (touchpoints or stages), entered and lapsed (stages), for (a time).",
         examples=[{"reached": "cart", "without": "order", "for": "4h"}],
     )
-    only_if: Annotated[Free, BeforeValidator(_empty)] = Field(
+    only_if: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
         default_factory=Frozen, description="What must hold besides.", examples=[{"consent": "email"}]
     )
     send: Free | None = Field(
@@ -251,10 +260,10 @@ class Guidance(Part):
         description="The channel and the content that is sent.",
         examples=[{"channel": "email", "content": "content/cart_reminder.en.md"}],
     )
-    do: Annotated[tuple[Free, ...], BeforeValidator(values.none_is_empty)] = Field(
-        default=(), description="What else is done, in order."
+    do: Annotated[tuple[Free, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Free] | None)] = (
+        Field(default=(), description="What else is done, in order.")
     )
-    limit: Annotated[Free, BeforeValidator(_empty)] = Field(
+    limit: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
         default_factory=Frozen, description="How often at most.", examples=[{"times": 1, "every": "14d"}]
     )
     holdout: Share | None = Field(
@@ -309,30 +318,40 @@ class Journey(Part):
         description="After that long without an event a new session starts (30 minutes).",
         examples=["30min"],
     )
-    personas: Annotated[dict[str, Persona], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
-        default_factory=Frozen, description="Whom the journey is for, by name."
-    )
-    roles: Annotated[dict[str, Role], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
-        default_factory=Frozen, description="The roles in an account, by name."
-    )
-    segments: Annotated[dict[str, Name], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
+    personas: Annotated[
+        dict[str, Persona],
+        BeforeValidator(_empty, json_schema_input_type=dict[str, Persona] | None),
+        AfterValidator(Frozen),
+    ] = Field(default_factory=Frozen, description="Whom the journey is for, by name.")
+    roles: Annotated[
+        dict[str, Role],
+        BeforeValidator(_empty, json_schema_input_type=dict[str, Role] | None),
+        AfterValidator(Frozen),
+    ] = Field(default_factory=Frozen, description="The roles in an account, by name.")
+    segments: Annotated[
+        dict[str, Name],
+        BeforeValidator(_empty, json_schema_input_type=dict[str, Name] | None),
+        AfterValidator(Frozen),
+    ] = Field(
         default_factory=Frozen,
         description="Groups of customers by a condition on what they have done, by name.",
         examples=[{"vip": "sum(order.value) > 500 within 365d"}],
     )
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = Field(description="The stages, left to right.")
-    measures: Annotated[dict[str, MeasureGoal], BeforeValidator(_empty), AfterValidator(Frozen)] = Field(
-        default_factory=Frozen, description="Measures with goals, by name."
-    )
-    guidance: Annotated[tuple[Guidance, ...], BeforeValidator(values.none_is_empty)] = Field(
-        default=(), description="What is sent or done when."
-    )
-    plan: Annotated[tuple[Task, ...], BeforeValidator(values.none_is_empty)] = Field(
-        default=(), description="What is done to the journey, by whom and when."
-    )
-    competitors: Annotated[tuple[Competitor, ...], BeforeValidator(values.none_is_empty)] = Field(
-        default=(), description="What others' journeys do better or worse."
-    )
+    measures: Annotated[
+        dict[str, MeasureGoal],
+        BeforeValidator(_empty, json_schema_input_type=dict[str, MeasureGoal] | None),
+        AfterValidator(Frozen),
+    ] = Field(default_factory=Frozen, description="Measures with goals, by name.")
+    guidance: Annotated[
+        tuple[Guidance, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Guidance] | None)
+    ] = Field(default=(), description="What is sent or done when.")
+    plan: Annotated[
+        tuple[Task, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Task] | None)
+    ] = Field(default=(), description="What is done to the journey, by whom and when.")
+    competitors: Annotated[
+        tuple[Competitor, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Competitor] | None)
+    ] = Field(default=(), description="What others' journeys do better or worse.")
     review: Name | None = Field(
         default=None, description="How often the map is looked at again.", examples=["every 3 months"]
     )

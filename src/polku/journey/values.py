@@ -16,6 +16,8 @@ from polku.language import N_, translate
 DURATION = re.compile(
     r"^\s*(\d+(?:[.,]\d+)?)\s*(s|min|m|h|d|w|months?|y|years?|days?|weeks?|hours?|minutes?|seconds?)\s*$"
 )
+SHARE = re.compile(r"^\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*$")
+TARGET = re.compile(r"^\s*(>=|<=|≥|≤)?\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 #: A thousand years: longer is a slip, and would overflow a date.
 LONGEST = 1000 * 365 * 86400
@@ -106,7 +108,7 @@ def share(text: str | int | float) -> float:
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         value = float(text)
     else:
-        found = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", str(text))
+        found = SHARE.match(str(text))
         if not found:
             raise Unreadable(N_("{found!r} is not a share; write it as 12 % or 0.12"), found=shown(text))
         value = number(found[1]) / (100 if found[2] else 1)
@@ -123,7 +125,7 @@ def target(text: Any) -> dict[str, Any]:
     """
     if isinstance(text, Mapping):
         return dict(text)
-    found = re.fullmatch(r"\s*(>=|<=|≥|≤)?\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", str(text))
+    found = TARGET.match(str(text))
     if not found or isinstance(text, bool):
         raise Unreadable(N_("{found!r} is not a target; write it as '>= 3 %' or '<= 40 %'"), found=shown(text))
     value = number(found[2]) / 100 if found[3] else number(found[2])
