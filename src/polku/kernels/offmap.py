@@ -38,18 +38,3 @@ def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyp
                     page_seen[page] = c
                     by_page[page, 1] += 1
     return by_group, by_page
-
-
-@kernel
-def met(columns, codes, page, start, end):  # type: ignore[no-untyped-def]
-    """bool[C]: who has, in [start, end), an event of ``codes`` (bool[codes]), on ``page`` where that is above 0."""
-    out = np.zeros(len(columns.offsets) - 1, np.bool_)
-    for c in range(len(columns.offsets) - 1):
-        if columns.skip[c]:
-            continue
-        for i in range(columns.offsets[c], columns.offsets[c + 1]):
-            time = np.int64(columns.time[i])
-            if codes[columns.code[i]] and start <= time < end and (page == 0 or columns.page[i] == page):
-                out[c] = True
-                break
-    return out

@@ -182,9 +182,9 @@ def living_map(
 
 def living_view(view: View, compare: Period | None = None, language: str = "en") -> LivingMap:
     """The living map of a view."""
-    figures = _Filler(view)
-    before = _Filler(view.during(compare)) if compare is not None else None
-    trails, journey, select = view.trails, view.journey, view.select
+    figures = figures_of(view)
+    before = figures_of(view.during(compare)) if compare is not None else None
+    trails, journey = view.trails, view.journey
     feelings = felt(view)
     stages = tuple(
         figures.stage(s, before.stage(s, None).figures if before else None) for s in range(len(journey.stages))
@@ -193,15 +193,14 @@ def living_view(view: View, compare: Period | None = None, language: str = "en")
         figures.touchpoint(t, before.touchpoint(t, None, {}).figures if before else None, feelings)
         for t in range(len(journey.touchpoint_ids))
     )
-    on_map, outside = (int(n) for n in figures.partial.totals)
     return LivingMap(
         as_of=view.moment,
         period=view.period,
         compare=compare,
         persona=view.persona,
         segment=view.segment,
-        customers=Count(on_map, select("map", "", "customers")),
-        outside=Count(outside, select("map", "", "outside")),
+        customers=figures.customers,
+        outside=figures.outside,
         without_customer=trails.without_customer,
         events=trails.events,
         first=trails.first,
@@ -261,7 +260,12 @@ def warnings(view: View, language: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _Filler:
+def figures_of(view: View) -> Filler:
+    """One pass over the view's customers, ready to be asked for figures."""
+    return Filler(view)
+
+
+class Filler:
     """Counts of one view turned into figures."""
 
     def __init__(self, view: View) -> None:
@@ -271,6 +275,15 @@ class _Filler:
         self.places = list(view.journey.touchpoints())
         self.paying = view.paying()
         self.seen = seen_touchpoints(view)
+
+    @property
+    def customers(self) -> Count:
+        """Those with any event of the map."""
+        return Count(int(self.partial.totals[kernel.ON_MAP]), self.select("map", "", "customers"))
+
+    @property
+    def outside(self) -> Count:
+        return Count(int(self.partial.totals[kernel.OUTSIDE]), self.select("map", "", "outside"))
 
     def stage(self, s: int, before: Figures | None) -> StageFigures:
         stage, row = self.view.journey.stages[s], self.partial.stage[s]

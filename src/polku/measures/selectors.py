@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "event": ("seen",),
     "page": ("seen",),
-    "funnel": ("reached", "dropped", "pending"),
+    "funnel": ("reached", "converted", "dropped", "pending"),
     "conversion": ("converted", "not", "pending"),
     "source": ("visited", "converted", "not", "pending"),
     "landing": ("visited", "bounced"),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 P = TypeVar("P")
+#: Names told in an error, and names among which the nearest is looked for: a shop may have a million pages.
+MOST_LISTED, MOST_COMPARED = 40, 5000
 EVER = Period()
 
 
@@ -107,10 +109,9 @@ def known(name: str, names: Iterable[str], message: str) -> int:
     all_names = list(names)
     if name in all_names:
         return all_names.index(name)
-    near = nearest(name, all_names)
-    raise MeasureError(
-        message, name=name, meant=f" → {near}?" if near else "", known=", ".join(all_names), nearest=near
-    )
+    near = nearest(name, all_names[:MOST_COMPARED])
+    listed = ", ".join(all_names[:MOST_LISTED]) + (", ..." if len(all_names) > MOST_LISTED else "")
+    raise MeasureError(message, name=name, meant=f" → {near}?" if near else "", known=listed, nearest=near)
 
 
 def _frozen(mask: Mask) -> Mask:

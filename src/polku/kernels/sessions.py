@@ -1,0 +1,210 @@
+"""Sessions: the source's own where it brings them, else gaps of less than half an hour; and a table of them.
+
+An event without a session of its own joins the session of the event before it when less than the gap lies between them,
+whoever named that session; so a shop's order event falls into the visit in which it was made.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from polku.kernels.columns import Columns
+from polku.kernels.compiled import inner, kernel
+
+
+class Segments(NamedTuple):
+    """Stretches of events: of segment ``v`` the events ``order[starts[v]:ends[v]]``, in order of (time, arrival).
+
+    ``order`` is empty when every segment's events lie next to each other in the columns, which is nearly always so:
+    then the events are ``starts[v]:ends[v]`` themselves.
+    """
+
+    order: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]        # [V]
+    ends: npt.NDArray[np.int64]          # [V]
+    customer: npt.NDArray[np.int64]      # [V] index of the customer within the bucket
+
+
+@inner
+def far_apart(columns, before, after, gap):  # type: ignore[no-untyped-def]
+    """Whether at least ``gap`` seconds lie between two events; the sub-second part decides only where it has to."""
+    seconds = np.int64(columns.time[after]) - np.int64(columns.time[before])
+    if seconds != gap or len(columns.micros) == 0:
+        return seconds >= gap
+    return columns.micros[after] >= columns.micros[before]
+
+
+@inner
+def _label(columns, start, end, gap, label, seen, number, c):  # type: ignore[no-untyped-def]
+    """Number the sessions of one customer from 0 in order of their first event. Returns how many, negative if they mingle."""
+    count = 0
+    ordered = True
+    for i in range(start, end):
+        own = columns.session[i]
+        if own > 0 and seen[own] == c:
+            label[i] = number[own]
+        elif own == 0 and i > start and not far_apart(columns, i - 1, i, gap):
+            label[i] = label[i - 1]
+        else:
+            label[i] = count
+            if own > 0:
+                seen[own] = c
+                number[own] = count
+            count += 1
+        if i > start and label[i] < label[i - 1]:
+            ordered = False
+    return count if ordered else -count
+
+
+@kernel
+def sessions(columns, gap, as_of):  # type: ignore[no-untyped-def]
+    """Sessions up to ``as_of``, by customer and first event: order, starts, ends, customer of :class:`Segments`."""
+    events = len(columns.time)
+    highest = np.int64(0)
+    session = columns.session
+    for i in range(events):
+        if session[i] > highest:
+            highest = np.int64(session[i])
+    seen = np.full(highest + 1, -1, np.int64)
+    number = np.zeros(highest + 1, np.int64)
+    label = np.empty(events, np.int64)
+    order = np.empty(0, np.int64)
+    starts = np.empty(events, np.int64)
+    ends = np.empty(events, np.int64)
+    customer = np.empty(events, np.int64)
+    count = 0
+    for c in range(len(columns.offsets) - 1):
+        if columns.skip[c]:
+            continue
+        start = columns.offsets[c]
+        end = columns.offsets[c + 1]
+        while end > start and np.int64(columns.time[end - 1]) > as_of:
+            end -= 1
+        found = _label(columns, start, end, gap, label, seen, number, c)
+        if found < 0:
+            if len(order) == 0:
+                order = np.arange(events)
+            places = np.argsort(label[start:end], kind="mergesort")
+            for i in range(end - start):
+                order[start + i] = start + places[i]
+        for i in range(start, end):
+            here = order[i] if len(order) > 0 else i
+            before = order[i - 1] if len(order) > 0 and i > start else i - 1
+            if i == start or label[here] != label[before]:
+                starts[count] = i
+                customer[count] = c
+                count += 1
+            ends[count - 1] = i + 1
+    return order, starts[:count].copy(), ends[:count].copy(), customer[:count].copy()
+
+
+@kernel
+def trails(columns, as_of):  # type: ignore[no-untyped-def]
+    """Every customer's whole trail up to ``as_of`` as one segment: order, starts, ends, customer of :class:`Segments`."""
+    customers = len(columns.offsets) - 1
+    starts = np.empty(customers, np.int64)
+    ends = np.empty(customers, np.int64)
+    customer = np.empty(customers, np.int64)
+    count = 0
+    for c in range(customers):
+        start = columns.offsets[c]
+        end = columns.offsets[c + 1]
+        while end > start and np.int64(columns.time[end - 1]) > as_of:
+            end -= 1
+        if end > start and not columns.skip[c]:
+            starts[count] = start
+            ends[count] = end
+            customer[count] = c
+            count += 1
+    return np.empty(0, np.int64), starts[:count].copy(), ends[:count].copy(), customer[:count].copy()
+
+
+class Visits(NamedTuple):
+    """One row a session."""
+
+    customer: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]         # seconds
+    end: npt.NDArray[np.int64]
+    events: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int64]         # page views
+    landing: npt.NDArray[np.int64]       # page of the first view, 0 none
+    leaving: npt.NDArray[np.int64]       # page of the last view
+    first: npt.NDArray[np.int64]         # touchpoint of the first event of one, -1 none
+    last: npt.NDArray[np.int64]
+    meetings: npt.NDArray[np.int64]      # events of touchpoints
+    origin: npt.NDArray[np.int64]        # the first origin given in it, 0 none
+    online: npt.NDArray[np.bool_]        # a visit: something in it happened on the web, in an app, or on a channel unknown
+    goal: npt.NDArray[np.bool_]          # holds an event of the goal
+
+
+@kernel
+def visits(columns, segments, touchpoint, online, goal):  # type: ignore[no-untyped-def]
+    """The table of sessions. ``touchpoint`` int16[codes], ``online`` and ``goal`` bool[codes]."""
+    count = len(segments.customer)
+    start = np.zeros(count, np.int64)
+    end = np.zeros(count, np.int64)
+    events = np.zeros(count, np.int64)
+    views = np.zeros(count, np.int64)
+    landing = np.zeros(count, np.int64)
+    leaving = np.zeros(count, np.int64)
+    first = np.full(count, -1, np.int64)
+    last = np.full(count, -1, np.int64)
+    meetings = np.zeros(count, np.int64)
+    origin = np.zeros(count, np.int64)
+    is_online = np.zeros(count, np.bool_)
+    has_goal = np.zeros(count, np.bool_)
+    order, starts, ends = segments.order, segments.starts, segments.ends
+    code_of, page_of, origin_of, time_of = columns.code, columns.page, columns.origin, columns.time
+    mingled = len(order) > 0
+    for v in range(count):
+        for j in range(starts[v], ends[v]):
+            i = order[j] if mingled else j
+            code = code_of[i]
+            page = np.int64(page_of[i])
+            if page > 0:
+                if views[v] == 0:
+                    landing[v] = page
+                leaving[v] = page
+                views[v] += 1
+                is_online[v] = True
+            if online[code]:
+                is_online[v] = True
+            t = touchpoint[code]
+            if t >= 0:
+                if first[v] < 0:
+                    first[v] = t
+                last[v] = t
+                meetings[v] += 1
+            if origin[v] == 0:
+                origin[v] = origin_of[i]
+            if goal[code]:
+                has_goal[v] = True
+        events[v] = ends[v] - starts[v]
+        start[v] = time_of[order[starts[v]] if mingled else starts[v]]
+        end[v] = time_of[order[ends[v] - 1] if mingled else ends[v] - 1]
+    return start, end, events, views, landing, leaving, first, last, meetings, origin, is_online, has_goal
+
+
+@kernel
+def views_by(columns, segments, keep, touchpoint, pages, touchpoints):  # type: ignore[no-untyped-def]
+    """Page views by page (int64[pages]) and events by touchpoint (int64[touchpoints]) in the sessions to ``keep`` (bool[V])."""
+    by_page = np.zeros(pages, np.int64)
+    by_touchpoint = np.zeros(touchpoints, np.int64)
+    mingled = len(segments.order) > 0
+    for v in range(len(keep)):
+        if keep[v]:
+            for j in range(segments.starts[v], segments.ends[v]):
+                i = segments.order[j] if mingled else j
+                page = columns.page[i]
+                if page > 0:
+                    by_page[page] += 1
+                t = touchpoint[columns.code[i]]
+                if t >= 0:
+                    by_touchpoint[t] += 1
+    return by_page, by_touchpoint
+
+
+__all__ = ["Columns", "Segments", "Visits", "sessions", "views_by", "visits"]

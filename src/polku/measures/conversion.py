@@ -1,0 +1,165 @@
+"""Conversion, the practitioners' definition: converted / visitors; and leaving without it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from polku.journey.model import Text
+from polku.kernels.columns import Columns
+from polku.kernels.presence import present
+from polku.language import N_, Reader
+from polku.measures.answer import Answer, Table, rate_cell, time_cell, words
+from polku.measures.funnel import funnel, funnel_members
+from polku.measures.quantiles import quantiles
+from polku.measures.result import Quantiles, Rate
+from polku.measures.segments import counted, members, visits
+from polku.measures.steps import chain_text, codes_of, goal_of, title_of
+from polku.measures.view import Mask, View
+
+I64 = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conversion(Answer):
+    name = "conversion"
+    says = (
+        N_("Conversion = converted / visitors. 50 orders by 1,000 visitors is 5 %."),
+        N_("Without a start, visitors are those who did anything in the period, and converted are those who reached the goal in it."),
+        N_("With a start, visitors are those who met it in the period, and converted are those who then reached the goal within the time given."),
+        N_("Those whose time is not yet up are told apart and are in neither number."),
+    )
+
+    from_: str | None
+    to: str
+    by: str
+    within: int | None
+    conversion: Rate
+    time: Quantiles                      # seconds from the start to the goal
+    titles: tuple[Text | None, Text] = (None, "")
+
+    def tables(self, reader: Reader) -> tuple[Table, ...]:
+        heads = (N_("from"), N_("to"), N_("conversion"), N_("median time"))
+        start = reader("any visit") if self.by == "session" else reader("any visitor")
+        if self.titles[0] is not None:
+            start = reader.said(self.titles[0])
+        row = (words(start, self.from_), words(reader.said(self.titles[1]), self.to), rate_cell(self.conversion, reader), time_cell(self.time, reader))
+        title = reader("Conversion by session") if self.by == "session" else reader("Conversion by customer")
+        return (Table(title, tuple(reader(h) for h in heads), (row,)),)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Leaving(Answer):
+    name = "leaving"
+    says = (
+        N_("Leaving = visits (or visitors) that left without converting / all of them; the rest stayed."),
+        N_("It is what practitioners call the exit rate: 70 % left without a conversion, 30 % stayed."),
+        N_("It is not the exit rate of a page (see exit), nor the bounce rate of visits of one page (see bounce)."),
+    )
+
+    to: str
+    by: str
+    left: Rate
+    stayed: Rate
+    title: Text = ""
+
+    def tables(self, reader: Reader) -> tuple[Table, ...]:
+        heads = (N_("goal"), N_("left without it"), N_("stayed and converted"))
+        row = (words(reader.said(self.title), self.to), rate_cell(self.left, reader), rate_cell(self.stayed, reader))
+        title = reader("Leaving, by visit") if self.by == "session" else reader("Leaving, by customer")
+        return (Table(title, tuple(reader(h) for h in heads), (row,)),)
+
+
+def seen_and_converted(view: View, goal: npt.NDArray[np.bool_], by: str, bucket: Columns) -> tuple[I64, I64]:
+    """Indices of the customers (once a visit, by session) who were there in the period, and of those who converted in it."""
+    if by == "session":
+        _, table = visits(view, goal, bucket)
+        keep = counted(view, table)
+        return table.customer[keep], table.customer[keep & table.goal]
+    seen, converted = present(bucket, goal, view.start, view.end)
+    return np.flatnonzero(seen), np.flatnonzero(converted)
+
+
+def _counts(view: View, goal: npt.NDArray[np.bool_], by: str, bucket: Columns) -> I64:
+    seen, converted = seen_and_converted(view, goal, by, bucket)
+    return np.array([len(seen), len(converted)], np.int64)
+
+
+def totals(view: View, to: str, by: str) -> tuple[int, int]:
+    """Visitors (or visits) of the period, and those who converted."""
+    parts = view.map(functools.partial(_counts, view, codes_of(view, to), by))
+    seen, converted = np.sum(parts, axis=0) if parts else (0, 0)
+    return int(seen), int(converted)
+
+
+def conversion(
+    view: View, from_: str | None = None, to: str | None = None, within: int | None = None, by: str = "customer"
+) -> Conversion:
+    """Converted / visitors. ``from_`` and ``to`` are touchpoints of the map or names of events; ``within`` is in seconds.
+
+    ``to`` is by default the goal of the map (:func:`polku.measures.steps.goal_of`). With ``from_``, the number is that of a
+    funnel of two steps. Raises MeasureError for unknown names.
+    """
+    to = to or goal_of(view.journey)
+    titles = (title_of(view.journey, from_) if from_ else None, title_of(view.journey, to))
+    by_option = None if by == "customer" else by
+    if from_ is not None:
+        found = funnel(view, (from_, to), within, by)
+        select = functools.partial(view.select, "conversion", chain_text((from_, to)), within=within, by=by_option)
+        rate = dataclasses.replace(
+            found.conversion, behind=select("converted"), behind_not=select("not"), behind_pending=select("pending")
+        )
+        time = found.time
+    else:
+        seen, converted = totals(view, to, by)
+        select = functools.partial(view.select, "conversion", chain_text(("", to)), by=by_option)
+        rate = Rate(converted, seen, 0, select("converted"), select("not"))
+        time = quantiles([np.empty(0, np.uint32)])
+    return Conversion(
+        period=view.period, persona=view.persona, segment=view.segment,
+        from_=from_, to=to, by=by, within=within, conversion=rate, time=time, titles=titles,
+    )  # fmt: skip
+
+
+def leaving(view: View, to: str | None = None, by: str = "session") -> Leaving:
+    """Left without converting / all, by visit or by customer. Raises MeasureError for an unknown goal."""
+    to = to or goal_of(view.journey)
+    seen, converted = totals(view, to, by)
+    select = functools.partial(view.select, "visits", to, by=None if by == "session" else by)
+    left, stayed = select("left"), select("converted")
+    return Leaving(
+        period=view.period, persona=view.persona, segment=view.segment, to=to, by=by,
+        left=Rate(seen - converted, seen, 0, left, stayed), stayed=Rate(converted, seen, 0, stayed, left),
+        title=title_of(view.journey, to),
+    )  # fmt: skip
+
+
+def conversion_members(view: View, steps: tuple[str, ...], within: int | None, by: str, what: str) -> list[Mask]:
+    """bool[C] a bucket: who converted, did not, or is pending."""
+    start, to = steps
+    if start:
+        step, funnel_what = {"converted": (2, "converted"), "not": (2, "dropped"), "pending": (1, "pending")}[what]
+        return funnel_members(view, (start, to), within, by, step, funnel_what)
+    return visit_members(view, to, by, {"not": "left"}.get(what, what))
+
+
+def visit_members(view: View, to: str, by: str, what: str) -> list[Mask]:
+    """bool[C] a bucket: who was there in the period, converted, or left without; by session, for any such visit."""
+    goal = codes_of(view, to)
+
+    def work(bucket: Columns) -> Mask:
+        if by == "session":
+            _, table = visits(view, goal, bucket)
+            keep = counted(view, table)
+            chosen = {"all": keep, "converted": keep & table.goal, "left": keep & ~table.goal}[what]
+            return members(bucket, table.customer[chosen])
+        seen, converted = seen_and_converted(view, goal, by, bucket)
+        everyone, those = members(bucket, seen), members(bucket, converted)
+        return np.asarray({"all": everyone, "converted": those, "left": everyone & ~those}[what])
+
+    if what == "pending":
+        return [np.zeros(len(c.skip), np.bool_) for c in view.columns]
+    return view.map(work)

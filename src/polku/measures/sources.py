@@ -1,0 +1,143 @@
+"""Where visits come from: by source, medium and campaign, with the conversion of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+
+import numpy as np
+import numpy.typing as npt
+
+from polku.kernels.columns import Columns
+from polku.kernels.presence import first_rows, outcomes
+from polku.language import N_, Reader
+from polku.measures.answer import Answer, Table, count_cell, rate_cell, words
+from polku.measures.result import Count, Rate
+from polku.measures.segments import counted, members, visits
+from polku.measures.steps import codes_of, goal_of
+from polku.measures.view import Mask, View, known
+
+I64 = npt.NDArray[np.int64]
+BY = ("source", "medium", "campaign", "all")
+LEVELS = ("source", "medium", "campaign")
+YES, PENDING = 1, 2
+#: How a part of an origin that nobody gave is written in selectors and data.
+NONE = "(none)"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Source:
+    """One row: visits that began in the period, their customers, and how many of these converted afterwards."""
+
+    source: str | None
+    medium: str | None
+    campaign: str | None
+    visits: int
+    customers: Count
+    conversion: Rate                     # customers who reached the goal within the time given, from their first such visit
+    visit_conversion: Rate               # visits in which the goal was reached
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sources(Answer):
+    name = "sources"
+    says = (
+        N_("A visit is a session on the web (gaps under 30 minutes, unless the source names its own) that began in the period."),
+        N_("Its origin is the first source, medium and campaign given in it; a visit that names none came directly."),
+        N_("Conversion = customers who reached the goal within the time given, counted from their first such visit / customers."),
+        N_("Conversion of visits = visits in which the goal was reached / visits."),
+    )
+
+    by: str
+    to: str
+    within: int
+    visits: int
+    sources: tuple[Source, ...]          # most visits first
+
+    def tables(self, reader: Reader) -> tuple[Table, ...]:
+        shown = LEVELS if self.by == "all" else (self.by,)
+        names = {"source": reader("source"), "medium": reader("medium"), "campaign": reader("campaign")}
+        heads = (*(names[s] for s in shown), reader("visits"), reader("customers"), reader("conversion"), reader("of visits"))
+        rows = tuple(
+            (
+                *(words(getattr(s, level) or (reader("direct") if level == "source" else "–"), getattr(s, level)) for level in shown),
+                count_cell(s.visits, reader), count_cell(s.customers, reader),
+                rate_cell(s.conversion, reader), rate_cell(s.visit_conversion, reader),
+            )
+            for s in self.sources
+        )  # fmt: skip
+        return (Table(reader("Sources"), heads, rows),)
+
+
+def groups(view: View, by: str) -> tuple[I64, list[tuple[str | None, str | None, str | None]]]:
+    """int64[origins]: the group of each origin, and what each group is called."""
+    known(by, BY, N_("There is no grouping {name!r}.{meant} There are: {known}."))
+    kept = LEVELS if by == "all" else (by,)
+    names: dict[tuple[str | None, str | None, str | None], int] = {}
+    group = np.empty(len(view.trails.tables.origins), np.int64)
+    for i, origin in enumerate(view.trails.tables.origins):
+        source, medium, campaign = (part if level in kept else None for level, part in zip(LEVELS, origin, strict=True))
+        group[i] = names.setdefault((source, medium, campaign), len(names))
+    return group, list(names)
+
+
+def _rows(view: View, goal: npt.NDArray[np.bool_], group: I64, count: int, within: int, bucket: Columns) -> tuple[I64, ...]:
+    """Of a bucket's visits of the period: customer, group, whether the goal is in it; and for the firsts their outcome."""
+    _, table = visits(view, goal, bucket)
+    keep = counted(view, table)
+    key = group[table.origin]
+    firsts = first_rows(key, table.customer, keep, count)
+    result = outcomes(bucket, table.customer[firsts], table.start[firsts], goal, within, view.as_of)
+    return key[keep], key[keep & table.goal], key[firsts], table.customer[firsts], result
+
+
+def _counts(view: View, goal: npt.NDArray[np.bool_], group: I64, count: int, within: int, bucket: Columns) -> I64:
+    every, won, first, _, result = _rows(view, goal, group, count, within, bucket)
+    columns = (every, won, first, first[result == YES], first[result == PENDING])
+    return np.stack([np.bincount(c, minlength=count) for c in columns], axis=1)
+
+
+def name_of(names: tuple[str | None, str | None, str | None]) -> str:
+    return "|".join(NONE if n is None else n for n in names)
+
+
+def sources(view: View, by: str = "all", to: str | None = None, within: int | None = None, limit: int = 100) -> Sources:
+    """Visits, customers and conversion by origin. ``within`` (seconds) is by default the map's window.
+
+    Raises MeasureError for an unknown goal or grouping.
+    """
+    to = to or goal_of(view.journey)
+    within = within or view.journey.window
+    goal = codes_of(view, to)
+    group, names = groups(view, by)
+    parts = view.map(functools.partial(_counts, view, goal, group, len(names), within))
+    total = functools.reduce(operator.add, parts, np.zeros((len(names), 5), np.int64))
+    rows = []
+    for g in np.lexsort((np.arange(len(names)), -total[:, 0]))[:limit]:
+        count, won, customers, converted, pending = (int(n) for n in total[g])
+        if not count:
+            continue
+        select = functools.partial(view.select, "source", name_of(names[g]), by=by, to=to, within=within)
+        rate = Rate(converted, customers - pending, pending, select("converted"), select("not"), select("pending"))
+        rows.append(Source(*names[g], count, Count(customers, select("visited")), rate, Rate(won, count)))
+    return Sources(
+        period=view.period, persona=view.persona, segment=view.segment,
+        by=by, to=to, within=within, visits=int(total[:, 0].sum()), sources=tuple(rows),
+    )  # fmt: skip
+
+
+def source_members(view: View, name: str, by: str, to: str, within: int, what: str) -> list[Mask]:
+    """bool[C] a bucket: who visited from an origin in the period, and of them who converted, did not, or is pending."""
+    goal = codes_of(view, to)
+    group, names = groups(view, by)
+    wanted = known(name, [name_of(n) for n in names], N_("No visit has come from {name!r}.{meant}"))
+
+    def work(bucket: Columns) -> Mask:
+        _, _, first, customer, result = _rows(view, goal, group, len(names), within, bucket)
+        chosen = first == wanted
+        if what != "visited":
+            chosen &= result == {"converted": YES, "not": 0, "pending": PENDING}[what]
+        return members(bucket, customer[chosen])
+
+    return view.map(work)
