@@ -6,13 +6,14 @@ from polku.events.schema import CHANNELS
 
 #: Other words for them; all else is kept as it came.
 WORDS = {
-    "web": ("website", "site", "verkko", "verkkosivu", "verkkosivut", "verkkokauppa", "online", "webshop", "shop online"),
+    "web": ("website", "site", "verkko", "verkkosivu", "verkkosivut", "verkkokauppa", "online", "webshop"),
     "email": ("e-mail", "sähköposti", "newsletter", "uutiskirje"),
     "store": ("in-store", "instore", "offline", "myymälä", "kivijalka", "pos", "retail store", "counter", "kassa"),
     "phone": ("puhelin", "call", "telephone", "call center", "puhelu"),
     "social": (
-        "facebook", "instagram", "tiktok", "linkedin", "pinterest", "youtube", "snapchat", "x", "twitter", "social media", "some",
-        "sosiaalinen media", "organic social", "paid social",
+        "facebook", "instagram", "tiktok", "linkedin", "pinterest", "youtube", "snapchat", "x", "twitter",
+        "social media",
+        "some",         "sosiaalinen media", "organic social", "paid social",
     ),
     "ads": ("ad", "mainos", "mainokset", "display", "online display", "online video", "banner", "paid", "advertising"),
     "search": ("paid search", "organic search", "sem", "seo", "haku", "hakukone", "google", "bing"),

@@ -1,4 +1,6 @@
-"""Columns of names: ids, event names, channels. Cleaned once a distinct word where there are few, in bulk where there are many."""
+"""Columns of names: ids, event names, channels. Cleaned once a distinct word where there are few, in bulk where there
+are many.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def _untidy(data, offsets, valid):  # type: ignore[no-untyped-def]
 
 
 def as_names(values: pa.Array) -> pa.Array:
-    """Texts (plain or dictionary) without blanks around; empty ones null; ``17850.0`` is ``17850``, as pandas writes ids.
+    """Texts (plain or dictionary) without blanks around; empty ones null; ``17850.0`` is ``17850``, as pandas writes
+    ids.
 
     >>> as_names(pa.array([" a ", "", "17850.0", None])).to_pylist()
     ['a', None, '17850', None]
@@ -69,3 +72,8 @@ def relabel(values: pa.DictionaryArray, words: Sequence[str | None]) -> pa.Dicti
 def nothing(values: pa.Array) -> bool:
     """Whether the column says nothing at all."""
     return bool(values.null_count == len(values))
+
+
+def repeated(word: str, rows: int) -> pa.DictionaryArray:
+    """The same word for all rows."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([word]))

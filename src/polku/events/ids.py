@@ -1,8 +1,8 @@
 """Names for events that have none: made of the content, so that the same row gives the same id in any import.
 
-The 64-bit hash of a row's canonical columns, as 11 characters of base64url (RFC 4648, big-endian, without padding), and
-``.n`` behind it for the n-th equal row that stood before it in the same file: true repeats are all kept, and a second import
-of the file adds nothing. The hash is part of the format on disk.
+The 64-bit hash of a row's canonical columns, as 11 characters of base64url (RFC 4648, big-endian, without padding),
+and ``.n`` behind it for the n-th equal row that stood before it in the same file: true repeats are all kept, and a
+second import of the file adds nothing. The hash is part of the format on disk.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from polku.kernels.hashing import combine, hash_strings, mix
 Hashes = npt.NDArray[np.uint64]
 #: What makes an event the same event, in this order: all of history's columns but the times of arrival, source and day.
 CONTENT = (
-    "time", "event", "original_event", "channel", "anonymous_id", "user_id", "account_id", "session_id", "value", "currency",
-    "consent", "properties", "context",
+    "time", "event", "original_event", "channel", "anonymous_id", "user_id", "account_id", "session_id", "value",
+    "currency", "consent", "properties", "context",
 )  # fmt: skip
 ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", np.uint8)
 
@@ -48,7 +48,7 @@ def content_hashes(columns: Mapping[str, pa.Array]) -> Hashes:
 
 
 def _real_hashes(column: pa.Array) -> Hashes:
-    real = column.fill_null(np.nan).to_numpy(zero_copy_only=False) + 0.0  # -0.0 becomes 0.0
+    real: npt.NDArray[np.float64] = column.fill_null(np.nan).to_numpy(zero_copy_only=False) + 0.0  # -0.0 becomes 0.0
     bits = real.view(np.uint64).copy()
     bits[np.isnan(real)] = 0
     return bits

@@ -1,8 +1,9 @@
 """Columns to one JSON text a row: what a file says besides the columns that Polku knows is kept as ``properties``.
 
-Texts of CSV files have no types: a text that is written as a JSON number (at most 15 digits, no leading zeros) is kept as a
-number, ``true`` and ``false`` as booleans, all else as text; columns that are named like ids stay text. The rule looks at one
-value at a time and never at its neighbours, so that the same row gives the same JSON (and the same event id) in any file.
+Texts of CSV files have no types: a text that is written as a JSON number (at most 15 digits, no leading zeros) is
+kept as a number, ``true`` and ``false`` as booleans, all else as text; columns that are named like ids stay text. The
+rule looks at one value at a time and never at its neighbours, so that the same row gives the same JSON (and the same
+event id) in any file.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from polku.events.text import strings, text_of
 
 #: Columns whose digits are a name, not a number.
 NAME_LIKE = re.compile(
-    r"(?:^|[_\W])(?:id|ids|uuid|guid|sku|ean|gtin|isbn|zip|postcode|postinumero|phone|puhelin|code|koodi|number|numero|no|nro|nr)$"
-    r"|(?:[a-z](?:Id|ID|No|Code))$|^(?:stockcode|invoiceno)$",
+    r"(?:^|[_\W])(?:id|ids|uuid|guid|sku|ean|gtin|isbn|zip|postcode|postinumero|phone|puhelin|code|koodi|number|numero"
+    r"|no|nro|nr)$|^stockcode$|^invoiceno$",
     re.IGNORECASE,
 )
 MOST_DIGITS = 15
@@ -204,7 +205,8 @@ def to_json(values: pa.Array) -> pa.Array:
 
 
 def joined(pieces: Sequence[pa.Array], rows: int, objects: Sequence[pa.Array] = ()) -> pa.Array:
-    """One JSON object a row from ``"name":value`` pieces and whole ``objects`` (texts ``{...}``); null where nothing is said.
+    """One JSON object a row from ``"name":value`` pieces and whole ``objects`` (texts ``{...}``); null where nothing
+    is said.
 
     >>> joined([encoded("a", pa.array(["1", None]))], 2).to_pylist()
     ['{"a":"1"}', None]
@@ -230,13 +232,15 @@ def are_objects(values: pa.Array) -> pa.Array:
     with duckdb.connect() as connection:
         connection.register("texts", table)
         found = connection.sql(
-            "select case when v is not null and json_valid(v) and json_type(v) = 'OBJECT' then cast(json(v) as varchar) end as j from texts"
+            "select case when v is not null and json_valid(v) and json_type(v) = 'OBJECT' "
+            "then cast(json(v) as varchar) end as j from texts"
         )
         return found.to_arrow_table().column("j").combine_chunks().cast(pa.string())
 
 
 def merged(objects: Sequence[pa.Array]) -> pa.Array:
-    """Columns of JSON objects put together row by row, the later one winning (RFC 7396's merge, nested objects included).
+    """Columns of JSON objects put together row by row, the later one winning (RFC 7396's merge, nested objects
+    included).
 
     >>> merged([pa.array(['{"a":1,"b":2}', None]), pa.array(['{"b":3}', '{"c":4}'])]).to_pylist()
     ['{"a":1,"b":3}', '{"c":4}']
@@ -244,7 +248,8 @@ def merged(objects: Sequence[pa.Array]) -> pa.Array:
     table = pa.table({f"o{i}": o for i, o in enumerate(objects)})
     whole = "o0"
     for i in range(1, len(objects)):
-        whole = f"case when {whole} is null then o{i} when o{i} is null then {whole} else cast(json_merge_patch({whole}, o{i}) as varchar) end"
+        both = f"cast(json_merge_patch({whole}, o{i}) as varchar)"
+        whole = f"case when {whole} is null then o{i} when o{i} is null then {whole} else {both} end"
     with duckdb.connect() as connection:
         connection.register("objects", table)
         return (

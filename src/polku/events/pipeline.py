@@ -1,5 +1,5 @@
-"""From raw rows to events: an ordered list of named steps, each over Arrow columns. A row comes through, or is refused with
-a typed reason; the first reason that a step finds is the one told.
+"""From raw rows to events: an ordered list of named steps, each over Arrow columns. A row comes through, or is
+refused with a typed reason; the first reason that a step finds is the one told.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from polku.events import jsontext
 from polku.events.channels import channel_of
-from polku.events.columns import as_names, nothing, relabel
+from polku.events.columns import as_names, nothing, relabel, repeated
 from polku.events.ids import Hashes, content_hashes
 from polku.events.plan import Plan
 from polku.events.refusals import Refusal
@@ -48,7 +48,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Batch:
-    """The events of a batch: history's columns without ``event_id``; ``own`` ids (null: none), ``hashes`` of the content.
+    """The events of a batch: history's columns without ``event_id``; ``own`` ids (null: none), ``hashes`` of the
+    content.
 
     ``refused`` uint8[n] over the raw rows; ``kept`` their places in the raw batch.
     """
@@ -82,13 +83,7 @@ def received(draft: Draft, plan: Plan, translate: Translate) -> None:
 def event(draft: Draft, plan: Plan, translate: Translate) -> None:
     """``event`` in the canonical vocabulary, ``original_event`` where that is another word."""
     if plan.event.constant is not None:
-        name = translate(plan.event.constant)
-        draft.columns["event"] = pa.DictionaryArray.from_arrays(
-            pa.array(np.zeros(draft.rows, np.int32)), pa.array([name])
-        )
-        if name != plan.event.constant:
-            codes = pa.array(np.zeros(draft.rows, np.int32))
-            draft.columns["original_event"] = pa.DictionaryArray.from_arrays(codes, pa.array([plan.event.constant]))
+        draft.columns["event"] = repeated(plan.event.constant, draft.rows)
         return
     assert plan.event.column is not None
     given = as_names(draft.raw[plan.event.column])
@@ -161,15 +156,13 @@ def source(draft: Draft, plan: Plan, translate: Translate) -> None:
     if plan.source.column:
         draft.columns["source"] = as_names(draft.raw[plan.source.column])
     elif plan.source.constant:
-        codes = pa.array(np.zeros(draft.rows, np.int32))
-        draft.columns["source"] = pa.DictionaryArray.from_arrays(codes, pa.array([plan.source.constant]))
+        draft.columns["source"] = repeated(plan.source.constant, draft.rows)
 
 
 def channel(draft: Draft, plan: Plan, translate: Translate) -> None:
     """``channel`` in Polku's words; another word stays in the properties as it came."""
     if plan.channel.constant:
-        codes = pa.array(np.zeros(draft.rows, np.int32))
-        draft.columns["channel"] = pa.DictionaryArray.from_arrays(codes, pa.array([channel_of(plan.channel.constant)]))
+        draft.columns["channel"] = repeated(channel_of(plan.channel.constant), draft.rows)
         return
     if not plan.channel.column:
         return
@@ -245,7 +238,8 @@ def _put(draft: Draft, name: str, objects: Sequence[pa.Array]) -> None:
         draft.columns[name] = pc.if_else(pc.equal(whole, "{}"), pa.scalar(None, whole.type), whole)
 
 
-#: A step reads ``draft.raw`` as ``plan`` says and fills ``draft.columns``; ``translate`` gives an event's canonical name.
+#: A step reads ``draft.raw`` as ``plan`` says and fills ``draft.columns``; ``translate`` gives an event's canonical
+#: name.
 STEPS: tuple[Callable[[Draft, Plan, Translate], None], ...] = (
     time, received, event, ids, value, currency, source, channel, properties, context,
 )  # fmt: skip

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from polku.events.times import Order
 
@@ -23,9 +22,9 @@ class Given:
 class Plan:
     """The columns of a file by what they mean; see ``polku.sources.guess`` for how they are found.
 
-    ``time``: one column, or date and clock. ``value``: one column, or two that are multiplied. ``context``: columns that go
-    to a place in the context (``("campaign", "source")``). ``keep``: the other columns that stay, None for all.
-    ``names``: event names that are written otherwise in history. ``received`` and ``latest``: microseconds since 1970 UTC.
+    ``time``: one column, or date and clock. ``value``: one column, or two that are multiplied. ``context``: columns
+    that go to a place in the context (``("campaign", "source")``). ``keep``: the other columns that stay, None for
+    all. ``mark``: the decimal mark. ``received`` and ``latest``: microseconds since 1970 UTC.
     """
 
     time: tuple[str, ...]
@@ -53,7 +52,6 @@ class Plan:
     traits: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     keep: tuple[str, ...] | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
     translate: bool = True
     order: Order = Order.UNKNOWN
     mark: str | None = None
@@ -63,8 +61,8 @@ class Plan:
         """Every column that has a meaning of its own, each once."""
         single = (
             self.event.column, self.event_else, self.customer, self.anonymous, self.account, self.role, self.session,
-            self.event_id, self.received_at, self.original_event, self.consent, self.currency.column, self.source.column,
-            self.channel.column, self.properties, self.context,
+            self.event_id, self.received_at, self.original_event, self.consent, self.currency.column,
+            self.source.column, self.channel.column, self.properties, self.context,
         )  # fmt: skip
         named = [
             *self.time,

@@ -1,6 +1,7 @@
 """Why a row was refused: one typed reason each, counted and shown, so that no row vanishes.
 
-A reason's number stands in arrays (``uint8``, 0 = not refused); its name stands in JSON and in the files of refused rows.
+A reason's number stands in arrays (``uint8``, 0 = not refused); its name stands in JSON and in the files of refused
+rows.
 """
 
 from __future__ import annotations

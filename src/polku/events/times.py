@@ -1,13 +1,13 @@
 """When it happened: a column of times, written in any of the usual ways, to microseconds since 1970 UTC.
 
-What is read: ISO 8601 (``2010-12-01``, ``2010-12-01T08:26:00.5+02:00``, ``... Z``, ``... UTC``), ``1.12.2010 8.26`` and
-``1.12.2010 klo 8:26`` (day first, as in Finland), ``12/1/2010 8:26`` and ``1-12-2010`` (order of day and month told by the
-column or asked for), an hour with AM or PM, ``20101201`` and ``20101201082600``, mail dates (RFC 5322), and epoch numbers:
-seconds, milliseconds, microseconds or nanoseconds by their size.
+What is read: ISO 8601 (``2010-12-01``, ``2010-12-01T08:26:00.5+02:00``, ``... Z``, ``... UTC``), ``1.12.2010 8.26``
+and ``1.12.2010 klo 8:26`` (day first, as in Finland), ``12/1/2010 8:26`` and ``1-12-2010`` (order of day and month
+told by the column or asked for), an hour with AM or PM, ``20101201`` and ``20101201082600``, mail dates (RFC 5322),
+and epoch numbers: seconds, milliseconds, microseconds or nanoseconds by their size.
 
-A time without a zone is in the zone given. In an hour that the clocks skip, and in an hour that they repeat, it is read
-with the offset that held before the change (RFC 5545's rule): 03:30 of the spring night is 04:30 summer time, and 03:30 of
-the autumn night is the first of the two.
+A time without a zone is in the zone given. In an hour that the clocks skip, and in an hour that they repeat, it is
+read with the offset that held before the change (RFC 5545's rule): 03:30 of the spring night is 04:30 summer time,
+and 03:30 of the autumn night is the first of the two.
 """
 
 from __future__ import annotations
@@ -380,7 +380,8 @@ def to_utc(local: Micros, zone: str) -> Micros:
     """
     table = zone_table(zone)
     if not len(table.until):
-        return local - table.offsets[0]
+        fixed: Micros = local - table.offsets[0]
+        return fixed
     moved: Micros = local - table.offsets[np.searchsorted(table.until, local, side="right")]
     return moved
 
@@ -473,7 +474,9 @@ def _read_texts(text: Text, values: Any, zone: str, order: Order) -> tuple[Micro
 
 
 def _mail_date(word: str) -> int | None:
-    """``Wed, 01 Dec 2010 08:26:00 +0200`` in microseconds, or None. Only with a zone: without it the standard says nothing."""
+    """``Wed, 01 Dec 2010 08:26:00 +0200`` in microseconds, or None. Only with a zone: without it the standard says
+    nothing.
+    """
     if not any(c.isalpha() for c in word) or len(word) > 60:
         return None
     try:

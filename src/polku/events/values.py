@@ -1,8 +1,9 @@
 """How much: a column of money or other amounts, written in any of the usual ways, to float64 and currency.
 
-Read are ``1299.5``, ``-5``, ``(5.00)`` (bookkeepers' minus), ``1 299,50 €``, ``1,299.50``, ``1.299,50``, ``$12``, ``12 EUR``,
-``5-``, ``1'299.50``. Which mark starts the decimals is told by the value itself where it can be, else by the column
-(:func:`decimal_evidence`), else by what was asked; ``1,299`` alone is never guessed, ``1.299`` alone is as programs write it.
+Read are ``1299.5``, ``-5``, ``(5.00)`` (bookkeepers' minus), ``1 299,50 €``, ``1,299.50``, ``1.299,50``, ``$12``,
+``12 EUR``, ``5-``, ``1'299.50``. Which mark starts the decimals is told by the value itself where it can be, else by
+the column (:func:`decimal_evidence`), else by what was asked; ``1,299`` alone is never guessed, ``1.299`` alone is as
+programs write it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from babel.numbers import list_currencies
 
 from polku.events.refusals import Refusal
 
 SIGNS = {
-    "€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "₽": "RUB", "₺": "TRY", "₴": "UAH", "₩": "KRW", "zł": "PLN",
-    "zl": "PLN", "Kč": "CZK", "US$": "USD", "A$": "AUD", "C$": "CAD", "R$": "BRL", "eur": "EUR", "euro": "EUR",
+    "€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "₽": "RUB", "₺": "TRY", "₴": "UAH", "₩": "KRW",
+    "zł": "PLN", "zl": "PLN", "Kč": "CZK", "US$": "USD", "A$": "AUD", "C$": "CAD", "R$": "BRL", "eur": "EUR",
+    "euro": "EUR",
     "euroa": "EUR", "euros": "EUR", "e": "EUR",
 }  # fmt: skip
+#: Codes of today and of the past (Babel's list of ISO 4217).
+ISO_4217 = frozenset(list_currencies())
 BLANKS = re.compile(r"[\s\u00a0\u202f\u2009'’]+")
 NUMBER = re.compile(r"^[+-]?\d+(?:[.,]\d+)*$|^[+-]?[.,]\d+$|^[+-]?\d+(?:\.\d+)?[eE][+-]?\d+$|^[+-]?\d+[.,]$")
 #: Simple enough for the computer's own reading, whatever the column's decimal mark.
@@ -195,8 +200,3 @@ def read_values(values: pa.Array, mark: str | None = None) -> Values:
             currency = pa.array(found, pa.string())
     amount[refused != 0] = np.nan
     return Values(amount, currency, refused)
-
-
-ISO_4217 = frozenset(
-    ["AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF", "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC", "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VED", "VES", "VND", "VUV", "WST", "XAF", "XCD", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG", "FIM", "DEM", "FRF", "ITL", "ESP", "NLG", "BEF", "ATS", "PTE", "IEP", "GRD", "EEK", "LVL", "LTL", "HRK"]
-)

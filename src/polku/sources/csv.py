@@ -1,4 +1,6 @@
-"""CSV files: delimiter, quoting, encoding and header found out and shown; every line that is no row told with its number."""
+"""CSV files: delimiter, quoting, encoding and header found out and shown; every line that is no row told with its
+number.
+"""
 
 from __future__ import annotations
 

@@ -88,7 +88,8 @@ def kind_of(path: Path) -> tuple[str, str | None]:
     if head.startswith(b"PK\x03\x04") or head.startswith(b"\xd0\xcf\x11\xe0"):
         raise SourceError(
             N_(
-                "{path} is a spreadsheet or a zip archive. Save the sheet as CSV (or unpack the archive) and import that."
+                "{path} is a spreadsheet or a zip archive. Save the sheet as CSV, or unpack the archive, and import "
+                "that."
             ),
             path=str(path),
         )
@@ -110,7 +111,8 @@ def kind_of(path: Path) -> tuple[str, str | None]:
     if text.startswith(b"[") and format in (None, "jsonl"):
         raise SourceError(
             N_(
-                "{path} is one JSON list. Polku reads JSON Lines: one object a line, without the brackets around (jq -c '.[]' makes it so)."
+                "{path} is one JSON list. Polku reads JSON Lines: one object a line, no brackets around: jq -c "
+                "'.[]' does it."
             ),
             path=str(path),
         )
@@ -134,7 +136,8 @@ def read(f: Any, size: int, path: Path) -> bytes:
     except OSError as error:
         raise SourceError(
             N_(
-                "{path} cannot be unpacked to its end: {reason} The file is damaged or was not copied whole; nothing was imported."
+                "{path} cannot be unpacked to its end: {reason} It is damaged or was not copied whole; "
+                "nothing was imported."
             ),
             path=str(path),
             reason=str(error).rstrip(".") + ".",
@@ -144,8 +147,8 @@ def read(f: Any, size: int, path: Path) -> bytes:
 def find_encoding(path: Path, compression: str | None) -> str:
     """``utf-8``, ``utf-16-le``, ``utf-16-be``, ``cp1252`` or ``latin-1``, from all of the file's bytes (first 256 MB).
 
-    UTF-8 where every byte fits it. Where not, the one-byte encodings of Western Europe, unless nearly all of the file is
-    UTF-8: then it is UTF-8 with a few broken lines, and those are refused.
+    UTF-8 where every byte fits it. Where not, the one-byte encodings of Western Europe, unless nearly all of the file
+    is UTF-8: then it is UTF-8 with a few broken lines, and those are refused.
     """
     with stream(path, compression) as f:
         block = read(f, BLOCK, path)
@@ -202,9 +205,7 @@ def known_encoding(name: str) -> str:
         found = codecs.lookup(name).name
     except LookupError as error:
         raise SourceError(
-            N_(
-                "There is no encoding {encoding!r}. Usual ones: utf-8, utf-16, cp1252 (Windows), iso-8859-1, iso-8859-15."
-            ),
+            N_("There is no encoding {encoding!r}. Usual ones: utf-8, utf-16, cp1252 (Windows), iso-8859-15."),
             encoding=name,
         ) from error
     return {"utf-8-sig": "utf-8", "utf_8_sig": "utf-8"}.get(found, found)

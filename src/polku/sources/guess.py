@@ -1,7 +1,7 @@
 """Which column is what: by the names that people and tools use, in Finnish and English, and by what stands in them.
 
-Every guess carries its reason and is shown. Where two columns fit as well as each other, or none does, and the import cannot
-do without, nothing is guessed: the error names the columns and how to say it.
+Every guess carries its reason and is shown. Where two columns fit as well as each other, or none does, and the import
+cannot do without, nothing is guessed: the error names the columns and how to say it.
 """
 
 from __future__ import annotations
@@ -186,8 +186,9 @@ REQUIRED = ("customer", "event", "time")
 PLACES: dict[str, tuple[str, ...]] = {
     "utmsource": ("campaign", "source"), "utmmedium": ("campaign", "medium"), "utmcampaign": ("campaign", "name"),
     "utmterm": ("campaign", "term"), "utmcontent": ("campaign", "content"),
-    "pagepath": ("page", "path"), "pagelocation": ("page", "url"), "pageurl": ("page", "url"), "pagetitle": ("page", "title"),
-    "pagereferrer": ("page", "referrer"), "referrer": ("page", "referrer"), "useragent": ("userAgent",),
+    "pagepath": ("page", "path"), "pagelocation": ("page", "url"), "pageurl": ("page", "url"),
+    "pagetitle": ("page", "title"), "pagereferrer": ("page", "referrer"), "referrer": ("page", "referrer"),
+    "useragent": ("userAgent",),
 }  # fmt: skip
 #: A column ``source`` beside one of these is where the visit came from, not who sent the event.
 TRAFFIC = {"source": ("campaign", "source"), "medium": ("campaign", "medium"), "campaign": ("campaign", "name")}
@@ -196,8 +197,8 @@ DERIVED = ("seq", "day", "customer", "touchpoint", "stage")
 OWN = {"user_id": "customer", "anonymous_id": "anonymous", "account_id": "account", "session_id": "session"} | {
     name: name
     for name in (
-        "event_id", "time", "received_at", "event", "original_event", "source", "channel", "value", "currency", "consent",
-        "properties", "context",
+        "event_id", "time", "received_at", "event", "original_event", "source", "channel", "value", "currency",
+        "consent", "properties", "context",
     )
 }  # fmt: skip
 TYPES_OF_CALLS = {"track", "page", "screen", "identify", "group", "alias"}

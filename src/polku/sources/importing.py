@@ -1,7 +1,7 @@
 """The import: files in, one commit of history, one report. All or nothing, over all the files of a command.
 
-Nothing is visible before the writer's one Delta commit; a stop before it (an error in the last of the files, Ctrl-C, a kill)
-leaves history as it was, and what lies in staging is removed when the project is next opened.
+Nothing is visible before the writer's one Delta commit; a stop before it (an error in the last of the files, Ctrl-C,
+a kill) leaves history as it was, and what lies in staging is removed when the project is next opened.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class Preview:
 def preview(
     project: Project, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], mapping: Mapping | None = None
 ) -> list[Preview]:
-    """What ``import_files`` would take each column for; reads only the files' beginnings (whole where dates are unclear)."""
+    """What ``import_files`` would take each column for; reads only the files' beginnings (whole where dates are
+    unclear).
+    """
     return _prepare(project, paths, mapping or Mapping(), dt.datetime.now(dt.UTC))
 
 
@@ -85,9 +87,9 @@ def import_files(
 ) -> ImportReport:
     """Read files into the project's history: every row is stored, a duplicate, or refused with a reason.
 
-    ``paths``: files or patterns (CSV, Parquet, JSON Lines; plain, gzip, zstd). ``mapping``: which column is what; the rest is
-    guessed. ``received_at``: the moment of the import (default now). Raises SourceError when a file cannot be read or is not
-    clear; then nothing was stored of any.
+    ``paths``: files or patterns (CSV, Parquet, JSON Lines; plain, gzip, zstd). ``mapping``: which column is what; the
+    rest is guessed. ``received_at``: the moment of the import (default now). Raises SourceError when a file cannot be
+    read or is not clear; then nothing was stored of any.
     """
     said = mapping or Mapping()
     now = (received_at or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)

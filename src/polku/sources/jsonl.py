@@ -125,7 +125,9 @@ class JsonLinesSource:
         roles: Sequence[str],
         keep: Sequence[str] | None,
     ) -> pa.Table:
-        """One row a line: ``r0...`` (roles as text), ``k0...`` (kept columns as JSON), ``rest``. Marks what is no object."""
+        """One row a line: ``r0...`` (roles as text), ``k0...`` (kept columns as JSON), ``rest``. Marks what is no
+        object.
+        """
         texts = _texts(raw, starts, ends, reasons)
         extra = [c for c in keep or () if c not in roles]
         parts = [f"json_extract_string(j, {_pointer(c)}) as r{i}" for i, c in enumerate(roles)]
@@ -138,9 +140,13 @@ class JsonLinesSource:
             parts.append(f"cast(json_merge_patch(j, '{patch}') as varchar) as rest")
         connection.register("lines", pa.table({"l": texts, "n": pa.array(np.arange(len(starts)))}))
         query = (
-            "with valid as (select n, case when l is not null and json_valid(l) then cast(l as json) end as j from lines), "
-            "typed as (select n, j is null as broken, json_type(j) as kind, case when json_type(j) = 'OBJECT' then j end as j from valid) "
-            f"select n, broken, kind, cast(j as varchar) as whole{''.join(', ' + p for p in parts)} from typed order by n"
+            "with valid as ("
+            "select n, case when l is not null and json_valid(l) then cast(l as json) end as j from lines"
+            "), typed as ("
+            "select n, j is null as broken, json_type(j) as kind, case when json_type(j) = 'OBJECT' then j end as j "
+            "from valid) "
+            f"select n, broken, kind, cast(j as varchar) as whole{''.join(', ' + p for p in parts)} from typed "
+            "order by n"
         )
         table = connection.sql(query).to_arrow_table()
         connection.unregister("lines")

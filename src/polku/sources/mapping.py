@@ -16,8 +16,8 @@ from polku.language import N_
 
 @dataclass(frozen=True)
 class Mapping:
-    """Names of columns (``None``: find out). ``currency``, ``source`` and ``channel`` may also be one word for all rows;
-    ``value`` may be a product, ``"Quantity*UnitPrice"``; ``time`` a date and a clock, ``"date+time"``.
+    """Names of columns (``None``: find out). ``currency``, ``source`` and ``channel`` may also be one word for all
+    rows; ``value`` may be a product, ``"Quantity*UnitPrice"``; ``time`` a date and a clock, ``"date+time"``.
 
     ``rename``: event names in the file to names in history. ``keep_names``: translate no event names.
     ``properties``: the other columns to keep, None for all. ``decimal``: ``,`` or ``.``, where values do not tell.

@@ -1,8 +1,9 @@
 """Event names of other tools in Polku's vocabulary (Segment's v2 commerce names and Polku's own). The original is kept.
 
-A name is translated when it can mean one thing only: GA4's recommended names, PostHog's ``$pageview``, the canonical names
-written in another way (``product_viewed``, ``Order completed``), a few names that shops use, and the vocabulary of the REES46
-and RetailRocket data sets where a file uses no other words. ``view`` in any other company stays ``view``.
+A name is translated when it can mean one thing only: GA4's recommended names, PostHog's ``$pageview``, the canonical
+names written in another way (``product_viewed``, ``Order completed``), a few names that shops use, and the vocabulary
+of the REES46 and RetailRocket data sets where a file uses no other words. ``view`` in any other company stays
+``view``.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ CANONICAL = (
 )  # fmt: skip
 
 GA4 = {
-    "page_view": "page", "screen_view": "screen", "view_item_list": "Product List Viewed", "select_item": "Product Clicked",
+    "page_view": "page", "screen_view": "screen", "view_item_list": "Product List Viewed",
+    "select_item": "Product Clicked",
     "view_item": "Product Viewed", "add_to_cart": "Product Added", "remove_from_cart": "Product Removed",
     "view_cart": "Cart Viewed", "add_to_wishlist": "Product Added to Wishlist", "begin_checkout": "Checkout Started",
-    "add_shipping_info": "Checkout Step Completed", "add_payment_info": "Payment Info Entered", "purchase": "Order Completed",
+    "add_shipping_info": "Checkout Step Completed", "add_payment_info": "Payment Info Entered",
+    "purchase": "Order Completed",
     "refund": "Order Refunded", "view_promotion": "Promotion Viewed", "select_promotion": "Promotion Clicked",
     "view_search_results": "Products Searched", "search": "Products Searched", "share": "Product Shared",
     "generate_lead": "Lead Submitted", "qualify_lead": "Lead Qualified", "close_convert_lead": "Deal Won",

@@ -32,9 +32,9 @@ class Named(NamedTuple):
 class Namer:
     """Names the batches of an import in order.
 
-    Rows that are equal within a file are different events (numbered); rows of another file that are equal to them are the
-    same events again, as if the files were imported one after the other. An id of the source's own stands for one event
-    wherever it is met.
+    Rows that are equal within a file are different events (numbered); rows of another file that are equal to them are
+    the same events again, as if the files were imported one after the other. An id of the source's own stands for one
+    event wherever it is met.
     """
 
     def __init__(self, history: Knows, several: bool) -> None:

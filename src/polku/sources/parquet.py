@@ -39,7 +39,8 @@ class ParquetSource:
             except OSError as error:
                 raise SourceError(
                     N_(
-                        "{path} cannot be unpacked to its end: {reason} The file is damaged or was not copied whole; nothing was imported."
+                        "{path} cannot be unpacked to its end: {reason} It is damaged or was not copied whole; "
+                        "nothing was imported."
                     ),
                     path=str(path),
                     reason=str(error).rstrip(".") + ".",

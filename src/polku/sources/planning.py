@@ -30,10 +30,19 @@ OPTIONS = {
     "channel": "--channel", "event_id": "--event-id", "consent": "--consent",
 }  # fmt: skip
 MISSING = {
-    "time": N_("When did it happen? No column of times was found. Name one with --time COLUMN; if the file has none, add one (a date is enough)."),
-    "event": N_("What happened? No column of event names was found. Name one with --event COLUMN, or give one name for all rows: --event-name \"Order Completed\"."),
-    "customer": N_("Who was it? No column of customers was found. Name one with --customer COLUMN (or --anonymous COLUMN for a browser's id)."),
-}  # fmt: skip
+    "time": N_(
+        "When did it happen? No column of times was found. Name one with --time COLUMN; "
+        "if the file has none, add one (a date is enough)."
+    ),
+    "event": N_(
+        "What happened? No column of event names was found. Name one with --event COLUMN, "
+        'or give one name for all rows: --event-name "Order Completed".'
+    ),
+    "customer": N_(
+        "Who was it? No column of customers was found. Name one with --customer COLUMN "
+        "(or --anonymous COLUMN for a browser's id)."
+    ),
+}
 RIVALS = {
     "time": N_("When did it happen? Several columns fit: {rivals}. Say which with --time COLUMN."),
     "event": N_("What happened? Several columns fit: {rivals}. Say which with --event COLUMN."),
@@ -41,7 +50,7 @@ RIVALS = {
 }
 
 
-class ColumnsUnclear(SourceError):
+class ColumnsError(SourceError):
     """A file whose columns do not tell what an import must know; all that is unclear is told at once."""
 
     code = "source.columns"
@@ -79,7 +88,7 @@ class Planned:
 
 
 def plan(source: Source, mapping: Mapping, zone: str, now: dt.datetime) -> Planned:
-    """The plan of one file. ``zone``: of times that name none. Raises SourceError, ColumnsUnclear."""
+    """The plan of one file. ``zone``: of times that name none. Raises SourceError, ColumnsError."""
     columns = source.shape.columns
     sample = source.sample()
     asked = _asked(mapping, columns)
@@ -99,7 +108,7 @@ def plan(source: Source, mapping: Mapping, zone: str, now: dt.datetime) -> Plann
     if people & choices.keys():
         rivals.pop("customer", None)
     if missing or rivals:
-        raise ColumnsUnclear(str(source.path), columns, missing, rivals)
+        raise ColumnsError(str(source.path), columns, missing, rivals)
 
     def one(role: str) -> str | None:
         return choices[role].column if role in choices else None
@@ -154,7 +163,9 @@ def plan(source: Source, mapping: Mapping, zone: str, now: dt.datetime) -> Plann
 
 
 def translator(made: Plan, mapping: Mapping, sample: pa.Table) -> Callable[[str], str]:
-    """An event name of the file to its name in history: what was asked, the file's own vocabulary, what is known of tools."""
+    """An event name of the file to its name in history: what was asked, the file's own vocabulary, what is known of
+    tools.
+    """
     column = made.event.column
     words: MappingOf[str, str] = {}
     if made.translate and column is not None:
@@ -180,17 +191,20 @@ def settle_order(planned: Sequence[Planned], sources: Sequence[Source]) -> list[
     for one, source in zip(planned, sources, strict=True):
         orders.append(_order(one.plan, source) if one.plan.order is Order.UNKNOWN else one.plan.order)
     told = next((o for o in orders if o not in (None, Order.UNKNOWN)), None)
-    settled = []
+    settled: list[Planned] = []
     for one, source, order in zip(planned, sources, orders, strict=True):
         if order is None and told is None:
             raise SourceError(
                 N_(
-                    "{path}: the column {column} has dates such as 3/4/2026 that can be read in two ways. Say --day-first or --month-first."
+                    "{path}: dates such as 3/4/2026 in the column {column} can be read in two ways. "
+                    "Say --day-first or --month-first."
                 ),
                 path=str(source.path),
                 column="+".join(one.plan.time),
             )
-        settled.append(replace(one, plan=replace(one.plan, order=order if order is not None else told)))
+        settled.append(
+            replace(one, plan=replace(one.plan, order=order if order is not None else told or Order.UNKNOWN))
+        )
     return settled
 
 

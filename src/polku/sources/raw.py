@@ -31,8 +31,9 @@ class RawBatch:
     """Rows as the file has them.
 
     ``columns``: name to Arrow array of equal lengths. ``json``: names whose texts are JSON values (nested or typed).
-    ``rest``: JSON objects of all that stands in no column (JSON Lines), or None. ``lines`` int64[n]: where each row starts.
-    ``text``: the rows' own lines, for the file of refused rows, where the reader has them. ``done``: bytes read so far.
+    ``rest``: JSON objects of all that stands in no column (JSON Lines), or None. ``lines`` int64[n]: where each row
+    starts. ``text``: the rows' own lines, for the file of refused rows, where the reader has them. ``done``: bytes
+    read so far.
     """
 
     columns: dict[str, pa.Array]
@@ -95,5 +96,7 @@ class Source(Protocol):
         ...
 
     def batches(self, roles: Sequence[str], keep: Sequence[str] | None = None) -> Iterator[RawBatch]:
-        """All rows in file order. ``roles``: columns that are read as themselves; ``keep``: the other columns wanted (None: all)."""
+        """All rows in file order. ``roles``: columns that are read as themselves; ``keep``: the other columns wanted
+        (None: all).
+        """
         ...

@@ -54,8 +54,8 @@ class FileReport:
 class ImportReport:
     """The whole import. ``read`` = ``stored`` + ``duplicates`` + the sum of ``refused``, always.
 
-    ``first`` and ``last``: the stored events' time span (UTC). ``renamed``: the file's event name to its name in history and
-    how many rows. ``version``: history's Delta version, None when nothing was stored.
+    ``first`` and ``last``: the stored events' time span (UTC). ``renamed``: the file's event name to its name in
+    history and how many rows. ``version``: history's Delta version, None when nothing was stored.
     """
 
     id: str
@@ -131,7 +131,8 @@ class ImportReport:
                 shown.add(key)
                 lines += _mapping(file, reader)
         rate = n(round(self.read / self.seconds)) if self.seconds else "-"
-        lines.append(reader(N_("{stored} events stored of {read} rows ({seconds} s, {rate} rows/s)."), stored=n(self.stored), read=n(self.read), seconds=n(round(self.seconds, 1)), rate=rate))  # fmt: skip
+        facts = {"stored": n(self.stored), "read": n(self.read), "seconds": n(round(self.seconds, 1)), "rate": rate}
+        lines.append(reader(N_("{stored} events stored of {read} rows ({seconds} s, {rate} rows/s)."), **facts))
         if self.first and self.last:
             lines.append(
                 reader(
@@ -183,8 +184,9 @@ class ImportReport:
 
 ROLES = {
     "customer": N_("customer"), "anonymous": N_("anonymous id"), "account": N_("account"), "role": N_("role"),
-    "event": N_("event"), "time": N_("time"), "session": N_("session"), "value": N_("value"), "currency": N_("currency"),
-    "source": N_("source"), "channel": N_("channel"), "event_id": N_("event's own id"), "consent": N_("consent"),
+    "event": N_("event"), "time": N_("time"), "session": N_("session"), "value": N_("value"),
+    "currency": N_("currency"), "source": N_("source"), "channel": N_("channel"), "event_id": N_("event's own id"),
+    "consent": N_("consent"),
     "received_at": N_("received at"), "original_event": N_("original event"), "properties": N_("properties"),
     "context": N_("context"),
 }  # fmt: skip

@@ -1,8 +1,9 @@
-"""Where CSV's rows begin and end: one pass over the bytes that knows quotation, counts columns and lines, and survives anything.
+"""Where CSV's rows begin and end: one pass over the bytes that knows quotation, counts columns and lines, and
+survives anything.
 
-pyarrow reads the rows; this finds which ones it can read, so that a damaged line is one refused row with its true number and
-never the end of the import. Quoting is RFC 4180's as pyarrow has it: a quotation mark opens a quoted column only at its
-start, and stands for itself elsewhere.
+pyarrow reads the rows; this finds which ones it can read, so that a damaged line is one refused row with its true
+number and never the end of the import. Quoting is RFC 4180's as pyarrow has it: a quotation mark opens a quoted
+column only at its start, and stands for itself elsewhere.
 """
 
 from __future__ import annotations
