@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -26,16 +27,21 @@ def content_named_in(journey: str) -> dict[str, str]:
     return pieces
 
 
-def begin(folder: Path, journey: str, language: str) -> tuple[Path, ...]:
+def begin(folder: Path, journey: str, language: str, more: Mapping[str, str] | None = None) -> tuple[Path, ...]:
     """Write ``journey.yaml``, ``content/`` and ``polku.toml`` into ``folder``; the paths written, the map last.
 
-    ``journey`` is the map's text, ``language`` ("fi" or "en") that of the settings' comments. Raises ProjectError when
-    anything that would be written is there already, before the first byte is written.
+    ``journey`` is the map's text, ``language`` ("fi" or "en") that of the settings' comments, ``more`` other files by
+    name. Raises ProjectError when anything that would be written is there already, before the first byte is written.
     """
     # The settings are documented once, where they are read; the map's room asks for that text and for nothing else.
     from polku.record.settings import settings_text
 
-    files = {**content_named_in(journey), "polku.toml": settings_text(language), "journey.yaml": journey}
+    files = {
+        **content_named_in(journey),
+        **(more or {}),
+        "polku.toml": settings_text(language),
+        "journey.yaml": journey,
+    }
     _refuse_to_overwrite(folder, tuple(files))
     (folder / "content").mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
