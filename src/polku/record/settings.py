@@ -126,7 +126,7 @@ def load_settings(folder: Path) -> Settings:
 
 
 def project_language(folder: Path) -> str | None:
-    """The language that the project in ``folder`` states, for what must be said before it is open; None when it does not.
+    """The language that the project in ``folder`` states, for what is said before it is open; None when it does not.
 
     Faults of ``polku.toml`` are not told here but when the project is opened.
     """

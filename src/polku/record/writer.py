@@ -12,6 +12,7 @@ import dataclasses
 import datetime as dt
 import json
 import shutil
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -37,7 +38,7 @@ from polku.record.steps import reached
 if TYPE_CHECKING:
     from polku.record.history import History
 
-CHUNK = 1 << 21  # rows that are ordered by day together
+CHUNK = 1 << 18  # rows that are ordered by day together: few enough to stay in the processor's cache
 LARGEST_FILE = 1 << 22  # rows of one Parquet file
 ROW_GROUP = 1 << 18
 #: Words that a dictionary may have to stay one: it is written again for each day.
@@ -109,13 +110,14 @@ class Writer:
         self._pool: cf.ThreadPoolExecutor | None = None
         self._alive: IO[bytes] | None = None
         self._gatherer = history.observer.gatherer() if history.observer else None
+        self._gathering = threading.Lock()
         self._done = False
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True)
         self._alive = (self.folder / "alive").open("a+b")
         _lock(self._alive)
-        self._pool = cf.ThreadPoolExecutor(1, "polku-writer")
+        self._pool = cf.ThreadPoolExecutor(self.history.threads(), "polku-writer")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None) -> None:
@@ -153,24 +155,30 @@ class Writer:
         if not table.num_rows:
             return
         self.rows += table.num_rows
-        self._pending.append(table)
-        self._pending_rows += table.num_rows
-        if self._pending_rows >= CHUNK:
-            self._order_pending()
+        at = 0
+        while at < table.num_rows:
+            part = table.slice(at, CHUNK - self._pending_rows)
+            at += part.num_rows
+            self._pending.append(part)
+            self._pending_rows += part.num_rows
+            if self._pending_rows >= CHUNK:
+                self._order_pending()
 
     def _order_pending(self) -> None:
         if not self._pending:
             return
         assert self._pool is not None
         tables, self._pending, self._pending_rows = self._pending, [], 0
-        if len(self._chunks) >= 2:
-            self._chunks[-2].result()  # no more than two chunks wait: memory stays bounded
+        ahead = 2 * self.history.threads()
+        if len(self._chunks) >= ahead:
+            self._chunks[-ahead].result()  # so few chunks wait that memory stays bounded
         self._chunks.append(self._pool.submit(self._order, tables))
 
     def _order(self, tables: list[pa.Table]) -> Chunk:
         table = together(tables)
         if self._gatherer is not None:
-            self._gatherer.take(table)
+            with self._gathering:
+                self._gatherer.take(table)
         days = day_numbers(table["time"])
         low, high = int(days.min()), int(days.max())
         if np.any(days[1:] < days[:-1]):
@@ -283,7 +291,7 @@ class Writer:
             return list(pool.map(lambda job: self._write_file(job[0], job[1], job[2], first_seq), jobs))
 
     def _write_file(self, day: int, number: int, parts: list[pa.Table], first_seq: int) -> tuple[str, Path, str]:
-        table = together(parts)
+        table = together(parts).combine_chunks()
         if self.kind != "move":
             seq = pc.add(table["seq"], pa.scalar(first_seq, pa.int64()))
             table = table.set_column(table.schema.get_field_index("seq"), "seq", seq)
