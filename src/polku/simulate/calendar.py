@@ -83,7 +83,7 @@ class Calendar(NamedTuple):
 
 
 def calendar(seasons: Seasons, start: dt.datetime, end: dt.datetime, timezone: str) -> Calendar:
-    """The calendar of the days from ``start`` to ``end`` (aware), the last one whole, and a year of room behind them."""
+    """The calendar of the days from ``start`` to ``end`` (aware), the last one whole, and one day more."""
     zone = ZoneInfo(timezone)
     first = start.astimezone(zone).date()
     count = (end.astimezone(zone).date() - first).days + 2
@@ -130,7 +130,7 @@ def day_of(cal, time):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def wait(cal, time, mean_days, root, visit, slot):  # type: ignore[no-untyped-def]
-    """int64: a moment after ``time``, waiting ``mean_days`` in a season of 1, less in a high season and more in a low one.
+    """int64: a moment after ``time``; the wait is ``mean_days`` on average in a season of 1, less in a high season.
 
     Thinning (Lewis and Shedler 1979): candidates come at the peak's rate, and one is kept with the share its day has of
     the peak. A moment past the calendar's last day is after the end of the world.
@@ -147,7 +147,7 @@ def wait(cal, time, mean_days, root, visit, slot):  # type: ignore[no-untyped-de
 
 
 def arrivals(cal: Calendar, start: int, end: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """The days on which people of ``start`` to ``end`` (microseconds UTC) can first come, and their cumulative shares."""
+    """The days on which people of ``start`` to ``end`` (microseconds UTC) first come, and their cumulative shares."""
     low = max(int(np.searchsorted(cal.midnight, start, "right")) - 1, 0)
     high = max(int(np.searchsorted(cal.midnight, end, "right")) - 1, low)
     days = np.arange(low, high + 1, dtype=np.int64)

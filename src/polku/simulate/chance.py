@@ -1,8 +1,8 @@
 """Random numbers that are looked up, not drawn: the number of (seed, person, visit, slot) is always the same.
 
-A counter-based generator in the sense of Salmon and others, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), with
-splitmix64's mixing. Nothing is consumed, so chunks of people do not change the result, and a world without an obstacle
-gives everybody the same luck as the world with it: that is what makes the counterfactual exact.
+A counter-based generator in the sense of Salmon and others, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011),
+with splitmix64's mixing. Nothing is consumed, so chunks of people do not change the result, and a world without an
+obstacle gives everybody the same luck as the world with it: that is what makes the counterfactual exact.
 
 Signatures are given, because without them Numba compiles a function again for each literal slot it is called with.
 """

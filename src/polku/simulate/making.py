@@ -21,19 +21,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polku.errors import UsageError
+from polku.language import N_
 from polku.simulate import vocabulary as v
+from polku.simulate.browsers import DESKTOP_BROWSERS, MOBILE_BROWSERS
 from polku.simulate.calendar import Calendar, arrivals, calendar
-from polku.simulate.noise import Noise, Sent, crawl, send
+from polku.simulate.noise import USUAL, Noise, Sent, crawl, send
 from polku.simulate.people import PERSON, draw
 from polku.simulate.rows import table
 from polku.simulate.setting import TIMEZONE, Setting, setting
-from polku.simulate.shop_model import DESKTOP_BROWSERS, MOBILE_BROWSERS
 from polku.simulate.truth import Truth, effects
 
 #: People in a block: about a million events. Even, because neighbours 2k and 2k + 1 may share a computer.
 BLOCK: Final = 50_000
 MONTH: Final = dt.timedelta(days=30.4375)
 FORMAT: Final = 1
+#: Columns that hardly repeat: a dictionary of them would only cost.
+UNIQUE: Final = ("event_id", "time", "received_at", "session_id")
 
 Progress = Callable[[int, int, int], None]
 
@@ -53,19 +56,19 @@ class World:
     end: dt.datetime = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     until: dt.datetime | None = None
     obstacles: tuple[str, ...] | None = None
-    noise: Noise = Noise()
+    noise: Noise = USUAL
 
     def __post_init__(self) -> None:
         if self.customers < 1:
             raise UsageError(
-                "A world needs at least one customer; {customers} was asked for.", customers=self.customers
+                N_("A world needs at least one customer; {customers} was asked for."), customers=self.customers
             )
         if not 0 < self.months <= 120:
             raise UsageError(
-                "A world lasts from a part of a month to 120 months; {months} was asked for.", months=self.months
+                N_("A world lasts from a part of a month to 120 months; {months} was asked for."), months=self.months
             )
         if self.end.tzinfo is None:
-            raise UsageError("The end of a world needs a time zone; {end} has none.", end=self.end.isoformat())
+            raise UsageError(N_("The end of a world needs a time zone; {end} has none."), end=self.end.isoformat())
         self.setting.switches(self.obstacles)
 
     @property
@@ -148,9 +151,18 @@ class Teller:
         """PERSON[count]; ``span``: when they first come, the world's start and end unless given (microseconds UTC)."""
         s = self.setting
         return draw(
-            self.world.seed, first, count, self.calendar, span or self.span, [p[1] for p in s.personas], [p[3] for p in s.personas],
-            MOBILE_BROWSERS, DESKTOP_BROWSERS, self.world.noise.household, self.world.noise.wrong_clock,
-        )  # fmt: skip
+            self.world.seed,
+            first,
+            count,
+            self.calendar,
+            span or self.span,
+            [p[1] for p in s.personas],
+            [p[3] for p in s.personas],
+            MOBILE_BROWSERS,
+            DESKTOP_BROWSERS,
+            self.world.noise.household,
+            self.world.noise.wrong_clock,
+        )
 
     def tell(
         self, people: npt.NDArray[np.void]
@@ -174,8 +186,8 @@ class Teller:
         on[slice(None) if obstacle < 0 else obstacle] = False
         totals, lives = np.zeros(v.TOTALS), np.zeros(1, v.LIFE)
         self.setting.kernel(
-            np.zeros(0, v.ROW), np.zeros(0, v.CHANGE), lives, people.copy(), 0, self.world.seed, self.horizon, self.calendar,
-            self.model, on, totals,
+            np.zeros(0, v.ROW), np.zeros(0, v.CHANGE), lives, people.copy(), 0, self.world.seed, self.horizon,
+            self.calendar, self.model, on, totals,
         )  # fmt: skip
         return totals
 
@@ -186,8 +198,8 @@ class Teller:
         every = self.world.noise.people_a_bot
         first_bot, last_bot = (-(-first // every), -(-(first + count) // every)) if every else (0, 0)
         crawled = crawl(
-            first_bot, last_bot - first_bot, self.world.seed, self.calendar, arrivals(self.calendar, *self.span)[1], self.horizon,
-            len(self.setting.pages),
+            first_bot, last_bot - first_bot, self.world.seed, self.calendar, arrivals(self.calendar, *self.span)[1],
+            self.horizon, len(self.setting.pages),
         )  # fmt: skip
         return Block(first, people, first_bot, last_bot - first_bot, np.concatenate([rows, crawled]), changes, totals)
 
@@ -207,7 +219,7 @@ def _make_room(folder: Path) -> None:
         unfinished = all(p.name == "truth" or p.name.startswith("events-") for p in folder.iterdir())
         if not (folder / "world.json").is_file() and not unfinished:
             raise UsageError(
-                "{folder} holds other files; give an empty folder or one with an earlier world.", folder=str(folder)
+                N_("{folder} holds other files; give an empty folder or one with an earlier world."), folder=str(folder)
             )
         for old in folder.glob("events-*.parquet"):
             old.unlink()
@@ -237,7 +249,7 @@ def write(folder: Path, world: World, progress: Progress | None = None) -> Summa
             files.append(folder / f"events-{len(files) + 1:04d}.parquet")
             pq.write_table(
                 arrived, files[-1], compression="zstd", compression_level=1, store_schema=False, row_group_size=250_000,
-                use_dictionary=[c for c in arrived.column_names if c not in ("event_id", "time", "received_at", "session_id")],
+                use_dictionary=[c for c in arrived.column_names if c not in UNIQUE],
             )  # fmt: skip
             truth.stages(block.changes)
             truth.people(block.people, block.bots, block.first_bot, block.rows)
@@ -278,7 +290,7 @@ def world(
     """
     moment = end or dt.datetime.now(dt.UTC).replace(second=0, microsecond=0)
     spec = World(
-        kind, customers, months, seed, moment, None, None if obstacles is None else tuple(obstacles), noise or Noise()
+        kind, customers, months, seed, moment, None, None if obstacles is None else tuple(obstacles), noise or USUAL
     )
     return write(Path(folder), spec, progress)
 

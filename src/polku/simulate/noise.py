@@ -21,8 +21,8 @@ LATE_AFTER: Final = 10 * 60 * MICROS
 
 @dataclasses.dataclass(frozen=True)
 class Noise:
-    """Shares: of events delivered twice, of web events delivered late (a phone off line), of devices with a wrong clock,
-    of pairs of people that share a computer; ``people_a_bot``: one bot comes to so many people, 0 for none."""
+    """Shares: of events delivered twice, of web events delivered late (a phone off line), of devices with a wrong
+    clock, of pairs of people that share a computer; ``people_a_bot``: one bot comes to so many people, 0 for none."""
 
     duplicates: float = 0.01
     late: float = 0.02
@@ -31,6 +31,7 @@ class Noise:
     people_a_bot: int = 1000
 
 
+USUAL: Final = Noise()
 NONE: Final = Noise(0.0, 0.0, 0.0, 0.0, 0)
 
 
@@ -119,7 +120,7 @@ def _crawl(out, first_bot, bots, seed, cal, day_shares, until, pages, browser_de
 def crawl(
     first_bot: int, bots: int, seed: int, cal: Calendar, shares: npt.NDArray[np.float64], until: int, pages: int
 ) -> Any:
-    """ROW[n]: the page views of bots ``first_bot`` onwards, numbered -1, -2, ...; each crawl has a cookie of its own."""
+    """ROW[n]: the page views of bots ``first_bot`` onwards, numbered -1, -2, ...; each crawl has its own cookie."""
     out = np.zeros(1024, v.ROW)
     while True:
         n = _crawl(out, first_bot, bots, seed, cal, shares, until, pages, 0)

@@ -86,7 +86,7 @@ def draw(
     out = np.zeros(count, PERSON)
     days, shares = arrivals(cal, *span)
     _draw(
-        out, seed, first, cal, days, shares, cumulative(personas), np.asarray(old_phone, np.float64), cumulative(mobiles),
-        cumulative(desktops), household, wrong_clock,
+        out, seed, first, cal, days, shares, cumulative(personas), np.asarray(old_phone, np.float64),
+        cumulative(mobiles), cumulative(desktops), household, wrong_clock,
     )  # fmt: skip
     return out

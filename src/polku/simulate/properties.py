@@ -69,12 +69,21 @@ def coupon(rows: Rows, world: Setting) -> pa.Array:
 
 
 def order(rows: Rows, world: Setting) -> pa.Array:
-    count = rows["order"] % ITEMS_FIELD
     return joined(
-        '{"order_id":"', order_ids(rows), '","revenue":', amounts(rows["value"]), ',"shipping":', amounts(rows["extra"]),
-        ',"total":', amounts(rows["value"] + rows["extra"]), f',"currency":"{CURRENCY}","items":', integers(count),
-        ',"products":[', chosen([dump(item) for item in world.items], rows["item"]), "]}",
-    )  # fmt: skip
+        '{"order_id":"',
+        order_ids(rows),
+        '","revenue":',
+        amounts(rows["value"]),
+        ',"shipping":',
+        amounts(rows["extra"]),
+        ',"total":',
+        amounts(rows["value"] + rows["extra"]),
+        f',"currency":"{CURRENCY}","items":',
+        integers(rows["order"] % ITEMS_FIELD),
+        ',"products":[',
+        chosen([dump(item) for item in world.items], rows["item"]),
+        "]}",
+    )
 
 
 def refund(rows: Rows, world: Setting) -> pa.Array:

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from polku.events.schema import MOMENT
 from polku.simulate import vocabulary as v
+from polku.simulate.browsers import BOT_BROWSER, BROWSERS
 from polku.simulate.chance import root_of, word
 from polku.simulate.noise import Sent
 from polku.simulate.properties import properties
 from polku.simulate.setting import CURRENCY, Setting
-from polku.simulate.shop_model import BOT_BROWSER, BROWSERS
 from polku.simulate.text import chosen, coded, dump, hexes, joined, numbered, uuids
 
 #: Kinds whose ``value`` is money that changed hands; for the others the amount is in the properties only.
@@ -26,12 +26,14 @@ USER_BASE: Final = 10_000_000
 FIRST_NAMES: Final = (
     "Aino", "Anna", "Antti", "Eeva", "Elina", "Emma", "Hanna", "Heikki", "Helmi", "Ilona", "Jari", "Johanna", "Juha",
     "Kaisa", "Kalle", "Katri", "Laura", "Lauri", "Leena", "Liisa", "Maija", "Mari", "Matti", "Mikko", "Minna", "Noora",
-    "Olli", "Pekka", "Petra", "Riikka", "Saara", "Sami", "Sanna", "Sara", "Sofia", "Tero", "Tiina", "Timo", "Ville", "Venla",
+    "Olli", "Pekka", "Petra", "Riikka", "Saara", "Sami", "Sanna", "Sara", "Sofia", "Tero", "Tiina", "Timo", "Ville",
+    "Venla",
 )  # fmt: skip
 LAST_NAMES: Final = (
     "Aalto", "Ahonen", "Hakala", "Heikkinen", "Heino", "Hiltunen", "Järvinen", "Kallio", "Karjalainen", "Kinnunen",
     "Koivisto", "Korhonen", "Koskinen", "Laaksonen", "Lahtinen", "Laine", "Laitinen", "Lehtinen", "Lehto", "Leppänen",
-    "Mattila", "Mikkola", "Mäkelä", "Mäkinen", "Niemi", "Nieminen", "Ojala", "Peltonen", "Pitkänen", "Rantanen", "Räsänen",
+    "Mattila", "Mikkola", "Mäkelä", "Mäkinen", "Niemi", "Nieminen", "Ojala", "Peltonen", "Pitkänen", "Rantanen",
+    "Räsänen",
     "Saarinen", "Salminen", "Salo", "Salonen", "Savolainen", "Toivonen", "Turunen", "Virtanen", "Väisänen",
 )  # fmt: skip
 _PLAIN = str.maketrans("äöÄÖ", "aoAO")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polku.errors import UsageError, nearest
+from polku.language import N_
 from polku.simulate.calendar import Seasons
 from polku.simulate.shop_model import Obstacle
 
@@ -43,9 +44,12 @@ class Setting:
         for name in obstacles:
             if name not in known:
                 raise UsageError(
-                    "There is no obstacle {obstacle!r} in the world {kind!r}. Its obstacles are {known}; the nearest is {nearest!r}.",
-                    obstacle=name, kind=self.kind, known=", ".join(known), nearest=nearest(name, known) or known[0],
-                )  # fmt: skip
+                    N_("The world {kind!r} has no obstacle {obstacle!r}. It has {known}; nearest: {nearest}."),
+                    obstacle=name,
+                    kind=self.kind,
+                    known=", ".join(known),
+                    nearest=nearest(name, known) or known[0],
+                )
         return tuple(name in obstacles for name in known)
 
 
@@ -62,4 +66,4 @@ def setting(kind: str) -> Setting:
         from polku.simulate.studio_setting import SETTING as STUDIO
 
         return STUDIO
-    raise UsageError("There is no world {kind!r}. The worlds are shop and studio.", kind=kind)
+    raise UsageError(N_("There is no world {kind!r}. The worlds are shop and studio."), kind=kind)

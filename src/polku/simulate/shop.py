@@ -11,10 +11,11 @@ import numba as nb
 import numpy as np
 
 from polku.simulate import vocabulary as v
+from polku.simulate.browsers import SAMSUNG
 from polku.simulate.calendar import DAY, MICROS, day_of, moment, wait
 from polku.simulate.chance import chance, gap, pick, root_of, says_yes
 from polku.simulate.people import DESKTOP, MOBILE
-from polku.simulate.shop_model import (
+from polku.simulate.shop_model import (  # fmt: skip
     BLOG,
     CART_PAGE,
     CATEGORY_PAGE,
@@ -34,13 +35,12 @@ from polku.simulate.shop_model import (
     PRODUCT_PAGE,
     RETURNS,
     REVIEWS,
-    SAMSUNG,
     SEARCH_PAGE,
     SIZE_GUIDE,
     SLOW_PAGE,
     SLOWNESS,
     STORE_PAGE,
-)  # fmt: skip
+)
 from polku.simulate.vocabulary import mark, put, settle
 
 # Slots of luck that belong to a visit; a product's slots follow from PRODUCT_SLOT on, 16 a product.
@@ -172,7 +172,7 @@ def subscribe(out, life, person, m):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def view_products(out, changes, life, person, m, on, category):  # type: ignore[no-untyped-def]
-    """Product pages, size guide, reviews, comparison; returns (items in the cart, their worth, the last item, size known)."""
+    """Product pages, size guide, reviews; returns (items in the cart, their worth, the last item, size known)."""
     root, visit, persona = life.root, life.visit, person.persona
     many = min(1 + int(gap(root, visit, 24, m.viewed[persona] - 0.5)), MOST_PRODUCTS)
     count, worth, last, sized = 0, 0.0, 0, True
@@ -264,7 +264,7 @@ def check_out(out, changes, life, person, m, on, totals, worth):  # type: ignore
 
 @nb.njit(cache=True)
 def order(out, changes, life, person, m, totals, item, count, worth, off, sized, counter):  # type: ignore[no-untyped-def]
-    """The order and all that follows from it by itself: survey, return, review, sharing, recommending, a call for help."""
+    """The order and what follows from it by itself: survey, return, review, sharing, recommending, asking for help."""
     root, visit, persona, now = life.root, life.visit, person.persona, life.time
     paid = worth - off
     if now < life.until:
@@ -375,7 +375,7 @@ def web_visit(out, changes, life, person, m, on, totals, remind):  # type: ignor
 
 @nb.njit(cache=True)
 def counter_visit(out, changes, life, person, m, totals):  # type: ignore[no-untyped-def]
-    """A visit to the shop on the street: seen only when the loyalty card is shown; a sale without one has no customer."""
+    """A visit to the shop on the street: known only by the loyalty card; a sale without one has no customer."""
     root, visit, persona = life.root, life.visit, person.persona
     carded = life.has_email and chance(root, visit, 80) < 0.7
     life.source, life.origin, life.device = v.COUNTER, v.DIRECT, MOBILE

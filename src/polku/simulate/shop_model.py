@@ -19,7 +19,7 @@ from polku.simulate.vocabulary import ORIGINS
 
 @dataclasses.dataclass(frozen=True)
 class Obstacle:
-    """Something that stops people. ``shift``: of the logit of ``step`` when exposed; ``exposure``: the rule, in words."""
+    """Something that stops people. ``shift``: of ``step``'s logit when exposed; ``exposure``: the rule, in words."""
 
     id: str
     step: str
@@ -54,8 +54,10 @@ _NAMES: Final = (
 )  # fmt: skip
 _WORDS: Final = (
     "Aava", "Aino", "Hilla", "Ilta", "Juhla", "Kaisla", "Kesä", "Kielo", "Laine", "Lempi", "Lilja", "Loimu", "Lumi",
-    "Mansikka", "Meri", "Metsä", "Myrsky", "Nuppu", "Ondine", "Pilvi", "Pouta", "Puro", "Päivä", "Raita", "Roihu", "Routa",
-    "Ruska", "Sade", "Saimaa", "Satu", "Sini", "Sointu", "Suvi", "Syli", "Tuuli", "Usva", "Utu", "Valo", "Vieno", "Virta",
+    "Mansikka", "Meri", "Metsä", "Myrsky", "Nuppu", "Ondine", "Pilvi", "Pouta", "Puro", "Päivä", "Raita", "Roihu",
+    "Routa",
+    "Ruska", "Sade", "Saimaa", "Satu", "Sini", "Sointu", "Suvi", "Syli", "Tuuli", "Usva", "Utu", "Valo", "Vieno",
+    "Virta",
 )  # fmt: skip
 
 
@@ -98,19 +100,6 @@ SEARCHES: Final = (
     "kesämekko", "juhlamekko", "farkut", "valkoinen paita", "nahkakengät", "talvitakki", "laukku", "häävieras asu",
     "neule", "koko 42 mekko",
 )  # fmt: skip
-
-BROWSERS: Final = (
-    ("Safari", "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1", "mobile"),
-    ("Chrome Mobile", "Mozilla/5.0 (Linux; Android 15; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Mobile Safari/537.36", "mobile"),
-    ("Samsung Internet", "Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-A546B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/27.0 Chrome/125.0.0.0 Mobile Safari/537.36", "mobile"),
-    ("Chrome", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36", "desktop"),
-    ("Firefox", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:139.0) Gecko/20100101 Firefox/139.0", "desktop"),
-    ("Edge", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0", "desktop"),
-    ("bot", "Mozilla/5.0 (compatible; ShopCrawler/2.1; +https://crawler.example/bot)", "bot"),
-)  # fmt: skip
-SAMSUNG, BOT_BROWSER = 2, 6
-MOBILE_BROWSERS: Final = (0.5, 0.36, 0.14)
-DESKTOP_BROWSERS: Final = (0.62, 0.18, 0.2)
 
 
 class ShopModel(NamedTuple):

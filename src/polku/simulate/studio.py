@@ -9,11 +9,12 @@ import numba as nb
 import numpy as np
 
 from polku.simulate import vocabulary as v
+from polku.simulate.browsers import SAMSUNG
 from polku.simulate.calendar import DAY, MICROS, day_of, moment
 from polku.simulate.chance import chance, gap, pick, root_of, says_yes
 from polku.simulate.people import DESKTOP, MOBILE
 from polku.simulate.shop import known_here, later
-from polku.simulate.shop_model import PAYMENT_FAILURE, SAMSUNG, SLOWNESS
+from polku.simulate.shop_model import PAYMENT_FAILURE, SLOWNESS
 from polku.simulate.studio_model import (
     BLOG,
     CHALLENGE,

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from polku.events.schema import MOMENT
 from polku.simulate import vocabulary as v
+from polku.simulate.browsers import BROWSERS
 from polku.simulate.chance import root_of, word
 from polku.simulate.noise import FLAGS, Sent
 from polku.simulate.rows import emails, user_ids
 from polku.simulate.setting import Setting
-from polku.simulate.shop_model import BROWSERS
 from polku.simulate.text import chosen, coded, hexes
 
 _TEXTS: Final = pa.list_(pa.string())

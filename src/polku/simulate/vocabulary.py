@@ -14,8 +14,8 @@ import numpy as np
 # Kinds of events: index of KINDS.
 (
     PAGE, LIST, SEARCH, PRODUCT, ADDED, CART, CHECKOUT, PAYINFO, PAYFAILED, COUPON, ORDER, REFUND, REVIEW, SHARE,
-    IDENTIFY, SLOW, FAILED, CALL, STORE, SURVEY, RECOMMEND, FORM, PROMOTION, OPENED, TRIAL, TRIAL_ENDED, SUBSCRIBED, RENEWED,
-    CANCELLED, VIDEO, VIDEO_END, LESSON, SUPPORT, COMMENT,
+    IDENTIFY, SLOW, FAILED, CALL, STORE, SURVEY, RECOMMEND, FORM, PROMOTION, OPENED, TRIAL, TRIAL_ENDED, SUBSCRIBED,
+    RENEWED, CANCELLED, VIDEO, VIDEO_END, LESSON, SUPPORT, COMMENT,
 ) = range(34)  # fmt: skip
 
 KINDS: Final = (
@@ -48,7 +48,7 @@ SOURCES: Final = (
 BY_COOKIE, BY_BOTH, BY_ACCOUNT, BY_NOBODY = range(4)
 
 # True stages: index of STAGES. A person who stopped coming is LAPSED until they come BACK to where they were.
-# ADVOCACY is not a stage but a note: who reviews, shares or recommends is an advocate from then on, in whatever stage they are.
+# ADVOCACY is not a stage but a note: who reviews, shares or recommends is an advocate from then on, whatever the stage.
 OUTSIDE, AWARENESS, CONSIDERATION, DECISION, RETENTION, LOYALTY, LAPSED, BACK, ADVOCACY = range(9)
 STAGES: Final = ("outside", "awareness", "consideration", "decision", "retention", "loyalty", "lapsed")
 
