@@ -23,7 +23,7 @@ def check(path_or_text: Path | str) -> list[Fault]:
     A ``Path`` is a file or a project's folder. A ``str`` of more than one line is a map's text, another one a path.
 
     >>> [str(f) for f in check("title: Shop\\nstages:\\n  - {id: a, tile: A, enter: count(*) > 1}\\n")]
-    [":3:12: stages.a: there is no key 'tile' here; did you mean 'title'?"]
+    ["journey.yaml:3:13: stages.a: there is no key 'tile' here; did you mean 'title'?"]
     """
     if isinstance(path_or_text, str) and (not path_or_text or "\n" in path_or_text):
         return check_text(path_or_text)

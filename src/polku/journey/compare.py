@@ -38,12 +38,14 @@ SENTENCES: dict[tuple[Kind, bool], str] = {
     ("changed", True): N_("{thing}: {key} was {old}, is now {new}"),
     ("reordered", True): N_("{thing}: {key}: the order is now {new}"),
 }
+#: Keys of the whole map that hold parts, each compared with its like.
+LISTED = ("personas", "roles", "segments", "stages", "measures", "guidance", "plan", "competitors")
 DURATIONS = ("within", "lapses_after", "window", "session_gap")
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One difference. ``key`` is the place inside the thing (``expect.share``), empty when it is about the thing itself."""
+    """One difference. ``key`` is the place inside the thing (``expect.share``), empty when it is about the thing."""
 
     kind: Kind
     what: What
@@ -85,7 +87,7 @@ def compare(old: Journey, new: Journey) -> list[Change]:
     stands in another stage has moved.
     """
     return [
-        *_fields("map", "", old, new, skip=("personas", "roles", "segments", "stages", "measures", "guidance", "plan", "competitors")),
+        *_fields("map", "", old, new, skip=LISTED),
         *_named("persona", old.personas, new.personas),
         *_named("role", old.roles, new.roles),
         *_named("segment", old.segments, new.segments),
@@ -123,7 +125,7 @@ def _stages(old: Journey, new: Journey) -> Iterator[Change]:
 
 
 def _ordered(what: What, id: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Change]:
-    """Those that stand in both versions, in another order: it matters, since an event is the first touchpoint it fits."""
+    """Those that stand in both, in another order: it matters, since an event is the first touchpoint it fits."""
     stayed, stay = [i for i in old if i in new], [i for i in new if i in old]
     if stayed != stay:
         yield Change("reordered", what, "" if what == "map" else id, old=tuple(old), new=tuple(new))
@@ -189,7 +191,9 @@ def told(value: Any, reader: Reader, key: str = "") -> str:
         parts = [("event", ", ".join(value.event)), ("path", ", ".join(value.path)), ("where", value.where)]
         return "; ".join(f"{name} {text}" for name, text in parts if text)
     if isinstance(value, BaseModel):
-        return ", ".join(f"{k} {told(getattr(value, n), reader, k)}" for n, k in zip(type(value).model_fields, keys_of(type(value)), strict=True) if getattr(value, n) is not None)  # fmt: skip
+        keys = zip(type(value).model_fields, keys_of(type(value)), strict=True)
+        held = [(key, getattr(value, name)) for name, key in keys]
+        return ", ".join(f"{key} {told(one, reader, key)}" for key, one in held if one is not None)
     if isinstance(value, (int, float)):
         if key == "holdout":
             return reader.percent(value)

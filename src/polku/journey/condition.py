@@ -13,9 +13,9 @@ Words may be in any case; names are ids of this map's touchpoints, and ``*`` is 
 
 What it means, at a moment m: ``count`` is the number of events of the named touchpoints in [m - within, m] (both ends
 count; all of the past without ``within``), ``sum`` the sum of their values (an event without a value adds nothing, so
-the sum of nothing is 0), ``days_since`` the days (of 86,400 s, with fractions) since the latest of them. When there never
-was one, every comparison with ``days_since`` is false, whatever the operator: ``days_since(order) >= 30`` are those who
-have ordered, but not lately; ``not days_since(order) < 30`` takes in those who never ordered.
+the sum of nothing is 0), ``days_since`` the days (of 86,400 s, with fractions) since the latest of them. When there
+never was one, every comparison with ``days_since`` is false, whatever the operator: ``days_since(order) >= 30`` are
+those who have ordered, but not lately; ``not days_since(order) < 30`` takes in those who never ordered.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Operator = Literal[">=", ">", "<=", "<", "=", "!="]
 
 FUNCTIONS: tuple[Function, ...] = ("count", "sum", "days_since")
 OPERATORS: dict[str, Operator] = {
-    ">=": ">=", "≥": ">=", ">": ">", "<=": "<=", "≤": "<=", "<": "<", "=": "=", "==": "=", "!=": "!=", "<>": "!=", "≠": "!=",
+    ">=": ">=", "≥": ">=", ">": ">", "<=": "<=", "≤": "<=", "<": "<", "=": "=", "==": "=",
+    "!=": "!=", "<>": "!=", "≠": "!=",
 }  # fmt: skip
 #: ``touchpoints`` of an atom that was written with ``*`` and read without a map.
 EVERY = ("*",)
@@ -42,7 +43,7 @@ EVERY = ("*",)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Atom:
-    """``function(touchpoints) operator number [within seconds]``; ``columns``: the names' places (1-based) in the text."""
+    """``function(touchpoints) operator number [within seconds]``; ``columns``: where the names stand, from 1."""
 
     function: Function
     touchpoints: tuple[str, ...]
@@ -233,7 +234,7 @@ class _Parser:
             elif self.mark("*"):
                 names.extend(EVERY if self.known is None else self.known)
             else:
-                self.unexpected(N_("a touchpoint"))
+                self.fail(N_("the id of a touchpoint, or *, is missing here"), token.at)
             columns.extend([token.at + 1] * (len(names) - len(columns)))
             self.value_of(function, token)
             if not self.mark(","):
@@ -275,7 +276,7 @@ class _Parser:
     def number(self) -> float:
         sign = -1.0 if self.mark("-") else 1.0
         if self.token.kind != "number":
-            self.unexpected(N_("a number"))
+            self.fail(N_("a number is missing here"), self.token.at)
         self.place += 1
         return sign * float(self.tokens[self.place - 1].text.replace(",", "."))
 

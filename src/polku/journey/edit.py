@@ -1,8 +1,8 @@
 """Edits of a map's text that touch nothing else: comments, order, quotes and empty lines stay as they were written.
 
 Each edit changes only the signs of the part that it is about, found by the part's span in the text, and is then read
-back: when the new text does not say exactly what was asked for (an alias, a part that is written in a way that cannot be
-cut apart), the edit is refused and the text stays.
+back: when the new text does not say exactly what was asked for (an alias, a part that is written in a way that cannot
+be cut apart), the edit is refused and the text stays.
 """
 
 from __future__ import annotations
@@ -63,6 +63,29 @@ def insert(tree: Tree, path: Path, value: Any) -> Tree:
     return _edited(tree, text, lambda data: _at(data, around).insert(index, value))
 
 
+def move(tree: Tree, path: Path, to: Path) -> Tree:
+    """The item ``path`` of a list to before the place ``to`` of another list (its place before the move), as written.
+
+    Between lists that are written in lines the item keeps its comments and its writing; else it is written anew.
+    """
+    value, span, listed = _at(tree.data, path), tree.spans[path], tree.spans.get(to[:-1])
+    cut = remove(tree, path)
+    if to[:-1] == path[:-1] and int(to[-1]) > int(path[-1]):
+        to = (*to[:-1], int(to[-1]) - 1)
+    if not (listed and listed.block and tree.spans[path[:-1]].block and _at_or_none(cut.data, to[:-1])):
+        return insert(cut, to, value)
+    step = _column(cut.text, cut.spans[to[:-1]].start) - _column(tree.text, tree.spans[path[:-1]].start)
+    lines = tree.text[span.start : span.end].split("\n")
+    if any(line.strip() and line[:-step].strip() for line in lines[1:] if step < 0):
+        return insert(cut, to, value)
+    moved = [
+        lines[0],
+        *(" " * step + line if step > 0 and line.strip() else line[-step if step < 0 else 0 :] for line in lines[1:]),
+    ]
+    text = _insert_block(cut, to[:-1], int(to[-1]), "\n".join(moved), written=True)
+    return _edited(cut, text, lambda data: _at(data, to[:-1]).insert(to[-1], value))
+
+
 def remove(tree: Tree, path: Path) -> Tree:
     """Without the part at ``path``, with the comment on its own lines; comments above it stay."""
     parent = _parent(tree, path)
@@ -72,9 +95,8 @@ def remove(tree: Tree, path: Path) -> Tree:
 
     def change(data: Any) -> None:
         del _at(data, path[:-1])[path[-1]]
-        if len(parent) == 1 and block:  # the key stays, with nothing behind it
-            if len(path) > 1:
-                _at(data, path[:-2])[path[-2]] = None
+        if len(parent) == 1 and block and len(path) > 1:  # the key stays, with nothing behind it
+            _at(data, path[:-2])[path[-2]] = None
 
     return _edited(tree, text, change)
 
@@ -251,10 +273,10 @@ def _add_key(tree: Tree, path: Path, value: Any) -> str:
     return head + " " * column + new + _newline(tree) + text[at:]
 
 
-def _insert_block(tree: Tree, around: Path, index: int, value: Any) -> str:
+def _insert_block(tree: Tree, around: Path, index: int, value: Any, written: bool = False) -> str:
     text, listed = tree.text, tree.spans[around]
     column = _column(text, listed.start)
-    new = " " * column + "- " + _written(tree, value, column + 2) + _newline(tree)
+    new = " " * column + "- " + (value if written else _written(tree, value, column + 2)) + _newline(tree)
     if (*around, index) in tree.spans:
         at = text.rfind("\n", 0, tree.spans[(*around, index)].begin) + 1
         if column and text[at:][:column].strip():  # the list's first dash stands behind another dash

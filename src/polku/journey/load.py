@@ -123,25 +123,21 @@ class Document:
 
     def add_touchpoint(self, stage: str, touchpoint: Mapping[str, Any], before: str | None = None) -> None:
         """A new touchpoint at the end of ``stage``, or before the touchpoint ``before``."""
+        self._tree = edit.insert(self._tree, self._slot(stage, before), touchpoint)
+
+    def _slot(self, stage: str, before: str | None) -> MapPath:
+        """The place in the list of touchpoints of ``stage`` that stands before ``before``, or at its end."""
         path = (*self._stage(stage), "touchpoints")
-        index = self._length(path)
-        if before is not None:
-            found = self.find(before)
-            if found[:-1] != path:
-                raise MapError(N_("The touchpoint {id!r} is not in the stage {stage!r}."), id=before, stage=stage)
-            index = int(found[-1])
-        self.insert(path, index, touchpoint)
+        if before is None:
+            return (*path, self._length(path))
+        found = self.find(before)
+        if found[:-1] != path:
+            raise MapError(N_("The touchpoint {id!r} is not in the stage {stage!r}."), id=before, stage=stage)
+        return found
 
     def move_touchpoint(self, id: str, stage: str, before: str | None = None) -> None:
         """Move the touchpoint ``id`` to the end of ``stage``, or before the touchpoint ``before`` there."""
-        tree, path = self._tree, self.find(id)
-        data = edit.plain(self._value(path))
-        try:
-            self.remove(path)
-            self.add_touchpoint(stage, data, before)
-        except MapError:
-            self._tree = tree
-            raise
+        self._tree = edit.move(self._tree, self.find(id), self._slot(stage, before))
 
     def find(self, id: str) -> MapPath:
         """The path of the touchpoint ``id``; raises MapError with the nearest one where there is none."""
@@ -164,9 +160,6 @@ class Document:
             near = nearest(id, [i for i in ids if isinstance(i, str)]) or "-"
             raise MapError(N_("There is no stage {id!r} in this map. Nearest: {nearest}."), id=id, nearest=near)
         return ("stages", ids.index(id))
-
-    def _value(self, path: MapPath) -> Any:
-        return self._tree.at(path)
 
     def _list(self, path: MapPath) -> list[Any]:
         try:

@@ -73,7 +73,7 @@ Goal = Annotated[
 class Match(Part):
     """Which events are this touchpoint: by canonical name, by page path (``*`` and ``?`` as in a shell), by ``where``.
 
-    Every key that is given must fit; of a list, one is enough. An event is the first touchpoint of the map that it fits.
+    Every key that is given must fit; of a list, one is enough. An event is the first touchpoint that it fits.
     """
 
     event: Names = Field(default=(), description="Canonical names of events.", examples=["Product Viewed", "page"])
@@ -125,8 +125,8 @@ class Touchpoint(Part):
     title: Text | None = Field(default=None, description="What people read; made from the id where left out.")
     channel: Name | None = Field(
         default=None,
-        description="Where it takes place: web, email, social, search, ads, store, phone, chat, app, mail, partner, event. "
-        "It draws the map's lanes and narrows no matcher.",
+        description="Where it takes place: web, email, social, search, ads, store, phone, chat, app, mail, partner, "
+        "event. It draws the map's lanes and narrows no matcher.",
         examples=["web", "email", "store"],
     )
     match: Matches = Field(
@@ -249,7 +249,8 @@ class Guidance(Part):
     id: Id = Field(description="Its name: small letters, digits and _; unique.", examples=["cart_reminder"])
     title: Text | None = Field(default=None, description="What people read.")
     when: Free = Field(
-        description="What sets it off: reached and without (touchpoints or stages), entered and lapsed (stages), for (a time).",
+        description="What sets it off: reached and without (touchpoints or stages), entered and lapsed (stages), "
+        "for (a time).",
         examples=[{"reached": "cart", "without": "order", "for": "4h"}],
     )
     only_if: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(

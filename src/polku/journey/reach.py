@@ -1,9 +1,12 @@
-"""Rules against what can never be: a matcher that is never met, a stage that no one enters, a goal that no measure reaches."""
+"""Rules against what can never be: a matcher that is never met, a stage that no one enters, a goal that no measure
+reaches.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,12 +80,13 @@ def matchers_can_be_met(map: Sketch) -> Faults:
             facts: dict[str, Any] = {"first": first.id or "", "line": map.tree.place(first.path).line}
             if len(covered) < len(touchpoint.matches):
                 message = N_(
-                    "this matcher is never met: its events are all {first!r} already, which stands before it on line {line}"
+                    "this matcher is never met: its events are all {first!r} already, which stands before it, "
+                    "on line {line}"
                 )
                 yield map.fault("match.covered", message, spot.path, severity="warning", **facts)
             else:
                 message = N_(
-                    "it can never be met: all its events are {first!r} already, which stands before it on line {line}"
+                    "it can never be met: all its events are {first!r} already, which stands before it, on line {line}"
                 )
                 yield map.fault("match.never", message, spot.path, **facts)
 
@@ -90,9 +94,8 @@ def matchers_can_be_met(map: Sketch) -> Faults:
 def stages_can_be_entered(map: Sketch) -> Faults:
     """A stage is entered by a touchpoint that has events, or by its condition."""
     for stage in map.stages:
-        if stage.text("enter") is not None:
-            continue
-        if not any(t.matches for t in map.touchpoints if t.stage == stage.path[1]):
+        matched = any(t.matches for t in map.touchpoints if t.stage == stage.path[1])
+        if not matched and stage.text("enter") is None:
             message = N_("nobody can enter this stage: none of its touchpoints has a match, and it has no enter")
             yield map.fault("reach.stage", message, (*stage.path, "id"))
 
@@ -111,11 +114,11 @@ def shares_are_at_most_all(map: Sketch) -> Faults:
     for path, written in _shares(map):
         try:
             goal = values.target(written)
-        except values.Unreadable:
+        except values.UnreadableError:
             continue
         value = goal.get("value")
         if isinstance(value, (int, float)) and value > 1:
-            if goal.get("percent", True):
+            if goal.get("percent", True) or value > 100:
                 message = N_("{found!r} is more than all; a share is at most 100 %")
             else:
                 message = N_("{found!r} is more than all; did you mean {found} %?")
@@ -158,7 +161,7 @@ def measures_run_forward(map: Sketch) -> Faults:
     for measure in map.named("measures").values():
         steps = [*measure.texts("from"), *measure.texts("steps"), *measure.texts("to")]
         placed = [(path, map.touchpoint[id]) for path, id in steps if id in map.touchpoint]
-        for (_, before), (path, after) in zip(placed, placed[1:], strict=False):
+        for (_, before), (path, after) in itertools.pairwise(placed):
             facts: dict[str, Any] = {"from_": before.id or "", "to": after.id or ""}
             if after.stage < before.stage:
                 message = N_("{to!r} lies in an earlier stage than {from_!r}, so this can never be reached")
@@ -206,8 +209,5 @@ def scales_rise(map: Sketch) -> Faults:
     for touchpoint in map.touchpoints:
         for felt in touchpoint.parts("felt"):
             scale = felt.data.get("scale")
-            if isinstance(scale, list) and len(scale) == 2 and all(isinstance(n, (int, float)) for n in scale):
-                if scale[0] == scale[1]:
-                    yield map.fault(
-                        "felt.scale", N_("the worst and the best number are the same"), (*felt.path, "scale")
-                    )
+            if isinstance(scale, list) and len(scale) == 2 and scale[0] == scale[1]:
+                yield map.fault("felt.scale", N_("the worst and the best number are the same"), (*felt.path, "scale"))

@@ -17,6 +17,8 @@ from polku.journey.where_tree import fields_of
 from polku.language import N_
 
 Faults = Iterator[Fault]
+#: Currencies that are more likely meant than the others that there are.
+COMMON = ("EUR", "USD", "GBP", "SEK", "NOK", "DKK", "CHF", "PLN", "CZK", "CAD", "AUD", "JPY")
 
 
 def ids_are_unique(map: Sketch) -> Faults:
@@ -170,7 +172,7 @@ def guidance_fits(map: Sketch) -> Faults:
             for path, text in rule.texts(*keys):
                 try:
                     values.duration(text)
-                except values.Unreadable as reason:
+                except values.UnreadableError as reason:
                     yield map.fault("value.unreadable", reason.message, path, **reason.facts)
 
 
@@ -276,7 +278,7 @@ def currency_exists(map: Sketch) -> Faults:
     for path, code in map.root.texts("currency"):
         known = list_currencies()
         if len(code) == 3 and code.isupper() and code not in known:
-            near = nearest(code, sorted(known)) or "EUR"
+            near = nearest(code, COMMON) or nearest(code, sorted(known)) or "EUR"
             message = N_("there is no currency {found!r}; did you mean {nearest!r}?")
             yield map.fault("value.currency", message, path, found=code, nearest=near)
 
@@ -285,7 +287,7 @@ def review_is_interval(map: Sketch) -> Faults:
     for path, text in map.root.texts("review"):
         try:
             values.interval(text)
-        except values.Unreadable as reason:
+        except values.UnreadableError as reason:
             yield map.fault("value.unreadable", reason.message, path, **reason.facts)
 
 

@@ -13,7 +13,7 @@ from polku.errors import nearest
 from polku.journey.fault import Fault, Path
 from polku.journey.model import Journey, Part
 from polku.journey.tree import Tree
-from polku.journey.values import Unreadable, shown
+from polku.journey.values import UnreadableError, shown
 from polku.language import N_
 
 #: How pydantic's error becomes (code, message, facts). ``path`` is the place, ``found`` what stands there.
@@ -73,7 +73,7 @@ def _unknown_key(error: ErrorDetails, path: Path, found: Any) -> tuple[str, str,
 
 def _value(error: ErrorDetails, path: Path, found: Any) -> tuple[str, str, dict[str, Any]]:
     reason = error.get("ctx", {}).get("error")
-    if isinstance(reason, Unreadable):
+    if isinstance(reason, UnreadableError):
         return "value.unreadable", reason.message, reason.facts
     return _unfit(error, path, found)
 

@@ -1,4 +1,5 @@
-"""The map as the rules of ``check`` see it: the raw data, read so tolerantly that a fault in one part hides none in another.
+"""The map as the rules of ``check`` see it: the raw data, read so tolerantly that a fault in one part hides none in
+another.
 
 A rule asks for stages, touchpoints and texts and gets those that have the shape of one; what has not is told by
 ``shape``, and skipped here.
@@ -147,7 +148,7 @@ class Sketch:
         known: Collection[str],
         column: int | None = None,
     ) -> Fault:
-        """A name that the map does not have: ``near_message`` when one is near, else ``message`` with those there are."""
+        """A name that the map lacks: ``near_message`` when one is near, else ``message`` with those that there are."""
         near = nearest(found, known)
         listed = ", ".join(list(known)[:MOST_LISTED]) + (", …" if len(known) > MOST_LISTED else "")
         said = near_message if near else message

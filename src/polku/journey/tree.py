@@ -153,15 +153,27 @@ PROBLEMS: tuple[tuple[str, str, str], ...] = (
     (r"'\t'", "yaml.tab", N_("a tab stands where spaces are needed; indent with spaces")),
     ("cannot start any token", "yaml.sign", N_("a text cannot begin with {sign!r}; put it in quotes")),
     ("quoted scalar", "yaml.quote", N_("a quotation mark is opened here and not closed rightly")),
-    ("undefined alias", "yaml.alias", N_("this alias (*) refers to no anchor (&); a text that begins with * goes in quotes")),
-    ("mapping values are not allowed", "yaml.colon", N_("a colon too many, or an indentation that does not fit; a text with ': ' in it goes in quotes")),
-    ("expected ':'", "yaml.colon", N_("a line that is neither 'key: value' nor '- item'; a colon or an indentation is missing")),
-    ("flow sequence", "yaml.bracket", N_("the list that opens with [ on line {opened} is not closed rightly with ]")),
-    ("flow mapping", "yaml.bracket", N_("the mapping that opens with {{ on line {opened} is not closed rightly with }}")),
+    ("undefined alias", "yaml.alias", N_("no & goes with this *; a text that begins with * goes in quotes")),
+    (
+        "mapping values are not allowed",
+        "yaml.colon",
+        N_("a colon too many, or an indentation that does not fit; a text with ': ' in it goes in quotes"),
+    ),
+    (
+        "expected ':'",
+        "yaml.colon",
+        N_("a line that is neither 'key: value' nor '- item'; a colon or an indentation is missing"),
+    ),
+    ("flow sequence", "yaml.bracket", N_("the list that opens with [ on line {opened} is not closed rightly")),
+    ("flow mapping", "yaml.bracket", N_("the mapping that opens with {{ on line {opened} is not closed rightly")),
     ("block end", "yaml.indent", N_("the indentation does not fit that of line {opened}")),
-    ("sequence entries are not allowed", "yaml.indent", N_("a list begins on a line of its own, with - before each item")),
+    (
+        "sequence entries are not allowed",
+        "yaml.indent",
+        N_("a list begins on a line of its own, with - before each item"),
+    ),
     ("another document", "yaml.documents", N_("a second document begins here (---); a map is one document")),
-)  # fmt: skip
+)
 
 
 def _broken(text: str, error: MarkedYAMLError) -> Fault:
@@ -192,7 +204,7 @@ class _Maker:
         self.tree.faults.append(Fault(code, message, facts, line=mark.line + 1, column=mark.column + 1, path=path))
 
     def make(self, node: Node, path: Path, begin: int, colon: int | None = None) -> Any:
-        """The value of ``node``; ``begin`` is the offset of its key or itself, ``colon`` of what follows its key's colon."""
+        """The value of ``node``; ``begin``: offset of its key or itself, ``colon``: of what follows its key's colon."""
         self.nodes += 1
         start, end = node.start_mark.index, node.end_mark.index
         if colon is not None and start == end:  # nothing stands there: the reader places it at the next word

@@ -1,6 +1,7 @@
 """Small values that people write in the map: durations, shares, targets, dates, intervals, texts.
 
-Each reader takes what YAML gives and returns the value, or raises ``Unreadable`` with a message that can be translated.
+Each reader takes what YAML gives and returns the value, or raises ``UnreadableError`` with a message that can be
+translated.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86
 LONGEST = 1000 * 365 * 86400
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """A value of the map cannot be read; ``message`` is the key of its translation, ``facts`` fill it."""
 
     def __init__(self, message: str, /, **facts: Any) -> None:
@@ -88,14 +89,14 @@ def duration(text: str | int | float) -> int:
     else:
         found = DURATION.match(str(text))
         if not found:
-            raise Unreadable(
+            raise UnreadableError(
                 N_("{found!r} is not a duration; write a number and s, min, h, d, w, months or y, for example 7d"),
                 found=shown(text),
             )
         size = 30 * 86400 if found[2].startswith("month") else SECONDS[found[2][0]]
         seconds = number(found[1]) * size
     if not 1 <= seconds <= LONGEST:
-        raise Unreadable(N_("{found!r} is too short or too long for a duration"), found=shown(text))
+        raise UnreadableError(N_("{found!r} is too short or too long for a duration"), found=shown(text))
     return int(seconds)
 
 
@@ -110,10 +111,10 @@ def share(text: str | int | float) -> float:
     else:
         found = SHARE.match(str(text))
         if not found:
-            raise Unreadable(N_("{found!r} is not a share; write it as 12 % or 0.12"), found=shown(text))
+            raise UnreadableError(N_("{found!r} is not a share; write it as 12 % or 0.12"), found=shown(text))
         value = number(found[1]) / (100 if found[2] else 1)
     if not 0 <= value <= 1:
-        raise Unreadable(N_("{found!r} is not between 0 % and 100 %"), found=shown(text))
+        raise UnreadableError(N_("{found!r} is not between 0 % and 100 %"), found=shown(text))
     return value
 
 
@@ -127,7 +128,7 @@ def target(text: Any) -> dict[str, Any]:
         return dict(text)
     found = TARGET.match(str(text))
     if not found or isinstance(text, bool):
-        raise Unreadable(N_("{found!r} is not a target; write it as '>= 3 %' or '<= 40 %'"), found=shown(text))
+        raise UnreadableError(N_("{found!r} is not a target; write it as '>= 3 %' or '<= 40 %'"), found=shown(text))
     value = number(found[2]) / 100 if found[3] else number(found[2])
     return {"at_least": found[1] not in ("<=", "≤"), "value": value, "percent": bool(found[3])}
 
@@ -140,8 +141,8 @@ def day(value: Any) -> dt.date | None:
         if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip()):
             return dt.date.fromisoformat(value.strip())
     except ValueError:  # the 31st of June
-        raise Unreadable(N_("there is no such day as {found}"), found=shown(value)) from None
-    raise Unreadable(N_("{found!r} is no date; write it as 2026-12-15"), found=shown(value))
+        raise UnreadableError(N_("there is no such day as {found}"), found=shown(value)) from None
+    raise UnreadableError(N_("{found!r} is no date; write it as 2026-12-15"), found=shown(value))
 
 
 INTERVAL = re.compile(
@@ -158,7 +159,7 @@ def interval(text: Any) -> tuple[int, int]:
     found = INTERVAL.match(text) if isinstance(text, str) else None
     count = int(found[1] or 1) if found else 0
     if not found or count == 0:
-        raise Unreadable(
+        raise UnreadableError(
             N_("{found!r} is not an interval; write for example every 3 months, every 2 weeks or every year"),
             found=shown(text),
         )
@@ -182,26 +183,26 @@ def text(value: Any) -> str | Frozen:
     """A text: a string, or a mapping from language codes to strings."""
     if isinstance(value, str):
         if not value.strip():
-            raise Unreadable(N_("a text is needed here, and this is empty"))
+            raise UnreadableError(N_("a text is needed here, and this is empty"))
         return value
     if isinstance(value, Mapping):
         for language, one in value.items():
             if not re.fullmatch(r"[a-z]{2,3}", str(language)):
-                raise Unreadable(
+                raise UnreadableError(
                     N_("{found!r} is not a language; write for example {{fi: ..., en: ...}}"), found=shown(language)
                 )
             if not isinstance(one, str) or not one.strip():
-                raise Unreadable(N_("the text in {language!r} is missing"), language=str(language))
+                raise UnreadableError(N_("the text in {language!r} is missing"), language=str(language))
         if value:
             return Frozen({str(k): str(v) for k, v in value.items()})
-    raise Unreadable(N_("a text is needed here, and this is {found}; put it in quotes"), found=shown(value))
+    raise UnreadableError(N_("a text is needed here, and this is {found}; put it in quotes"), found=shown(value))
 
 
 def name(value: Any) -> str:
     """A plain word or text in one language."""
     if isinstance(value, str) and value.strip():
         return value
-    raise Unreadable(N_("a name is needed here, and this is {found}; put it in quotes"), found=shown(value))
+    raise UnreadableError(N_("a name is needed here, and this is {found}; put it in quotes"), found=shown(value))
 
 
 def one_or_many(value: Any) -> Any:

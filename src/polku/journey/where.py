@@ -4,18 +4,19 @@
     context.campaign.source in ('instagram', 'facebook') and not properties.coupon is null
     lower(traits.city) like 'hels%' or properties.quantity::number between 2 and 5
 
-Fields are ``event``, ``source``, ``channel``, ``value``, and any depth of ``properties.…``, ``context.…``, ``traits.…``
-(a name with other signs than letters, digits and ``_`` in double quotes: ``properties."utm-source"``). Operators are
-``=  !=  <>  <  <=  >  >=``, ``and or not``, ``in``, ``between``, ``like`` and ``ilike`` (``%`` any text, ``_`` any sign),
-``is null``, their ``not`` forms, casts to ``number``, ``text``, ``boolean`` and ``timestamp``, ``lower()`` and ``upper()``.
+Fields are ``event``, ``source``, ``channel``, ``value``, and any depth of ``properties.…``, ``context.…``,
+``traits.…`` (a name with other signs than letters, digits and ``_`` in double quotes: ``properties."utm-source"``).
+Operators are ``= != <> < <= > >=``, ``and or not``, ``in``, ``between``, ``like`` and ``ilike`` (``%`` any text,
+``_`` any sign), ``is null``, their ``not`` forms, casts to ``number``, ``text``, ``boolean`` and ``timestamp``,
+``lower()`` and ``upper()``.
 
-**The rule of comparing.** Like is compared with like. A JSON number compares as a number with a number, a text as a text
-(by code point), true and false as booleans. Anything else is null, neither true nor false: with
-``properties.price = '10'`` (a text), ``properties.price > 9`` is null and ``properties.price::number > 9`` is true. What
-can be seen to mismatch without an event (``event = 5``, ``'10' > 9``) is an error. A missing field and JSON's null are
-null; null spreads as in SQL (``null and false`` is false, ``null or true`` is true, ``not null`` is null), and an event
-meets a ``where`` only when it is true. A moment is compared with a moment: ``properties.due::timestamp < '2026-12-24'``
-(ISO 8601; UTC where no zone is given).
+**The rule of comparing.** Like is compared with like. A JSON number compares as a number with a number, a text as a
+text (by code point), true and false as booleans. Anything else is null, neither true nor false: with
+``properties.price = '10'`` (a text), ``properties.price > 9`` is null and ``properties.price::number > 9`` is true.
+What can be seen to mismatch without an event (``event = 5``, ``'10' > 9``) is an error. A missing field and JSON's
+null are null; null spreads as in SQL (``null and false`` is false, ``null or true`` is true, ``not null`` is null),
+and an event meets a ``where`` only when it is true. A moment is compared with a moment: ``properties.due::timestamp <
+'2026-12-24'`` (ISO 8601; UTC where no zone is given).
 
 Parsed by sqlglot in DuckDB's dialect, then checked against the list above; nothing else gets through, and nothing is
 ever made by pasting the user's text.
@@ -98,7 +99,7 @@ class Where:
 
 
 def parse_where(text: str) -> Where:
-    """The checked ``where``; raises ExpressionError with the facts ``text``, ``column`` (1-based), often ``nearest``."""
+    """The checked ``where``; raises ExpressionError with the facts ``text``, ``column`` (from 1), often ``nearest``."""
     return _Reader(str(text)).read()
 
 
