@@ -1,13 +1,13 @@
 """Stage recognition: one step function, folded over a customer's events and the moments between them.
 
 The same three functions serve the bucket kernels and a live recogniser: :func:`next_moment` tells when time alone will
-change something, :func:`on_moment` lets that moment pass, :func:`on_event` takes the next event. Each writes the changes
-that it makes into ``moves`` (at most ``MOST_MOVES`` rows, by construction) and returns how many. The rules, with worked
-examples, are in docs/stages.md.
+change something, :func:`on_moment` lets that moment pass, :func:`on_event` takes the next event. Each writes the
+changes that it makes into ``moves`` (at most ``MOST_MOVES`` rows, by construction) and returns how many. The rules,
+with worked examples, are in docs/stages.md.
 
-Everything is counted in whole seconds; the order of events inside a second is their order in the trail. Money is counted
-in ten-thousandths, as whole numbers, so that a window's sum is exact however it slides and partial sums merge in any order.
-"""
+Everything is counted in whole seconds; the order of events inside a second is their order in the trail. Money is
+counted in ten-thousandths, as whole numbers, so that a window's sum is exact however it slides and partial sums merge
+in any order. """
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ def _atom_holds(state, rules, a):  # type: ignore[no-untyped-def]
 
 @inner
 def _holds(state, rules, stage):  # type: ignore[no-untyped-def]
-    """Whether the condition of ``stage`` holds now. The stack is the bits of a number; the grammar nests 50 deep at most."""
+    """Whether the condition of ``stage`` holds now. The stack is the bits of a number; the grammar nests 50 deep at
+    most.
+    """
     stack = np.int64(0)
     for p in range(rules.starts[stage], rules.starts[stage + 1]):
         word = rules.program[p]
@@ -200,7 +202,9 @@ def next_moment(state, rules, time):  # type: ignore[no-untyped-def]
 
 @inner
 def on_moment(state, rules, columns, moment, moves):  # type: ignore[no-untyped-def]
-    """Let ``moment`` pass: what left its window leaves, conditions are asked, then silence is counted. Returns the moves."""
+    """Let ``moment`` pass: what left its window leaves, conditions are asked, then silence is counted. Returns the
+    moves.
+    """
     state[NOW] = moment
     n = 0
     if state[STAGE] < rules.furthest[0]:
@@ -237,7 +241,9 @@ def _counts(rules, a, code):  # type: ignore[no-untyped-def]
 
 @inner
 def on_event(state, rules, columns, i, moves):  # type: ignore[no-untyped-def]
-    """Take event ``i`` of the columns; every moment up to and including its time has passed before. Returns the moves."""
+    """Take event ``i`` of the columns; every moment up to and including its time has passed before. Returns the
+    moves.
+    """
     touchpoint = rules.code_touchpoint[columns.code[i]]
     now = np.int64(columns.time[i])
     state[NOW] = now
@@ -325,8 +331,9 @@ C_STAGE, C_LAPSED, C_SINCE, C_EVENTS, C_FIRST, C_LAST, C_VALUE, CURRENT = 0, 1, 
 def current(columns, rules, paying, as_of):  # type: ignore[no-untyped-def]
     """Where everyone stands at ``as_of``: int64[C, CURRENT].
 
-    Stage (-1 outside), lapsed (0, 1), time of the last change (-1 none), events, times of the first and the last (-1 none),
-    and the values of ``paying`` (bool[T]) touchpoints in ten-thousandths. Those to skip stand outside with 0 events.
+    Stage (-1 outside), lapsed (0, 1), time of the last change (-1 none), events, times of the first and the last (-1
+    none), and the values of ``paying`` (bool[T]) touchpoints in ten-thousandths. Those to skip stand outside with 0
+    events.
     """
     customers = len(columns.offsets) - 1
     out = np.empty((customers, CURRENT), np.int64)
@@ -373,7 +380,9 @@ def current(columns, rules, paying, as_of):  # type: ignore[no-untyped-def]
 
 @kernel
 def holding(columns, rules, as_of):  # type: ignore[no-untyped-def]
-    """bool[C]: for whom the condition of stage 0 of ``rules`` holds at ``as_of`` (segments are compiled as such a stage)."""
+    """bool[C]: for whom the condition of stage 0 of ``rules`` holds at ``as_of`` (segments are compiled as such a
+    stage).
+    """
     customers = len(columns.offsets) - 1
     out = np.zeros(customers, np.bool_)
     state = np.empty(FIXED + PER_ATOM * len(rules.atom_kind), np.int64)

@@ -1,8 +1,8 @@
 """Ordered funnels: of all starts a customer (or a session) is given the one that gets furthest.
 
 For every step the newest chain that reaches it is kept: a later start can do all that an earlier one can, and has its
-window open longer, so nothing is lost and one pass is enough. Events of the same moment count in their order of arrival.
-"""
+window open longer, so nothing is lost and one pass is enough. Events of the same moment count in their order of
+arrival. """
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def _in_window(columns, start, i, window):  # type: ignore[no-untyped-def]
 
 @inner
 def _take(columns, chain, bits, i, window, steps, started, best, level):  # type: ignore[no-untyped-def]
-    """Let event ``i``, which is every step whose bit is set in ``bits``, lengthen the chains. Returns the level reached.
+    """Let event ``i``, which is every step whose bit is set in ``bits``, lengthen the chains. Returns the level
+    reached.
 
     Steps are tried from the last to the first, so that one event is used for one step of a chain only.
     """
@@ -56,9 +57,9 @@ def _take(columns, chain, bits, i, window, steps, started, best, level):  # type
 def funnel(columns, segments, step_bits, steps, window, start, end, as_of):  # type: ignore[no-untyped-def]
     """How far every segment comes.
 
-    ``step_bits`` int64[codes]: the steps that a code is, as bits; ``window`` seconds; the first step lies in [start, end).
-    Returns level int8[V] (steps reached, 0 none), open bool[V] (some start's window reaches beyond ``as_of``), and
-    times uint32[V, steps]: the moment of each step of the chain that is given, 0 beyond its level.
+    ``step_bits`` int64[codes]: the steps that a code is, as bits; ``window`` seconds; the first step lies in [start,
+    end). Returns level int8[V] (steps reached, 0 none), open bool[V] (some start's window reaches beyond ``as_of``),
+    and times uint32[V, steps]: the moment of each step of the chain that is given, 0 beyond its level.
     """
     count = len(segments.customer)
     level = np.zeros(count, np.int8)

@@ -1,8 +1,8 @@
 """The numbers of the living map: one pass over a bucket, from the fold of every customer to counts that add up.
 
-:func:`follow` folds one customer and notes what the figures need in a small ``Notes``; :func:`count` adds the notes to the
-bucket's counts, :func:`is_member` tells from the same notes whether the customer stands behind one number. Both ask the
-same small questions (:func:`stage_outcome`, :func:`touch_outcome`), so a number and its list cannot differ.
+:func:`follow` folds one customer and notes what the figures need in a small ``Notes``; :func:`count` adds the notes to
+the bucket's counts, :func:`is_member` tells from the same notes whether the customer stands behind one number. Both
+ask the same small questions (:func:`stage_outcome`, :func:`touch_outcome`), so a number and its list cannot differ.
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def _note_moves(notes, rules, ask, moves, found):  # type: ignore[no-untyped-def
 
 @inner
 def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[no-untyped-def]
-    """Fold customer ``c`` up to the moment; notes what happened and adds events and values to ``touch`` (int64[T, ...])."""
+    """Fold customer ``c`` up to the moment; notes what happened and adds events and values to ``touch`` (int64[T,
+    ...]).
+    """
     clear(state)
     notes.entered[:] = -1
     notes.lapsed_in[:] = 0
@@ -164,7 +166,8 @@ def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[
 
 @inner
 def next_entry(notes, stage):  # type: ignore[no-untyped-def]
-    """When a stage further right was entered first; -1 never. Customers only move right, so the nearest is the first."""
+    """When a stage further right was entered first; -1 never. Customers only move right, so the nearest is the first.
+    """
     for s in range(stage + 1, len(notes.entered)):
         if notes.entered[s] >= 0:
             return notes.entered[s]
@@ -182,7 +185,9 @@ def _outcome(start, within, following, as_of):  # type: ignore[no-untyped-def]
 
 @inner
 def stage_outcome(notes, ask, s):  # type: ignore[no-untyped-def]
-    """Of a customer who entered stage ``s`` in the period: went on, dropped, pending; or not here, or no stage follows."""
+    """Of a customer who entered stage ``s`` in the period: went on, dropped, pending; or not here, or no stage
+    follows.
+    """
     entered = notes.entered[s]
     if entered < 0 or entered < ask.start or entered >= ask.end:
         return NOT_HERE
@@ -193,7 +198,9 @@ def stage_outcome(notes, ask, s):  # type: ignore[no-untyped-def]
 
 @inner
 def touch_outcome(notes, rules, ask, t):  # type: ignore[no-untyped-def]
-    """The same of touchpoint ``t``, from the first meeting in the period; AHEAD: stood further right when they met it."""
+    """The same of touchpoint ``t``, from the first meeting in the period; AHEAD: stood further right when they met
+    it.
+    """
     met = notes.met[t]
     stage = np.int64(rules.stage_of[t])
     if met < 0:
@@ -261,7 +268,8 @@ def living(columns, rules, ask):  # type: ignore[no-untyped-def]
     """Counts of a bucket.
 
     Returns stage counts int64[S, STAGE_COUNTS], touchpoint counts int64[T, TOUCH_COUNTS], totals int64[TOTALS], and the
-    seconds to the next stage of those who went on: uint32[S, C] and uint32[T, C], of which the first ``*_WENT_ON`` count.
+    seconds to the next stage of those who went on: uint32[S, C] and uint32[T, C], of which the first ``*_WENT_ON``
+    count.
     """
     stages = len(rules.lapse)
     touchpoints = len(rules.stage_of)

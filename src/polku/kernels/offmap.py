@@ -9,7 +9,8 @@ from polku.kernels.compiled import kernel
 
 @kernel
 def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyped-def]
-    """Counts of the events off the map, by ``group`` of their code (int32[codes], -1 on the map), with time in [start, end).
+    """Counts of the events off the map, by ``group`` of their code (int32[codes], -1 on the map), with time in [start,
+    end).
 
     Returns int64[groups, 2] (events, customers) and int64[pages, 2] of the page views among them.
     """

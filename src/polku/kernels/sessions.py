@@ -23,9 +23,9 @@ class Segments(NamedTuple):
     """
 
     order: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]        # [V]
-    ends: npt.NDArray[np.int64]          # [V]
-    customer: npt.NDArray[np.int64]      # [V] index of the customer within the bucket
+    starts: npt.NDArray[np.int64]  # [V]
+    ends: npt.NDArray[np.int64]  # [V]
+    customer: npt.NDArray[np.int64]  # [V] index of the customer within the bucket
 
 
 @inner
@@ -39,7 +39,9 @@ def far_apart(columns, before, after, gap):  # type: ignore[no-untyped-def]
 
 @inner
 def _label(columns, start, end, gap, label, seen, number, c):  # type: ignore[no-untyped-def]
-    """Number the sessions of one customer from 0 in order of their first event. Returns how many, negative if they mingle."""
+    """Number the sessions of one customer from 0 in order of their first event. Returns how many, negative if they
+    mingle.
+    """
     count = 0
     ordered = True
     for i in range(start, end):
@@ -103,7 +105,9 @@ def sessions(columns, gap, as_of):  # type: ignore[no-untyped-def]
 
 @kernel
 def trails(columns, as_of):  # type: ignore[no-untyped-def]
-    """Every customer's whole trail up to ``as_of`` as one segment: order, starts, ends, customer of :class:`Segments`."""
+    """Every customer's whole trail up to ``as_of`` as one segment: order, starts, ends, customer of
+    :class:`Segments`.
+    """
     customers = len(columns.offsets) - 1
     starts = np.empty(customers, np.int64)
     ends = np.empty(customers, np.int64)
@@ -126,18 +130,18 @@ class Visits(NamedTuple):
     """One row a session."""
 
     customer: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]         # seconds
+    start: npt.NDArray[np.int64]  # seconds
     end: npt.NDArray[np.int64]
     events: npt.NDArray[np.int64]
-    views: npt.NDArray[np.int64]         # page views
-    landing: npt.NDArray[np.int64]       # page of the first view, 0 none
-    leaving: npt.NDArray[np.int64]       # page of the last view
-    first: npt.NDArray[np.int64]         # touchpoint of the first event of one, -1 none
+    views: npt.NDArray[np.int64]  # page views
+    landing: npt.NDArray[np.int64]  # page of the first view, 0 none
+    leaving: npt.NDArray[np.int64]  # page of the last view
+    first: npt.NDArray[np.int64]  # touchpoint of the first event of one, -1 none
     last: npt.NDArray[np.int64]
-    meetings: npt.NDArray[np.int64]      # events of touchpoints
-    origin: npt.NDArray[np.int64]        # the first origin given in it, 0 none
-    online: npt.NDArray[np.bool_]        # a visit: something in it happened on the web, in an app, or on a channel unknown
-    goal: npt.NDArray[np.bool_]          # holds an event of the goal
+    meetings: npt.NDArray[np.int64]  # events of touchpoints
+    origin: npt.NDArray[np.int64]  # the first origin given in it, 0 none
+    online: npt.NDArray[np.bool_]  # a visit: something in it happened on the web, in an app, or on a channel unknown
+    goal: npt.NDArray[np.bool_]  # holds an event of the goal
 
 
 @kernel
@@ -190,7 +194,9 @@ def visits(columns, segments, touchpoint, online, goal):  # type: ignore[no-unty
 
 @kernel
 def views_by(columns, segments, keep, touchpoint, pages, touchpoints):  # type: ignore[no-untyped-def]
-    """Page views by page (int64[pages]) and events by touchpoint (int64[touchpoints]) in the sessions to ``keep`` (bool[V])."""
+    """Page views by page (int64[pages]) and events by touchpoint (int64[touchpoints]) in the sessions to ``keep``
+    (bool[V]).
+    """
     by_page = np.zeros(pages, np.int64)
     by_touchpoint = np.zeros(touchpoints, np.int64)
     mingled = len(segments.order) > 0

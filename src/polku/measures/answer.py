@@ -1,4 +1,6 @@
-"""What every measure answers with: a frozen value that draws itself as tables, lines and plain data, and defines itself."""
+"""What every measure answers with: a frozen value that draws itself as tables, lines and plain data, and defines
+itself.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from typing import Any, ClassVar
 
 from polku.language import N_, Reader, translate
 from polku.measures.result import Count, Period, Quantiles, Rate, to_dict
+
+EVER = Period()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,8 +21,8 @@ class Cell:
     raw: Any = None
     behind: str | None = None
     number: bool = False
-    share: float | None = None           # 0 to 1, to be drawn as a bar
-    note: str | None = None              # n of N, those not yet; or why there is no number
+    share: float | None = None  # 0 to 1, to be drawn as a bar
+    note: str | None = None  # n of N, those not yet; or why there is no number
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,15 +40,15 @@ class Answer:
     #: What the measure counts, sentence by sentence, and its formula; English, translated where it is shown.
     says: ClassVar[tuple[str, ...]] = ()
 
-    period: Period = Period()
+    period: Period = EVER
     persona: str | None = None
     segment: str | None = None
     before: Answer | None = None
 
     def to_dict(self) -> Any:
         """Plain data of the answer, for JSON."""
-        return {"measure": self.name, **to_dict({f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "before"}),
-                "before": self.before.to_dict() if self.before else None}  # fmt: skip
+        own = {f.name: to_dict(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "before"}
+        return {"measure": self.name, **own, "before": self.before.to_dict() if self.before else None}
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         raise NotImplementedError

@@ -63,61 +63,119 @@ class Measure:
         return self.options[place]
 
 
-BY_CUSTOMER = Option("by", "choice", N_("by"), N_("count customers, or sessions each by itself"), "customer", ("customer", "session"))
+BY_CUSTOMER = Option(
+    "by", "choice", N_("by"), N_("count customers, or sessions each by itself"), "customer", ("customer", "session")
+)
 BY_VISIT = dataclasses.replace(BY_CUSTOMER, default="session")
-BY_PLACE = Option("by", "choice", N_("by"), N_("by page, or by touchpoint; by page where pages are known"), None, pages.BY)
-TO = Option("to", "goal", N_("to"), N_("the touchpoint or event that counts as converting; by default the map's own goal"))
+BY_PLACE = Option(
+    "by", "choice", N_("by"), N_("by page, or by touchpoint; by page where pages are known"), None, pages.BY
+)
+TO = Option(
+    "to", "goal", N_("to"), N_("the touchpoint or event that counts as converting; by default the map's own goal")
+)
 LIMIT = Option("limit", "number", N_("rows"), N_("how many rows to show"), 50)
 
 CATALOGUE: dict[str, Measure] = {
     m.name: m
     for m in (
         Measure(
-            "stages", N_("Stages"), N_("Customers by stage: now, entered, went on, dropped off, lapsed, won back."),
-            by_stage.Stages, (), by_stage.stages,
+            "stages",
+            N_("Stages"),
+            N_("Customers by stage: now, entered, went on, dropped off, lapsed, won back."),
+            by_stage.Stages,
+            (),
+            by_stage.stages,
         ),
         Measure(
-            "conversion", N_("Conversion"), N_("Converted of visitors: 50 of 1,000 is 5 %."), conversions.Conversion,
+            "conversion",
+            N_("Conversion"),
+            N_("Converted of visitors: 50 of 1,000 is 5 %."),
+            conversions.Conversion,
             (
-                Option("from", "step", N_("from"), N_("the touchpoint or event where they begin; by default any visit")),
+                Option(
+                    "from", "step", N_("from"), N_("the touchpoint or event where they begin; by default any visit")
+                ),
                 TO,
-                Option("within", "duration", N_("within"), N_("the time they are given, for example 7d; by default no limit")),
+                Option(
+                    "within",
+                    "duration",
+                    N_("within"),
+                    N_("the time they are given, for example 7d; by default no limit"),
+                ),
                 BY_CUSTOMER,
             ),
-            lambda view, *, to=None, within=None, by="customer", **rest: conversions.conversion(view, rest.get("from"), to, within, by),
+            lambda view, *, to=None, within=None, by="customer", **rest: conversions.conversion(
+                view, rest.get("from"), to, within, by
+            ),
         ),
         Measure(
-            "leaving", N_("Leaving"), N_("Left without converting, of all visits; the practitioners' exit rate."),
-            conversions.Leaving, (TO, BY_VISIT), conversions.leaving,
+            "leaving",
+            N_("Leaving"),
+            N_("Left without converting, of all visits; the practitioners' exit rate."),
+            conversions.Leaving,
+            (TO, BY_VISIT),
+            conversions.leaving,
         ),
         Measure(
-            "bounce", N_("Bounce"), N_("Visits of one page, of all visits, by where they landed."), pages.Bounce,
-            (BY_PLACE, LIMIT), pages.bounce,
+            "bounce",
+            N_("Bounce"),
+            N_("Visits of one page, of all visits, by where they landed."),
+            pages.Bounce,
+            (BY_PLACE, LIMIT),
+            pages.bounce,
         ),
         Measure(
-            "exit", N_("Exit"), N_("Visits that ended on a page, of the views of it."), pages.Exit, (BY_PLACE, LIMIT), pages.exits,
+            "exit",
+            N_("Exit"),
+            N_("Visits that ended on a page, of the views of it."),
+            pages.Exit,
+            (BY_PLACE, LIMIT),
+            pages.exits,
         ),
         Measure(
-            "funnel", N_("Funnel"), N_("Who takes the steps in order, and where they drop off."), funnels.Funnel,
+            "funnel",
+            N_("Funnel"),
+            N_("Who takes the steps in order, and where they drop off."),
+            funnels.Funnel,
             (
                 Option("steps", "steps", N_("steps"), N_("touchpoints or events in order, two or more"), required=True),
-                Option("within", "duration", N_("within"), N_("the time given from the first step, for example 7d; by default no limit")),
+                Option(
+                    "within",
+                    "duration",
+                    N_("within"),
+                    N_("the time given from the first step, for example 7d; by default no limit"),
+                ),
                 BY_CUSTOMER,
             ),
             funnels.funnel,
         ),
         Measure(
-            "sources", N_("Sources"), N_("Visits, customers and conversion by source, medium and campaign."), origins.Sources,
+            "sources",
+            N_("Sources"),
+            N_("Visits, customers and conversion by source, medium and campaign."),
+            origins.Sources,
             (
-                Option("by", "choice", N_("by"), N_("which part of the origin to group by"), "all", ("all", *origins.LEVELS)),
+                Option(
+                    "by",
+                    "choice",
+                    N_("by"),
+                    N_("which part of the origin to group by"),
+                    "all",
+                    ("all", *origins.LEVELS),
+                ),
                 TO,
-                Option("within", "duration", N_("within"), N_("the time to convert, for example 30d; by default the map's window")),
+                Option(
+                    "within",
+                    "duration",
+                    N_("within"),
+                    N_("the time to convert, for example 30d; by default the map's window"),
+                ),
                 LIMIT,
             ),
             origins.sources,
         ),
     )
-}  # fmt: skip
+}
 
 
 def measure(
@@ -135,8 +193,9 @@ def measure(
 ) -> Answer:
     """The answer of the measure called ``name``, or of one that the map itself names under ``measures``.
 
-    Options may be texts, as a command line or a URL gives them (``within="7d"``, ``steps="product,cart,order"``); those that
-    are None are left at their default. Raises MeasureError for unknown names and options and for values that do not fit.
+    Options may be texts, as a command line or a URL gives them (``within="7d"``, ``steps="product,cart,order"``);
+    those that are None are left at their default. Raises MeasureError for unknown names and options and for values
+    that do not fit.
     """
     view = view_of(source, journey, period=period, persona=persona, segment=segment, as_of=as_of, profiles=profiles)
     return measure_view(view, name, options, compare)
@@ -191,7 +250,9 @@ def read(option: Option, value: Any) -> Any:
         try:
             return duration(int(value) if isinstance(value, str) and value.isdigit() else value)
         except ValueError as error:
-            raise MeasureError(N_("{value!r} is not a length of time; write for example 7d, 4h or 30min."), value=str(value)) from error
+            raise MeasureError(
+                N_("{value!r} is not a length of time; write for example 7d, 4h or 30min."), value=str(value)
+            ) from error
     if option.kind == "number":
         text = str(value)
         if not text.isdigit() or int(text) < 1:

@@ -28,8 +28,14 @@ class Conversion(Answer):
     name = "conversion"
     says = (
         N_("Conversion = converted / visitors. 50 orders by 1,000 visitors is 5 %."),
-        N_("Without a start, visitors are those who did anything in the period, and converted are those who reached the goal in it."),
-        N_("With a start, visitors are those who met it in the period, and converted are those who then reached the goal within the time given."),
+        N_(
+            "Without a start, visitors are those who did anything in the period, and converted are those who "
+            "reached the goal in it."
+        ),
+        N_(
+            "With a start, visitors are those who met it in the period, and converted are those who then "
+            "reached the goal within the time given."
+        ),
         N_("Those whose time is not yet up are told apart and are in neither number."),
     )
 
@@ -38,7 +44,7 @@ class Conversion(Answer):
     by: str
     within: int | None
     conversion: Rate
-    time: Quantiles                      # seconds from the start to the goal
+    time: Quantiles  # seconds from the start to the goal
     titles: tuple[Text | None, Text] = (None, "")
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
@@ -46,7 +52,12 @@ class Conversion(Answer):
         start = reader("any visit") if self.by == "session" else reader("any visitor")
         if self.titles[0] is not None:
             start = reader.said(self.titles[0])
-        row = (words(start, self.from_), words(reader.said(self.titles[1]), self.to), rate_cell(self.conversion, reader), time_cell(self.time, reader))
+        row = (
+            words(start, self.from_),
+            words(reader.said(self.titles[1]), self.to),
+            rate_cell(self.conversion, reader),
+            time_cell(self.time, reader),
+        )
         title = reader("Conversion by session") if self.by == "session" else reader("Conversion by customer")
         return (Table(title, tuple(reader(h) for h in heads), (row,)),)
 
@@ -74,7 +85,9 @@ class Leaving(Answer):
 
 
 def seen_and_converted(view: View, goal: npt.NDArray[np.bool_], by: str, bucket: Columns) -> tuple[I64, I64]:
-    """Indices of the customers (once a visit, by session) who were there in the period, and of those who converted in it."""
+    """Indices of the customers (once a visit, by session) who were there in the period, and of those who converted in
+    it.
+    """
     if by == "session":
         _, table = visits(view, goal, bucket)
         keep = counted(view, table)
@@ -98,10 +111,11 @@ def totals(view: View, to: str, by: str) -> tuple[int, int]:
 def conversion(
     view: View, from_: str | None = None, to: str | None = None, within: int | None = None, by: str = "customer"
 ) -> Conversion:
-    """Converted / visitors. ``from_`` and ``to`` are touchpoints of the map or names of events; ``within`` is in seconds.
+    """Converted / visitors. ``from_`` and ``to`` are touchpoints of the map or names of events; ``within`` is in
+    seconds.
 
-    ``to`` is by default the goal of the map (:func:`polku.measures.steps.goal_of`). With ``from_``, the number is that of a
-    funnel of two steps. Raises MeasureError for unknown names.
+    ``to`` is by default the goal of the map (:func:`polku.measures.steps.goal_of`). With ``from_``, the number is that
+    of a funnel of two steps. Raises MeasureError for unknown names.
     """
     to = to or goal_of(view.journey)
     titles = (title_of(view.journey, from_) if from_ else None, title_of(view.journey, to))

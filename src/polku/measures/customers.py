@@ -25,7 +25,7 @@ from polku.measures.pages import place_members
 from polku.measures.result import to_dict
 from polku.measures.selectors import Selector, period_of
 from polku.measures.sources import source_members
-from polku.measures.steps import chain_of, codes_of, goal_of
+from polku.measures.steps import chain_of, goal_of
 from polku.measures.timeline import name_of
 from polku.measures.view import Mask, View, known, view_of
 from polku.trails.layout import Trails, moment
@@ -53,15 +53,15 @@ MAP_WHATS = {"customers": kernel.ON_MAP, "outside": kernel.OUTSIDE}
 class CustomerLine:
     """One customer of a list."""
 
-    customer: int                        # the integer key
-    name: str | None                     # of trails made without a project
-    stage: str | None                    # None: outside the map
+    customer: int  # the integer key
+    name: str | None  # of trails made without a project
+    stage: str | None  # None: outside the map
     lapsed: bool
-    since: dt.datetime | None            # of the last change of stage
+    since: dt.datetime | None  # of the last change of stage
     events: int
     first_seen: dt.datetime
     last_seen: dt.datetime
-    value: float                         # money of the map's touchpoints
+    value: float  # money of the map's touchpoints
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -178,7 +178,9 @@ def masks(view: View, selector: Selector) -> Sequence[Mask]:
             return view.map(functools.partial(_met, view, _off(view, None), page))
         case "funnel":
             step = _number(selector, "step")
-            return funnel_members(view, chain_of(name), _within(selector), selector.option("by") or "customer", step, what)
+            return funnel_members(
+                view, chain_of(name), _within(selector), selector.option("by") or "customer", step, what
+            )
         case "conversion":
             start, to = (*chain_of(name), "")[:2] if ">" in name else ("", name)
             return conversion_members(view, (start, to), _within(selector), selector.option("by") or "customer", what)

@@ -1,10 +1,27 @@
-"""Feeling: what surveys measured at a touchpoint, beside the map's hypothesis."""
+"""Feeling: what surveys measured at a touchpoint, beside the map's hypothesis.
+
+The answers lie in the events' properties, which trails do not carry; so they are read from history, once, and after
+that only what has arrived since."""
 
 from __future__ import annotations
 
 import dataclasses
+import threading
+from pathlib import Path
+from typing import Any
 
+import duckdb
+import numpy as np
+import pyarrow as pa
+from sqlglot import exp
+
+from polku.journey.model import Felt as Survey
+from polku.journey.where import parse_where
 from polku.measures.view import View
+
+#: What is read of a survey's answers.
+COLUMNS = ("customer", "time", "event", "source", "channel", "value", "properties", "context", "seq")
+LOW, HIGH = -2.0, 2.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -15,9 +32,89 @@ class Felt:
     n: int
 
 
+@dataclasses.dataclass(slots=True)
+class _Kept:
+    """Answers read so far of one project: for these events, as identities were, up to this arrival."""
+
+    events: tuple[str, ...]
+    identity: int
+    seq: int
+    answers: pa.Table
+
+
+_kept: dict[Path, _Kept] = {}
+_guard = threading.Lock()
+
+
 def felt(view: View) -> dict[str, Felt]:
-    """By touchpoint id, the answers of the view's customers in its period. Empty when the map asks for none."""
-    asked = [t for _, _, t in view.journey.touchpoints() if t.felt is not None]
+    """By touchpoint id, the answers of the view's customers in its period; nothing for those nobody answered about.
+
+    Answers outside the survey's scale are left out. Without a project, the view's own ``answers`` are asked.
+    """
+    asked = [(t.id, t.felt) for _, _, t in view.journey.touchpoints() if t.felt is not None]
     if not asked:
         return {}
-    return {}
+    answers = view.answers
+    if view.project is not None:
+        answers = answers_of(view.project, tuple(sorted({survey.event for _, survey in asked})))
+    if answers is None or not answers.num_rows:
+        return {}
+    found = {}
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("answers", answers)
+        listed = customers_in(view)
+        for id, survey in asked:
+            rows = connection.execute(query(survey), [view.start, view.end, *survey.scale]).fetchnumpy()
+            scores = np.asarray(rows["score"], np.float64)[np.isin(np.asarray(rows["customer"], np.int64), listed)]
+            if len(scores):
+                low, high = survey.scale
+                found[id] = Felt(float(LOW + (scores.mean() - low) / (high - low) * (HIGH - LOW)), len(scores))
+    return found
+
+
+def query(survey: Survey) -> str:
+    """The answers to one survey, with parameters start, end, low, high; made as a tree, never by pasting texts."""
+    score = exp.func("json_extract_string", exp.column("properties"), exp.Literal.string(f'$."{survey.score}"'))
+    number = exp.TryCast(this=score, to=exp.DataType.build("double"))
+    where = f" and {parse_where(survey.where).to_duckdb()}" if survey.where else ""
+    event = exp.Literal.string(survey.event).sql("duckdb")
+    return (
+        "select customer, score from (select *, "
+        f"{number.sql('duckdb')} as score, epoch(time)::bigint as at from answers) "
+        f"where event = {event} and customer is not null and at >= ? and at < ? and score between ? and ?{where} "
+        "order by seq"
+    )
+
+
+def customers_in(view: View) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """int64[n]: the keys of the view's customers."""
+    keys = [b.customer[~c.skip] for b, c in zip(view.buckets, view.columns, strict=True)]
+    return np.concatenate(keys or [np.empty(0, np.int64)])
+
+
+def answers_of(project: Any, events: tuple[str, ...]) -> pa.Table:
+    """The project's events of these names, with their customers."""
+    identity = project.position().identity
+    with _guard:
+        kept = _kept.get(project.folder)
+        if kept is None or kept.events != events or kept.identity != identity:
+            kept = _Kept(events, identity, -1, _read(project, events, -1))
+        else:
+            new = _read(project, events, kept.seq)
+            kept = _Kept(
+                events, identity, kept.seq, pa.concat_tables([kept.answers, new]) if new.num_rows else kept.answers
+            )
+        seq = kept.answers.column("seq")
+        if len(seq):
+            kept.seq = int(np.max(seq.to_numpy()))
+        _kept[project.folder] = kept
+        return kept.answers
+
+
+def _read(project: Any, events: tuple[str, ...], after: int) -> pa.Table:
+    names = ", ".join(exp.Literal.string(e).sql("duckdb") for e in events)
+    table: pa.Table = project.sql(
+        f"select {', '.join(COLUMNS)} from events where event in ({names}) and seq > {after:d}"
+    )
+    return table

@@ -31,36 +31,48 @@ class FunnelStep:
     step: str
     title: Text
     reached: Count
-    from_start: Rate                     # of all who started
-    from_previous: Rate                  # of those who reached the step before
-    time: Quantiles                      # seconds from the step before
+    from_start: Rate  # of all who started
+    from_previous: Rate  # of those who reached the step before
+    time: Quantiles  # seconds from the step before
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Funnel(Answer):
     name = "funnel"
     says = (
-        N_("A funnel counts who took its steps in order; other events may lie between. An event is used for one step only."),
+        N_(
+            "A funnel counts who took its steps in order; other events may lie between. An event is used for "
+            "one step only."
+        ),
         N_("Of all starts in the period, a customer (or session) is given the one that gets furthest."),
-        N_("The window counts from the first step, both ends included. Events of the same moment count in order of arrival."),
-        N_("Share of a step = those who reached it / those who reached the step before; only those whose window has closed."),
+        N_(
+            "The window counts from the first step, both ends included. Events of the same moment count in "
+            "order of arrival."
+        ),
+        N_(
+            "Share of a step = those who reached it / those who reached the step before; only those whose "
+            "window has closed."
+        ),
         N_("Those whose window is still open are told apart as not yet; they are in no share."),
     )
 
     by: str
-    within: int | None                   # seconds; None: no limit
+    within: int | None  # seconds; None: no limit
     steps: tuple[FunnelStep, ...]
-    conversion: Rate                     # from the first step to the last
-    time: Quantiles                      # seconds from the first step to the last
+    conversion: Rate  # from the first step to the last
+    time: Quantiles  # seconds from the first step to the last
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         rows = tuple(
             (
-                words(f"{k}. {reader.said(s.title)}", s.step), count_cell(s.reached, reader), rate_cell(s.from_previous, reader),
-                rate_cell(s.from_start, reader), time_cell(s.time, reader),
+                words(f"{k}. {reader.said(s.title)}", s.step),
+                count_cell(s.reached, reader),
+                rate_cell(s.from_previous, reader),
+                rate_cell(s.from_start, reader),
+                time_cell(s.time, reader),
             )
             for k, s in enumerate(self.steps, 1)
-        )  # fmt: skip
+        )
         heads = (N_("step"), N_("reached"), N_("of the step before"), N_("of the first step"), N_("median time"))
         title = reader("Funnel by session") if self.by == "session" else reader("Funnel by customer")
         if self.within is not None:
@@ -118,7 +130,8 @@ def _partial(
 def funnel(view: View, steps: Sequence[str], within: int | None = None, by: str = "customer") -> Funnel:
     """The funnel of ``steps`` (touchpoints of the map, or names of events) within ``within`` seconds of the first.
 
-    Without ``within`` there is no limit, and nobody is "not yet". Raises MeasureError for unknown steps, fewer than two.
+    Without ``within`` there is no limit, and nobody is "not yet". Raises MeasureError for unknown steps, fewer than
+    two.
     """
     bits = step_bits(view, steps)
     count = len(steps)
@@ -126,7 +139,9 @@ def funnel(view: View, steps: Sequence[str], within: int | None = None, by: str 
     zeros = np.zeros(count, np.int64)
     zero = Partial(zeros, zeros, zeros, (none,) * count, none)
     total = sum_over(functools.partial(_partial, view, bits, count, within, by), view.columns, zero)
-    select = functools.partial(view.select, "funnel", chain_text(steps), within=within, by=None if by == "customer" else by)
+    select = functools.partial(
+        view.select, "funnel", chain_text(steps), within=within, by=None if by == "customer" else by
+    )
 
     def rate(step: int, base: int) -> Rate:
         whole, part = int(total.closed[base]), int(total.closed[step])
@@ -148,13 +163,12 @@ def funnel(view: View, steps: Sequence[str], within: int | None = None, by: str 
     )  # fmt: skip
 
 
-def funnel_members(
-    view: View, steps: Sequence[str], within: int | None, by: str, step: int, what: str
-) -> list[Mask]:
+def funnel_members(view: View, steps: Sequence[str], within: int | None, by: str, step: int, what: str) -> list[Mask]:
     """bool[C] a bucket: who reached ``step`` (from 1), dropped before it (having reached the one before), converted
     (reached it, and the window has closed), or is pending.
 
-    As in the rates, those with an open window are in no drop-off. By session, a customer is listed for any such session.
+    As in the rates, those with an open window are in no drop-off. By session, a customer is listed for any such
+    session.
     """
     bits = step_bits(view, steps)
 

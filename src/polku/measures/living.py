@@ -135,9 +135,13 @@ def ask_of(view: View) -> kernel.Ask:
         for _, s, t in journey.touchpoints()
     ]
     return kernel.Ask(
-        view.start, view.end, view.as_of, frozen(stage_within, np.int64), frozen(touch_within, np.int64),
+        view.start,
+        view.end,
+        view.as_of,
+        frozen(stage_within, np.int64),
+        frozen(touch_within, np.int64),
         fails_of(view.trails.tables, journey.touchpoint_ids),
-    )  # fmt: skip
+    )
 
 
 def bucket_partial(view: View, ask: kernel.Ask, bucket: Columns) -> Partial:
@@ -169,14 +173,24 @@ def living_map(
     compare: Period | None = None,
     as_of: dt.datetime | None = None,
     profiles: pa.Table | None = None,
+    answers: pa.Table | None = None,
     language: str = "en",
 ) -> LivingMap:
     """The living map of a project (its trails are refreshed first), or of trails and their journey.
 
-    ``language`` is that of the warnings. Raises MeasureError for a persona or segment that the map lacks and for a period
-    that ends before it begins.
+    ``language`` is that of the warnings. Raises MeasureError for a persona or segment that the map lacks and for a
+    period that ends before it begins.
     """
-    view = view_of(source, journey, period=period, persona=persona, segment=segment, as_of=as_of, profiles=profiles)
+    view = view_of(
+        source,
+        journey,
+        period=period,
+        persona=persona,
+        segment=segment,
+        as_of=as_of,
+        profiles=profiles,
+        answers=answers,
+    )
     return living_view(view, compare, language)
 
 
@@ -245,7 +259,7 @@ def warnings(view: View, language: str) -> tuple[str, ...]:
                     N_("No event of touchpoint {touchpoint} has ever been seen (looked for: {events})."),
                     touchpoint=touchpoint.id,
                     events=", ".join(events) or "path, where",
-                )  # fmt: skip
+                )
             )
     currencies = view.trails.tables.currencies
     if len(currencies) > 1 or (currencies and currencies[0] != view.journey.currency):
@@ -255,7 +269,7 @@ def warnings(view: View, language: str) -> tuple[str, ...]:
                 N_("The values are in {currencies}, the map in {currency}; they are added up as they are."),
                 currencies=", ".join(currencies),
                 currency=view.journey.currency,
-            )  # fmt: skip
+            )
         )
     return tuple(found)
 

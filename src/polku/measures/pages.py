@@ -40,17 +40,27 @@ class Bounce(Answer):
     name = "bounce"
     says = (
         N_("Bounce rate = visits of one page / visits, by the page (or touchpoint) on which they landed."),
-        N_("A visit is a session on the web: events with gaps under 30 minutes, unless the source names its own sessions."),
-        N_("It belongs to the period in which it began. Where no pages are known, touchpoints' events stand in for page views."),
+        N_(
+            "A visit is a session on the web: events with gaps under 30 minutes, unless the source names its "
+            "own sessions."
+        ),
+        N_(
+            "It belongs to the period in which it began. Where no pages are known, touchpoints' events stand "
+            "in for page views."
+        ),
     )
 
     by: str
-    unit: str                            # "page", or "event" where no pages are known
+    unit: str  # "page", or "event" where no pages are known
     overall: Rate
-    places: tuple[Place, ...]            # most visits first
+    places: tuple[Place, ...]  # most visits first
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
-        heads = (reader("landing page") if self.by == "page" else reader("landed on"), reader("customers"), reader("bounce rate"))
+        heads = (
+            reader("landing page") if self.by == "page" else reader("landed on"),
+            reader("customers"),
+            reader("bounce rate"),
+        )
         return (_table(reader("Bounce"), heads, self.overall, self.places, reader),)
 
 
@@ -65,21 +75,28 @@ class Exit(Answer):
 
     by: str
     overall: Rate
-    places: tuple[Place, ...]            # most exits first
+    places: tuple[Place, ...]  # most exits first
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
-        heads = (reader("page") if self.by == "page" else reader("touchpoint"), reader("customers"), reader("exit rate"))
+        heads = (
+            reader("page") if self.by == "page" else reader("touchpoint"),
+            reader("customers"),
+            reader("exit rate"),
+        )
         return (_table(reader("Exit"), heads, self.overall, self.places, reader),)
 
 
 def _table(title: str, heads: tuple[str, ...], overall: Rate, places: tuple[Place, ...], reader: Reader) -> Table:
     everything = (words(reader("all")), Cell(""), rate_cell(overall, reader))
-    rows = ((words(reader.said(p.title), p.name), count_cell(p.customers, reader), rate_cell(p.rate, reader)) for p in places)
+    rows = (
+        (words(reader.said(p.title), p.name), count_cell(p.customers, reader), rate_cell(p.rate, reader))
+        for p in places
+    )
     return Table(title, heads, (everything, *rows))
 
 
 def grouping(view: View, by: str | None) -> str:
-    """"page" or "touchpoint"; by default page where pages are known. Raises MeasureError for another word."""
+    """ "page" or "touchpoint"; by default page where pages are known. Raises MeasureError for another word."""
     if by is None:
         return "page" if has_pages(view) else "touchpoint"
     known(by, BY, N_("There is no grouping {name!r}.{meant} There are: {known}."))

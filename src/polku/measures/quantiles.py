@@ -13,8 +13,8 @@ from polku.measures.result import Quantiles
 def quantiles(parts: Sequence[npt.NDArray[np.uint32]]) -> Quantiles:
     """Lower quartile, median and upper quartile of all parts together, in seconds.
 
-    Exact, by linear interpolation between the two nearest (definition 7 of Hyndman and Fan, The American Statistician 50,
-    1996, which is also NumPy's default).
+    Exact, by linear interpolation between the two nearest (definition 7 of Hyndman and Fan, The American Statistician
+    50, 1996, which is also NumPy's default).
 
     >>> quantiles([np.array([10, 20], np.uint32), np.array([60], np.uint32)]).median
     20.0

@@ -1,4 +1,4 @@
-"""What every measure's result is made of: frozen values with numerator, denominator, what is open, and who is behind."""
+"""What every measure's result is made of: frozen values with numerator, denominator, and who is behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Count:
 class Rate:
     """``numerator`` of ``denominator``; ``pending`` had not had their time and are in neither.
 
-    ``value`` is None, with ``reason``, when there is nobody to divide by. ``low`` and ``high`` are the Wilson 95 % interval.
+    ``value`` is None, with ``reason``, when there is nobody to divide by. ``low`` and ``high`` are the Wilson 95 %
+    interval.
     """
 
     numerator: int
@@ -95,7 +96,9 @@ class Money:
 
 
 def to_dict(result: Any) -> Any:
-    """Plain data of any result, for JSON: dataclasses to dicts, rates with their value, interval and reason spelled out."""
+    """Plain data of any result, for JSON: dataclasses to dicts, rates with their value, interval and reason spelled
+    out.
+    """
     if isinstance(result, Rate):
         return {
             "value": result.value,

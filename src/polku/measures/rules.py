@@ -17,7 +17,8 @@ KINDS = {"count": fold.COUNT_OF, "sum": fold.SUM_OF, "days_since": fold.DAYS_SIN
 COMPARES = {
     ">=": fold.AT_LEAST, ">": fold.MORE, "<=": fold.AT_MOST, "<": fold.LESS, "=": fold.EQUAL, "!=": fold.OTHER,
 }  # fmt: skip
-#: What one of an atom's number is in the kernel's whole numbers: counts in thousandths, money in units, days in seconds.
+#: What one of an atom's number is in the kernel's whole numbers: counts in thousandths, money in units, days in
+#: seconds.
 SCALES = {"count": 1000, "sum": fold.UNIT, "days_since": 86400}
 
 
@@ -43,7 +44,9 @@ def postfix(condition: Condition, atoms: list[Atom]) -> list[int]:
 
 
 def on_journey(tables: Tables, touchpoints: Sequence[str]) -> npt.NDArray[np.int16]:
-    """int16[codes]: the touchpoint number of each code in the order of ``touchpoints``, whatever order the trails have."""
+    """int16[codes]: the touchpoint number of each code in the order of ``touchpoints``, whatever order the trails
+    have.
+    """
     known = {id: i for i, id in enumerate(touchpoints)}
     number = np.array([known.get(id, -1) for id in tables.touchpoints] + [-1], np.int16)
     return np.asarray(number[np.asarray(tables.code_touchpoint, np.int16)], np.int16)

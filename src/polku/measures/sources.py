@@ -35,17 +35,23 @@ class Source:
     campaign: str | None
     visits: int
     customers: Count
-    conversion: Rate                     # customers who reached the goal within the time given, from their first such visit
-    visit_conversion: Rate               # visits in which the goal was reached
+    conversion: Rate  # customers who reached the goal within the time given, from their first such visit
+    visit_conversion: Rate  # visits in which the goal was reached
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sources(Answer):
     name = "sources"
     says = (
-        N_("A visit is a session on the web (gaps under 30 minutes, unless the source names its own) that began in the period."),
+        N_(
+            "A visit is a session on the web (gaps under 30 minutes, unless the source names its own) that "
+            "began in the period."
+        ),
         N_("Its origin is the first source, medium and campaign given in it; a visit that names none came directly."),
-        N_("Conversion = customers who reached the goal within the time given, counted from their first such visit / customers."),
+        N_(
+            "Conversion = customers who reached the goal within the time given, counted from their first such "
+            "visit / customers."
+        ),
         N_("Conversion of visits = visits in which the goal was reached / visits."),
     )
 
@@ -53,20 +59,31 @@ class Sources(Answer):
     to: str
     within: int
     visits: int
-    sources: tuple[Source, ...]          # most visits first
+    sources: tuple[Source, ...]  # most visits first
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         shown = LEVELS if self.by == "all" else (self.by,)
         names = {"source": reader("source"), "medium": reader("medium"), "campaign": reader("campaign")}
-        heads = (*(names[s] for s in shown), reader("visits"), reader("customers"), reader("conversion"), reader("of visits"))
+        heads = (
+            *(names[s] for s in shown),
+            reader("visits"),
+            reader("customers"),
+            reader("conversion"),
+            reader("of visits"),
+        )
         rows = tuple(
             (
-                *(words(getattr(s, level) or (reader("direct") if level == "source" else "–"), getattr(s, level)) for level in shown),
-                count_cell(s.visits, reader), count_cell(s.customers, reader),
-                rate_cell(s.conversion, reader), rate_cell(s.visit_conversion, reader),
+                *(
+                    words(getattr(s, level) or (reader("direct") if level == "source" else "–"), getattr(s, level))
+                    for level in shown
+                ),
+                count_cell(s.visits, reader),
+                count_cell(s.customers, reader),
+                rate_cell(s.conversion, reader),
+                rate_cell(s.visit_conversion, reader),
             )
             for s in self.sources
-        )  # fmt: skip
+        )
         return (Table(reader("Sources"), heads, rows),)
 
 
@@ -82,8 +99,12 @@ def groups(view: View, by: str) -> tuple[I64, list[tuple[str | None, str | None,
     return group, list(names)
 
 
-def _rows(view: View, goal: npt.NDArray[np.bool_], group: I64, count: int, within: int, bucket: Columns) -> tuple[I64, ...]:
-    """Of a bucket's visits of the period: customer, group, whether the goal is in it; and for the firsts their outcome."""
+def _rows(
+    view: View, goal: npt.NDArray[np.bool_], group: I64, count: int, within: int, bucket: Columns
+) -> tuple[I64, ...]:
+    """Of a bucket's visits of the period: customer, group, whether the goal is in it; and for the firsts their
+    outcome.
+    """
     _, table = visits(view, goal, bucket)
     keep = counted(view, table)
     key = group[table.origin]
@@ -120,11 +141,20 @@ def sources(view: View, by: str = "all", to: str | None = None, within: int | No
             continue
         select = functools.partial(view.select, "source", name_of(names[g]), by=by, to=to, within=within)
         rate = Rate(converted, customers - pending, pending, select("converted"), select("not"), select("pending"))
-        rows.append(Source(*names[g], count, Count(customers, select("visited")), rate, Rate(won, count)))
+        source, medium, campaign = names[g]
+        rows.append(
+            Source(source, medium, campaign, count, Count(customers, select("visited")), rate, Rate(won, count))
+        )
     return Sources(
-        period=view.period, persona=view.persona, segment=view.segment,
-        by=by, to=to, within=within, visits=int(total[:, 0].sum()), sources=tuple(rows),
-    )  # fmt: skip
+        period=view.period,
+        persona=view.persona,
+        segment=view.segment,
+        by=by,
+        to=to,
+        within=within,
+        visits=int(total[:, 0].sum()),
+        sources=tuple(rows),
+    )
 
 
 def source_members(view: View, name: str, by: str, to: str, within: int, what: str) -> list[Mask]:

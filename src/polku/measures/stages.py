@@ -11,6 +11,21 @@ from polku.measures.living import StageFigures, figures_of
 from polku.measures.result import STATES, Count
 from polku.measures.view import View
 
+HEADS = (
+    N_("stage"),
+    N_("now"),
+    N_("ever reached"),
+    N_("entered"),
+    N_("went on"),
+    N_("dropped off"),
+    N_("median time on"),
+    N_("lapsed"),
+    N_("won back"),
+    N_("skipped"),
+    N_("value"),
+    N_("target"),
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stages(Answer):
@@ -18,7 +33,10 @@ class Stages(Answer):
     says = (
         N_("Now = customers whose current stage it is at the moment asked, the lapsed apart."),
         N_("Entered = those who entered it in the period; a stage is entered once, and nobody moves back by touching."),
-        N_("Went on = of those who entered it in the period and have had their time, the share who entered a later stage within it."),
+        N_(
+            "Went on = of those who entered it in the period and have had their time, the share who entered a "
+            "later stage within it."
+        ),
         N_("Drop-off is the rest of the same customers; those whose time is not yet up are told apart."),
         N_("Lapsed = no activity for as long as the map allows; won back = active again."),
     )
@@ -29,10 +47,6 @@ class Stages(Answer):
     currency: str = "EUR"
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
-        heads = (
-            N_("stage"), N_("now"), N_("ever reached"), N_("entered"), N_("went on"), N_("dropped off"), N_("median time on"),
-            N_("lapsed"), N_("won back"), N_("skipped"), N_("value"), N_("target"),
-        )  # fmt: skip
         rows = []
         for title, stage in zip(self.titles, self.stages, strict=True):
             figures = stage.figures
@@ -40,17 +54,24 @@ class Stages(Answer):
             if figures.target is not None:
                 sign = "≥" if figures.target_at_least else "≤"
                 state = f"{sign} {reader.percent(figures.target)}: {state}"
-            value = figures.value
+            amount = figures.value.amount if figures.value else None
             rows.append(
                 (
-                    words(reader.said(title), stage.id), count_cell(stage.now, reader), count_cell(figures.reached, reader),
-                    count_cell(figures.entered, reader), rate_cell(figures.went_on, reader), rate_cell(figures.drop_off, reader),
-                    time_cell(figures.to_next, reader), count_cell(stage.lapsed, reader), count_cell(stage.won_back, reader),
+                    words(reader.said(title), stage.id),
+                    count_cell(stage.now, reader),
+                    count_cell(figures.reached, reader),
+                    count_cell(figures.entered, reader),
+                    rate_cell(figures.went_on, reader),
+                    rate_cell(figures.drop_off, reader),
+                    time_cell(figures.to_next, reader),
+                    count_cell(stage.lapsed, reader),
+                    count_cell(stage.won_back, reader),
                     count_cell(stage.skipped, reader),
-                    money_cell(value.amount if value else None, self.currency, reader), words(state, figures.state),
+                    money_cell(amount, self.currency, reader),
+                    words(state, figures.state),
                 )
-            )  # fmt: skip
-        return (Table(reader("Stages"), tuple(reader(h) for h in heads), tuple(rows)),)
+            )
+        return (Table(reader("Stages"), tuple(reader(h) for h in HEADS), tuple(rows)),)
 
 
 def stages(view: View) -> Stages:

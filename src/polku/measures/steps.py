@@ -26,7 +26,11 @@ def codes_of(view: View, name: str) -> npt.NDArray[np.bool_]:
         return np.asarray(frozen(view.rules.code_touchpoint == ids.index(name), np.bool_))
     events = view.trails.tables.code_event
     if name not in events:
-        known(name, [*ids, *sorted(set(events))], N_("There is no touchpoint or event {name!r}.{meant} There are: {known}."))
+        known(
+            name,
+            [*ids, *sorted(set(events))],
+            N_("There is no touchpoint or event {name!r}.{meant} There are: {known}."),
+        )
     return np.asarray(frozen([event == name for event in events], np.bool_))
 
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 KINDS = {fold.ENTERED: "entered", fold.LAPSED_KIND: "lapsed", fold.WON_BACK: "won_back"}
 BY = {
-    fold.BY_TOUCHPOINT: "touchpoint", fold.BY_CONDITION: "condition", fold.BY_SILENCE: "silence", fold.BY_ACTIVITY: "activity",
-}  # fmt: skip
+    fold.BY_TOUCHPOINT: "touchpoint",
+    fold.BY_CONDITION: "condition",
+    fold.BY_SILENCE: "silence",
+    fold.BY_ACTIVITY: "activity",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,15 +34,15 @@ class Change:
     """One change of stage. ``by``: touchpoint, condition, silence or activity; ``event`` is its number in the trail."""
 
     time: dt.datetime
-    kind: str                            # entered, lapsed, won_back
-    from_stage: str | None               # None: outside the map
+    kind: str  # entered, lapsed, won_back
+    from_stage: str | None  # None: outside the map
     to_stage: str
     by: str
-    event: int | None                    # place in `events`, None when time alone did it
+    event: int | None  # place in `events`, None when time alone did it
     touchpoint: str | None = None
     condition: str | None = None
-    silence: int | None = None           # seconds
-    titles: tuple[Text | None, Text, Text | None] = (None, "", None)   # of from_stage, to_stage, touchpoint
+    silence: int | None = None  # seconds
+    titles: tuple[Text | None, Text, Text | None] = (None, "", None)  # of from_stage, to_stage, touchpoint
 
     def reason(self, reader: Reader) -> str:
         """Why, in the reader's words."""
@@ -52,14 +55,18 @@ class Change:
             return reader("met {touchpoint}", touchpoint=touchpoint)
         if self.event is None:
             return reader("with time it became true that {condition}", condition=self.condition)
-        return reader("it became true that {condition}, on {touchpoint}", condition=self.condition, touchpoint=touchpoint)
+        return reader(
+            "it became true that {condition}, on {touchpoint}", condition=self.condition, touchpoint=touchpoint
+        )
 
     def text(self, reader: Reader) -> str:
         """The change and its reason as one line."""
         stage = reader.said(self.titles[1])
         told = {
-            "entered": N_("entered {stage}"), "lapsed": N_("lapsed from {stage}"), "won_back": N_("won back to {stage}"),
-        }[self.kind]  # fmt: skip
+            "entered": N_("entered {stage}"),
+            "lapsed": N_("lapsed from {stage}"),
+            "won_back": N_("won back to {stage}"),
+        }[self.kind]
         return f"{reader.time(self.time)}  {reader(told, stage=stage)}: {self.reason(reader)}"
 
 
@@ -70,15 +77,15 @@ class Step:
     time: dt.datetime
     event: str
     touchpoint: str | None
-    stage: str | None                    # of the touchpoint
-    failed: str | None                   # the touchpoint that it says has failed
+    stage: str | None  # of the touchpoint
+    failed: str | None  # the touchpoint that it says has failed
     channel: str | None
     page: str | None
     source: str | None
     medium: str | None
     campaign: str | None
     value: float | None
-    session: int                         # 1, 2, ...
+    session: int  # 1, 2, ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class Timeline:
     name: str | None
     stage: str | None
     lapsed: bool
-    since: dt.datetime | None            # of the last change
+    since: dt.datetime | None  # of the last change
     changes: tuple[Change, ...]
     events: tuple[Step, ...]
     value: float
@@ -112,9 +119,11 @@ def timeline_view(view: View, customer: int) -> Timeline:
     """The same of a view; its period and filters do not matter."""
     found = view.trails.find(customer)
     if found is None:
-        raise MeasureError(N_("Customer {customer} has no event; they may have been merged into another."), customer=customer)
+        raise MeasureError(
+            N_("Customer {customer} has no event; they may have been merged into another."), customer=customer
+        )
     bucket, row = found
-    alone, start = one_customer(bucket, row, view.as_of)
+    alone = one_customer(bucket, row, view.as_of)
     columns = columns_of(alone)
     moves = fold.transitions(columns, view.rules, np.zeros(1, np.int64), view.as_of)
     changes = tuple(_change(view, alone, move[1:], moves[m + 1 :, 1 + fold.TO]) for m, move in enumerate(moves))
@@ -144,17 +153,23 @@ def name_of(trails: Trails, customer: int) -> str | None:
     return None if trails.names is None else str(trails.names[customer - 1].as_py())
 
 
-def one_customer(bucket: Bucket, row: int, as_of: int) -> tuple[Bucket, int]:
-    """A bucket of this customer alone, with the events up to the moment; and where they stood in the whole one."""
+def one_customer(bucket: Bucket, row: int, as_of: int) -> Bucket:
+    """A bucket of this customer alone, with the events up to the moment."""
     start, end = int(bucket.offsets[row]), int(bucket.offsets[row + 1])
     end = start + int(np.searchsorted(bucket.time[start:end], as_of, side="right"))
     part = slice(start, end)
-    alone = Bucket(
-        bucket.customer[row : row + 1], np.array([0, end - start], np.int64), bucket.time[part],
-        None if bucket.micros is None else bucket.micros[part], bucket.code[part], bucket.day[part], bucket.page[part],
-        bucket.origin[part], bucket.session[part], None if bucket.value is None else bucket.value[part],
-    )  # fmt: skip
-    return alone, start
+    return Bucket(
+        bucket.customer[row : row + 1],
+        np.array([0, end - start], np.int64),
+        bucket.time[part],
+        None if bucket.micros is None else bucket.micros[part],
+        bucket.code[part],
+        bucket.day[part],
+        bucket.page[part],
+        bucket.origin[part],
+        bucket.session[part],
+        None if bucket.value is None else bucket.value[part],
+    )
 
 
 def _change(view: View, alone: Bucket, move: Any, following: Any) -> Change:
@@ -171,14 +186,21 @@ def _change(view: View, alone: Bucket, move: Any, following: Any) -> Change:
         # who is won back by a condition is so on the way into the stage that it opens: the next change
         condition = journey.stages[int(following[0]) if kind == fold.WON_BACK else after].enter
     return Change(
-        moment(time), KINDS[kind], from_stage.id if from_stage else None, to_stage.id, by,
-        position if position >= 0 else None, ids[touchpoint] if touchpoint >= 0 else None, condition,
+        moment(time),
+        KINDS[kind],
+        from_stage.id if from_stage else None,
+        to_stage.id,
+        by,
+        position if position >= 0 else None,
+        ids[touchpoint] if touchpoint >= 0 else None,
+        condition,
         to_stage.lapses_after if by == "silence" else None,
         (
-            titled(from_stage) if from_stage else None, titled(to_stage),
+            titled(from_stage) if from_stage else None,
+            titled(to_stage),
             titled(journey.touchpoint(ids[touchpoint])) if touchpoint >= 0 else None,
         ),
-    )  # fmt: skip
+    )
 
 
 def _events(view: View, alone: Bucket) -> tuple[Step, ...]:
@@ -200,9 +222,18 @@ def _events(view: View, alone: Bucket) -> tuple[Step, ...]:
         value = None if alone.value is None or np.isnan(alone.value[i]) else float(alone.value[i])
         steps.append(
             Step(
-                at, tables.code_event[code], id, stage_of[id] if id else None,
-                tables.touchpoints[fails] if fails >= 0 else None, tables.code_channel[code],
-                tables.pages[int(alone.page[i])] if alone.page[i] else None, source, medium, campaign, value, int(number[i]),
+                at,
+                tables.code_event[code],
+                id,
+                stage_of[id] if id else None,
+                tables.touchpoints[fails] if fails >= 0 else None,
+                tables.code_channel[code],
+                tables.pages[int(alone.page[i])] if alone.page[i] else None,
+                source,
+                medium,
+                campaign,
+                value,
+                int(number[i]),
             )
-        )  # fmt: skip
+        )
     return tuple(steps)

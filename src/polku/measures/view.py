@@ -1,4 +1,6 @@
-"""What a measure looks at: trails, the map's rules, the moment, the period, and the customers that a filter lets through."""
+"""What a measure looks at: trails, the map's rules, the moment, the period, and the customers that a filter lets
+through.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ EVER = Period()
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class View:
-    """Trails as one question sees them. Times are whole seconds since 1970, UTC; ``start`` inclusive, ``end`` exclusive."""
+    """Trails as one question sees them. Times are whole seconds since 1970, UTC; ``start`` inclusive, ``end``
+    exclusive.
+    """
 
     trails: Trails
     journey: Journey
@@ -52,6 +56,7 @@ class View:
     segment: str | None = None
     given_as_of: bool = False
     profiles: pa.Table | None = None
+    answers: pa.Table | None = None  # answers to surveys, of trails without a project; see polku.measures.feeling
     project: Any = None
 
     @property
@@ -160,10 +165,12 @@ def view_of(
     segment: str | None = None,
     as_of: dt.datetime | None = None,
     profiles: pa.Table | None = None,
+    answers: pa.Table | None = None,
 ) -> View:
     """The view of a project (its trails refreshed, its map, its profiles), or of trails with their map.
 
     ``profiles`` has ``customer`` int64 and ``traits`` as JSON text; a persona is found by its ``where`` over them.
+    ``answers`` are rows of history with their ``customer``, for what surveys measured; a project has both itself.
     Raises MeasureError for a persona or segment that the map lacks, and for a persona without a ``where``.
     """
     project: Any = None
@@ -181,7 +188,7 @@ def view_of(
     start, end = bounds(period, at)
     view = View(
         trails, journey, rules_of(journey, trails.tables), tuple(columns_of(b) for b in trails.buckets if b.customers),
-        at, period, start, end, persona, segment, as_of is not None, profiles, project,
+        at, period, start, end, persona, segment, as_of is not None, profiles, answers, project,
     )  # fmt: skip
     if persona is not None:
         view = view.only(persona_masks(view, persona))
@@ -201,7 +208,7 @@ def persona_masks(view: View, persona: str) -> list[Mask]:
         )
     profiles = view.profiles
     if profiles is None and view.project is not None:
-        profiles = view.project.profiles()
+        profiles = view.project.identities.profiles()
     if profiles is None:
         raise MeasureError(N_("Nothing is known of the customers' traits, so personas cannot be told apart."))
     members = matching(profiles, where)
@@ -220,7 +227,8 @@ def matching(profiles: pa.Table, where: str) -> npt.NDArray[np.int64]:
 #: A profile stands in for an event, so that one language serves both: it has traits and nothing else.
 PROFILE_COLUMNS = {name: name for name in ("event", "source", "channel", "value", "properties", "context", "traits")}
 PROFILES = (
-    "select customer, traits::varchar as traits, null::varchar as event, null::varchar as source, null::varchar as channel,"
+    "select customer, traits::varchar as traits, null::varchar as event, null::varchar as source, "
+    "null::varchar as channel,"
     " null::double as value, null::varchar as properties, null::varchar as context from profiles"
 )
 
