@@ -45,7 +45,11 @@ def columns(events: int, customers: int, seed: int = 7, days: int = 180) -> dict
 
 def table(events: int, customers: int, seed: int = 7) -> pa.Table:
     raw = columns(events, customers, seed)
-    ids = pa.array(np.char.add("c", raw["customer"].astype("U7")).astype(object), pa.string()) if events < 200_000 else None
+    ids = (
+        pa.array(np.char.add("c", raw["customer"].astype("U7")).astype(object), pa.string())
+        if events < 200_000
+        else None
+    )
     if ids is None:
         words = pa.array([f"c{i}" for i in range(customers)])
         ids = words.take(pa.array(raw["customer"]))

@@ -27,7 +27,9 @@ def machine() -> str:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         cpu = names[0] if names else cpu
     import psutil
 
@@ -37,7 +39,9 @@ def machine() -> str:
 
 def versions() -> str:
     packages = ("polku", "duckdb", "deltalake", "pyarrow", "numba", "numpy")
-    return ", ".join([f"Python {platform.python_version()}", *(f"{p} {importlib.metadata.version(p)}" for p in packages)])
+    return ", ".join(
+        [f"Python {platform.python_version()}", *(f"{p} {importlib.metadata.version(p)}" for p in packages)]
+    )
 
 
 def run(script: str, events: int) -> list[dict[str, object]]:
@@ -64,10 +68,18 @@ def report(rows: list[dict[str, object]], events: int) -> str:
         f"- Data: {events:,} events of {max(1000, events // 20):,} customers, power-law activity, 40 event names, 180 days (`bench/data.py`)",
     ]
     for group in dict.fromkeys(str(r["group"]) for r in rows):
-        lines += ["", f"## {group}", "", "| what | engine | seconds (median) | runs | rows a second | note |", "|---|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {group}",
+            "",
+            "| what | engine | seconds (median) | runs | rows a second | note |",
+            "|---|---|---|---|---|---|",
+        ]
         for row in (r for r in rows if r["group"] == group):
             rate = f"{row['rows'] / row['seconds']:,.0f}" if row.get("rows") else ""  # type: ignore[operator]
-            lines.append(f"| {row['name']} | {row['engine']} | {row['seconds']:.4g} | {row['runs']} | {rate} | {row.get('note') or ''} |")
+            lines.append(
+                f"| {row['name']} | {row['engine']} | {row['seconds']:.4g} | {row['runs']} | {rate} | {row.get('note') or ''} |"
+            )
     return "\n".join(lines) + "\n"
 
 

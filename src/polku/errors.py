@@ -49,7 +49,9 @@ class PolkuError(Exception):
 
     def to_dict(self, language: str = "en") -> dict[str, Any]:
         """For ``--json`` and the API: ``{"error": {"code", "message", ...facts}}``."""
-        facts = {k: v if isinstance(v, (int, float, str, bool, list, type(None))) else str(v) for k, v in self.facts.items()}
+        facts = {
+            k: v if isinstance(v, (int, float, str, bool, list, type(None))) else str(v) for k, v in self.facts.items()
+        }
         return {"error": {"code": self.code, "message": self.text(language), **facts}}
 
 

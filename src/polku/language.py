@@ -91,10 +91,16 @@ class Reader:
     def number(self, value: float, digits: int | None = None) -> str:
         if digits is None:
             return str(numbers.format_decimal(value, locale=self.locale))
-        return str(numbers.format_decimal(value, format="#,##0." + "0" * digits if digits else "#,##0", locale=self.locale))
+        return str(
+            numbers.format_decimal(value, format="#,##0." + "0" * digits if digits else "#,##0", locale=self.locale)
+        )
 
     def percent(self, share: float, digits: int = 1) -> str:
-        return str(numbers.format_percent(share, format="#,##0." + "0" * digits + ("\xa0%" if self.language == "fi" else "%"), locale=self.locale))
+        return str(
+            numbers.format_percent(
+                share, format="#,##0." + "0" * digits + ("\xa0%" if self.language == "fi" else "%"), locale=self.locale
+            )
+        )
 
     def money(self, value: float, currency: str | None = None, digits: int | None = None) -> str:
         code = currency or self.currency
@@ -106,11 +112,15 @@ class Reader:
     def date(self, when: dt.datetime | dt.date) -> str:
         if isinstance(when, dt.datetime):
             when = when.astimezone(self.zone)
-        return str(dates.format_date(when, format="d.M.yyyy" if self.language == "fi" else "d MMM yyyy", locale=self.locale))
+        return str(
+            dates.format_date(when, format="d.M.yyyy" if self.language == "fi" else "d MMM yyyy", locale=self.locale)
+        )
 
     def time(self, when: dt.datetime) -> str:
         local = when.astimezone(self.zone)
-        clock = dates.format_time(local, format="H.mm" if self.language == "fi" else "HH:mm", tzinfo=self.zone, locale=self.locale)
+        clock = dates.format_time(
+            local, format="H.mm" if self.language == "fi" else "HH:mm", tzinfo=self.zone, locale=self.locale
+        )
         return f"{self.date(local)} {'klo ' if self.language == 'fi' else ''}{clock}"
 
     def duration(self, seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -15,8 +15,20 @@ from polku.language import N_, Reader
 from polku.measures.living import Deviation, Figures, LivingMap, StageFigures, TouchpointFigures
 from polku.measures.result import STATES, State
 
+if TYPE_CHECKING:
+    from polku.cli.terminal import Terminal
+    from polku.measures.catalogue import GoalFigure
+    from polku.measures.timeline import Timeline
+    from polku.shop import Shop
+
 View = Literal["plan", "actual", "both"]
-STYLES: dict[State, str] = {"on_target": "green", "behind": "red", "too_few": "dim", "no_target": "", "no_data": "yellow"}
+STYLES: dict[State, str] = {
+    "on_target": "green",
+    "behind": "red",
+    "too_few": "dim",
+    "no_target": "",
+    "no_data": "yellow",
+}
 SIGNS: dict[State, str] = {"on_target": "✓", "behind": "▼", "too_few": "~", "no_target": "", "no_data": "○"}
 
 Cell = Callable[[int, Stage], RenderableType]
@@ -55,7 +67,10 @@ def change_line(figures: Figures, reader: Reader) -> Styled | None:
         return Styled(reader("before: {n} entered", n=reader.number(before.entered.n)), style="dim")
     points = reader.number((now - then) * 100, 1)
     sign = "+" if now >= then else ""
-    return Styled(reader("before {share} ({sign}{points} points)", share=reader.percent(then), sign=sign, points=points), style="dim")
+    return Styled(
+        reader("before {share} ({sign}{points} points)", share=reader.percent(then), sign=sign, points=points),
+        style="dim",
+    )
 
 
 def numbers(stage: StageFigures, reader: Reader, last: bool) -> RenderableType:
@@ -63,7 +78,11 @@ def numbers(stage: StageFigures, reader: Reader, last: bool) -> RenderableType:
     lines: list[RenderableType] = [
         Styled(reader("{n} now", n=reader.number(stage.now.n)), style="bold"),
         Styled(
-            reader("{reached} ever, {entered} in the period", reached=reader.number(figures.reached.n), entered=reader.number(figures.entered.n)),
+            reader(
+                "{reached} ever, {entered} in the period",
+                reached=reader.number(figures.reached.n),
+                entered=reader.number(figures.entered.n),
+            ),
         ),
     ]
     if not last:
@@ -72,12 +91,24 @@ def numbers(stage: StageFigures, reader: Reader, last: bool) -> RenderableType:
             lines.append(Styled(reader("median {time} to the next", time=reader.duration(figures.to_next.median))))
         if figures.drop_off.value is not None:
             lines.append(
-                Styled(reader("dropped off {share} ({n})", share=reader.percent(figures.drop_off.value), n=reader.number(figures.drop_off.numerator))),
+                Styled(
+                    reader(
+                        "dropped off {share} ({n})",
+                        share=reader.percent(figures.drop_off.value),
+                        n=reader.number(figures.drop_off.numerator),
+                    )
+                ),
             )
     if (change := change_line(figures, reader)) is not None:
         lines.append(change)
     if stage.lapsed.n or stage.won_back.n:
-        lines.append(Styled(reader("lapsed {n}, won back {back}", n=reader.number(stage.lapsed.n), back=reader.number(stage.won_back.n))))
+        lines.append(
+            Styled(
+                reader(
+                    "lapsed {n}, won back {back}", n=reader.number(stage.lapsed.n), back=reader.number(stage.won_back.n)
+                )
+            )
+        )
     if stage.skipped.n:
         lines.append(Styled(reader("skipped by {n}", n=reader.number(stage.skipped.n)), style="dim"))
     if figures.value is not None:
@@ -87,8 +118,18 @@ def numbers(stage: StageFigures, reader: Reader, last: bool) -> RenderableType:
 
 def deviation_line(deviation: Deviation, reader: Reader) -> Styled:
     """One deviation in words; an ad hoc one names its event or page."""
-    share = reader.percent(deviation.rate.value, 0) if deviation.rate is not None and deviation.rate.value is not None else ""
-    count = deviation.count.n if deviation.count is not None else deviation.rate.numerator if deviation.rate is not None else 0
+    share = (
+        reader.percent(deviation.rate.value, 0)
+        if deviation.rate is not None and deviation.rate.value is not None
+        else ""
+    )
+    count = (
+        deviation.count.n
+        if deviation.count is not None
+        else deviation.rate.numerator
+        if deviation.rate is not None
+        else 0
+    )
     n = reader.number(count)
     if deviation.kind == "missing":
         return Styled("⤼ " + reader("passed by {share} ({n})", share=share, n=n), style="yellow")
@@ -102,7 +143,9 @@ def deviation_line(deviation: Deviation, reader: Reader) -> Styled:
     return Styled("+ " + reader("{n} customers met {name}, which the map does not know", n=n, name=name))
 
 
-def touchpoint_cell(touchpoint: Touchpoint, figures: TouchpointFigures | None, reader: Reader, view: View) -> Iterable[RenderableType]:
+def touchpoint_cell(
+    touchpoint: Touchpoint, figures: TouchpointFigures | None, reader: Reader, view: View
+) -> Iterable[RenderableType]:
     head = Styled(("★ " if touchpoint.moment_of_truth else "• ") + reader.said(titled(touchpoint)), style="bold")
     if touchpoint.channel:
         head.append(f" · {reader('channel ' + touchpoint.channel)}", style="dim")
@@ -142,7 +185,7 @@ def lane_texts(stage: Stage, field: str) -> list[Text]:
     found: list[Text] = []
     for part in (stage, *stage.touchpoints):
         value = getattr(part, field, None)
-        for text in (value if isinstance(value, tuple) else (value,)):
+        for text in value if isinstance(value, tuple) else (value,):
             if text is not None and text not in found:
                 found.append(text)
     return found
@@ -167,7 +210,9 @@ def living_map(journey: Journey, living: LivingMap, reader: Reader, view: View =
         lane(N_("Now"), lambda i, s: numbers(figures[s.id], reader, i == last))
     lane(
         N_("Touchpoints"),
-        lambda i, s: Group(*(line for t in s.touchpoints for line in touchpoint_cell(t, touchpoints.get(t.id), reader, view))),
+        lambda i, s: Group(
+            *(line for t in s.touchpoints for line in touchpoint_cell(t, touchpoints.get(t.id), reader, view))
+        ),
     )
     if view != "actual":
         for name, field in PLAN_LANES:
@@ -184,7 +229,11 @@ def header(journey: Journey, living: LivingMap, reader: Reader) -> Iterable[Rend
         reader("as of {time}", time=reader.time(living.as_of)),
     ]
     if living.period.start is not None and living.period.end is not None:
-        parts.append(reader("period {start} to {end}", start=reader.date(living.period.start), end=reader.date(living.period.end)))
+        parts.append(
+            reader(
+                "period {start} to {end}", start=reader.date(living.period.start), end=reader.date(living.period.end)
+            )
+        )
     if living.persona:
         parts.append(reader("persona {name}", name=reader.said(journey.personas[living.persona].title)))
     yield Styled(" · ".join(parts), style="dim")
@@ -201,10 +250,82 @@ def footer(journey: Journey, living: LivingMap, reader: Reader, view: View) -> I
         for deviation in living.ad_hoc:
             yield Styled("  ") + deviation_line(deviation, reader)
     if living.outside.n:
-        yield Styled(reader("{n} customers have met nothing that the map knows", n=reader.number(living.outside.n)), style="dim")
+        yield Styled(
+            reader("{n} customers have met nothing that the map knows", n=reader.number(living.outside.n)), style="dim"
+        )
     if living.without_customer:
-        yield Styled(reader("{n} events could not be given to anyone", n=reader.number(living.without_customer)), style="dim")
+        yield Styled(
+            reader("{n} events could not be given to anyone", n=reader.number(living.without_customer)), style="dim"
+        )
     for warning in living.warnings:
         yield Styled("! " + warning, style="yellow")
 
 
+def goals(terminal: Terminal, figures: Iterable[GoalFigure]) -> None:
+    """The measures that the map names, one line each."""
+    reader = terminal.reader
+    for goal in figures:
+        line = Styled(reader.said(goal.title) + ": ", style="bold")
+        rate = goal.rate
+        if rate.value is None:
+            line.append(reader(rate.reason or "no data"), style="dim")
+        else:
+            line.append(reader.percent(rate.value))
+            line.append(
+                " " + reader("({n} of {of})", n=reader.number(rate.numerator), of=reader.number(rate.denominator)),
+                style="dim",
+            )
+        if goal.target is not None:
+            sign = "≥" if goal.at_least else "≤"
+            line.append(" " + f"{SIGNS[goal.state]} {reader(STATES[goal.state])}", style=STYLES[goal.state])
+            line.append(
+                " " + reader("target {sign} {share}", sign=sign, share=reader.percent(goal.target)), style="dim"
+            )
+        if goal.before is not None and goal.before.value is not None:
+            line.append(" " + reader("before {share}", share=reader.percent(goal.before.value)), style="dim")
+        terminal.out.print(line)
+
+
+def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
+    """One customer: who, where, then events and stage changes in one stream, the latest ``limit`` events."""
+    reader, out = terminal.reader, terminal.out
+    out.print(Styled(told.name or "", style="bold"))
+    for kind, value in shop.ids(told.customer):
+        out.print(Styled(f"  {reader('id ' + kind)}: {value}", style="dim"))
+    where = reader.said(shop.title(told.stage)) if told.stage else reader("outside the map")
+    if told.lapsed:
+        where += f" ({reader('lapsed')})"
+    out.print(reader("Stage: {stage}", stage=where), markup=False)
+    if told.value:
+        out.print(reader("Value: {money}", money=reader.money(told.value, told.currency)), markup=False)
+    changes: dict[int | None, list[Styled]] = {}
+    for change in told.changes:
+        changes.setdefault(change.event, []).append(Styled("  → " + change.text(reader), style="green"))
+    alone = sorted((c for c in told.changes if c.event is None), key=lambda c: c.time)
+    first = max(0, len(told.events) - limit)
+    if first:
+        out.print(Styled(reader("{n} earlier events are not shown (--limit).", n=reader.number(first)), style="dim"))
+    session = None
+    for number, step in enumerate(told.events):
+        while alone and alone[0].time <= step.time:
+            out.print(Styled("  → " + alone.pop(0).text(reader), style="yellow"))
+        if number < first:
+            continue
+        if step.session != session:
+            session = step.session
+            out.print(Styled(reader("visit {n}", n=session), style="dim"))
+        line = Styled(f"  {reader.time(step.time)}  {step.event}")
+        if step.touchpoint:
+            line.append(f" · {reader.said(shop.title(step.touchpoint))}", style="bold")
+        if step.failed:
+            line.append(f" · {reader('failed')}: {reader.said(shop.title(step.failed))}", style="red")
+        for extra in (step.channel, step.page, step.campaign):
+            if extra:
+                line.append(f" · {extra}", style="dim")
+        if step.value is not None:
+            line.append(f" · {reader.money(step.value, told.currency)}")
+        out.print(line)
+        for change_line in changes.get(number, ()):
+            out.print(change_line)
+    for change in alone:
+        out.print(Styled("  → " + change.text(reader), style="yellow"))

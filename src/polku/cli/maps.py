@@ -11,7 +11,12 @@ from polku.language import N_
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help=N_("The project's folder."))]
 AsJson = Annotated[bool, typer.Option("--json", help=N_("One JSON document on stdout instead of text."))]
-Language = Annotated[str | None, typer.Option("--language", metavar="fi|en", help=N_("The language to speak; by default the project's, then the session's."))]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        "--language", metavar="fi|en", help=N_("The language to speak; by default the project's, then the session's.")
+    ),
+]
 
 
 def register(app: Any) -> None:
@@ -24,8 +29,12 @@ def register(app: Any) -> None:
 
 def init(
     folder: Folder,
-    template: Annotated[str, typer.Option("--template", help=N_("Which template to start from; polku templates lists them."))] = "funnel-5",
-    example: Annotated[str | None, typer.Option("--example", help=N_("Start from the map of one of the example stories instead."))] = None,
+    template: Annotated[
+        str, typer.Option("--template", help=N_("Which template to start from; polku templates lists them."))
+    ] = "funnel-5",
+    example: Annotated[
+        str | None, typer.Option("--example", help=N_("Start from the map of one of the example stories instead."))
+    ] = None,
     language: Language = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +69,9 @@ def init(
         terminal.data({"folder": str(folder), "template": example or template, "language": spoken, "files": made})
         return
     terminal.say("Made {folder} with {files}.", folder=folder, files=", ".join(made))
-    terminal.say("Next: look at journey.yaml, then polku import {folder} EVENTS and polku status {folder}.", folder=folder)
+    terminal.say(
+        "Next: look at journey.yaml, then polku import {folder} EVENTS and polku status {folder}.", folder=folder
+    )
 
 
 def check(folder: Folder, language: Language = None, as_json: AsJson = False) -> None:
@@ -76,11 +87,17 @@ def check(folder: Folder, language: Language = None, as_json: AsJson = False) ->
         terminal.data({"file": str(path), "faults": [f.to_dict(spoken) for f in faults], "errors": len(errors)})
     else:
         for fault in faults:
-            terminal.out.print(f"{fault.file}:{fault.line}:{fault.column}: {fault.text(spoken)} [{fault.code}]", markup=False, soft_wrap=True)
+            terminal.out.print(
+                f"{fault.file}:{fault.line}:{fault.column}: {fault.text(spoken)} [{fault.code}]",
+                markup=False,
+                soft_wrap=True,
+            )
         if not faults:
             terminal.say("{file}: no faults.", file=path)
         else:
-            terminal.say("{errors} faults, {warnings} warnings.", errors=len(errors), warnings=len(faults) - len(errors))
+            terminal.say(
+                "{errors} faults, {warnings} warnings.", errors=len(errors), warnings=len(faults) - len(errors)
+            )
     if errors:
         raise typer.Exit(1)
 
@@ -102,7 +119,10 @@ def templates(language: Language = None, as_json: AsJson = False) -> None:
     if as_json:
         terminal.data({"templates": found, "examples": examples})
         return
-    for heading, listed in ((N_("Templates (polku init FOLDER --template NAME):"), found), (N_("Examples (polku init FOLDER --example NAME):"), examples)):
+    for heading, listed in (
+        (N_("Templates (polku init FOLDER --template NAME):"), found),
+        (N_("Examples (polku init FOLDER --example NAME):"), examples),
+    ):
         terminal.say(heading)
         for name, title in listed.items():
             terminal.out.print(f"  {name:16} {title}", markup=False)

@@ -42,7 +42,9 @@ def wished_language(arguments: list[str]) -> str:
 class Terminal:
     """One command's way to its reader."""
 
-    def __init__(self, *, as_json: bool = False, language: str | None = None, project_language: str | None = None) -> None:
+    def __init__(
+        self, *, as_json: bool = False, language: str | None = None, project_language: str | None = None
+    ) -> None:
         if language is not None and language not in LANGUAGES:
             raise UsageError("There is no language {language!r}; Polku speaks fi and en.", language=language)
         self.as_json = as_json
@@ -78,7 +80,8 @@ class Terminal:
         if not self.err.is_terminal:
             yield lambda done, total, what: None
             return
-        from rich.progress import BarColumn, Progress as Bar, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         bar = Bar(*columns, console=self.err, transient=True)

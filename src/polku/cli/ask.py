@@ -1,0 +1,184 @@
+"""Commands that ask: status, measure, customers, customer."""
+
+from typing import Annotated, Any
+
+import typer
+
+from polku.cli.maps import AsJson, Folder, Language
+from polku.cli.opening import looked
+from polku.errors import UsageError
+from polku.language import N_
+
+PeriodName = Annotated[
+    str, typer.Option("--period", help=N_("7d, 30d, 90d, 1y, all, or days such as 2026-01-01..2026-02-01."))
+]
+CompareName = Annotated[
+    str, typer.Option("--compare", help=N_("Beside it: none, previous (the period before) or year (a year before)."))
+]
+Persona = Annotated[str | None, typer.Option("--persona", help=N_("Only customers of this persona of the map."))]
+Segment = Annotated[str | None, typer.Option("--segment", help=N_("Only customers of this segment of the map."))]
+
+
+def register(app: Any) -> None:
+    app.command("status", help=N_("The living map in the terminal."))(status)
+    app.command(
+        "measure",
+        help=N_("One measure: stages, conversion, leaving, bounce, exit, funnel, sources, or one that the map names."),
+    )(measure)
+    app.command("customers", help=N_("List customers: by stage, by touchpoint, or those behind any number."))(customers)
+    app.command("customer", help=N_("One customer's story: events, stages, and the reason for each change."))(customer)
+
+
+def status(
+    folder: Folder,
+    view: Annotated[str, typer.Option("--view", help=N_("plan, actual or both."))] = "both",
+    period: PeriodName = "30d",
+    compare: CompareName = "none",
+    persona: Persona = None,
+    segment: Segment = None,
+    language: Language = None,
+    as_json: AsJson = False,
+) -> None:
+    from polku.cli import draw
+
+    if view not in ("plan", "actual", "both"):
+        raise UsageError("--view takes plan, actual or both, not {view!r}.", view=view)
+    terminal, shop = looked(folder, language, as_json)
+    living = shop.living(
+        period=period, compare=compare, persona=persona, segment=segment, language=terminal.reader.language
+    )
+    if as_json:
+        terminal.data(living.to_dict())
+    else:
+        terminal.out.soft_wrap = False
+        terminal.out.print(draw.living_map(shop.journey, living, terminal.reader, view))  # type: ignore[arg-type]
+        draw.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
+
+
+def measure(
+    folder: Folder,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help=N_("stages, conversion, leaving, bounce, exit, funnel, sources, or a measure of the map."),
+        ),
+    ],
+    steps: Annotated[
+        str | None, typer.Option("--steps", help=N_("funnel: touchpoints or events in order, with commas between."))
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", help=N_("conversion: where they begin."))] = None,
+    to: Annotated[str | None, typer.Option("--to", help=N_("What counts as converting."))] = None,
+    within: Annotated[str | None, typer.Option("--within", help=N_("The time they are given, for example 7d."))] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help=N_("customer or session; page or touchpoint; source, medium or campaign.")),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help=N_("How many rows to show."))] = None,
+    period: PeriodName = "all",
+    compare: CompareName = "none",
+    persona: Persona = None,
+    segment: Segment = None,
+    define: Annotated[
+        bool, typer.Option("--define", help=N_("Say in words what the measure counts, with its formula."))
+    ] = False,
+    language: Language = None,
+    as_json: AsJson = False,
+) -> None:
+    terminal, shop = looked(folder, language, as_json)
+    options = {"steps": steps, "from": from_, "to": to, "within": within, "by": by, "limit": limit}
+    answer = shop.measure(
+        name,
+        period=period,
+        compare=compare,
+        persona=persona,
+        segment=segment,
+        **{k: v for k, v in options.items() if v is not None},
+    )
+    if as_json:
+        terminal.data(answer.to_dict())
+        return
+    for line in answer.text(terminal.reader):
+        terminal.out.print(line, markup=False)
+    if define:
+        for line in ("", *answer.definition(terminal.reader.language)):
+            terminal.out.print(line, markup=False)
+
+
+def customers(
+    folder: Folder,
+    stage: Annotated[str | None, typer.Option("--stage", help=N_("Those in this stage now."))] = None,
+    touchpoint: Annotated[
+        str | None, typer.Option("--touchpoint", help=N_("Those who have met this touchpoint."))
+    ] = None,
+    behind: Annotated[
+        str | None,
+        typer.Option("--behind", help=N_("Those behind a number: the selector that --json of a measure gives.")),
+    ] = None,
+    order: Annotated[
+        str, typer.Option("--order", help=N_("last_seen, first_seen, since, events, value or customer."))
+    ] = "last_seen",
+    limit: Annotated[int, typer.Option("--limit", min=1, help=N_("How many to list."))] = 50,
+    offset: Annotated[int, typer.Option("--offset", min=0, help=N_("How many to pass first."))] = 0,
+    language: Language = None,
+    as_json: AsJson = False,
+) -> None:
+    from rich.table import Table
+
+    terminal, shop = looked(folder, language, as_json)
+    if sum(x is not None for x in (stage, touchpoint, behind)) > 1:
+        raise UsageError("Give one of --stage, --touchpoint and --behind.")
+    selector = shop.selector(stage=stage, touchpoint=touchpoint, behind=behind)
+    found = shop.customers(selector, order=order, limit=limit, offset=offset)
+    if as_json:
+        terminal.data(found.to_dict())
+        return
+    reader = terminal.reader
+    table = Table(
+        *(reader(t) for t in (N_("Customer"), N_("Stage"), N_("Since"), N_("Events"), N_("Last seen"), N_("Value")))
+    )
+    for line in found.lines:
+        where = reader.said(shop.title(line.stage)) if line.stage else reader(N_("outside the map"))
+        if line.lapsed:
+            where += f" ({reader(N_('lapsed'))})"
+        table.add_row(
+            shop.name(line.customer, line.name),
+            where,
+            reader.time(line.since) if line.since else "",
+            reader.number(line.events),
+            reader.time(line.last_seen),
+            reader.money(line.value) if line.value else "",
+        )
+    terminal.out.print(table)
+    terminal.say(
+        "{shown} of {total} customers.", shown=reader.number(len(found.lines)), total=reader.number(found.total)
+    )
+
+
+def customer(
+    folder: Folder,
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help=N_("Any id of the customer: a user id, an anonymous id, an account, or Polku's own number."),
+        ),
+    ],
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help=N_("Show at most this many of the latest events."))
+    ] = 200,
+    language: Language = None,
+    as_json: AsJson = False,
+) -> None:
+    from polku.cli import draw
+
+    terminal, shop = looked(folder, language, as_json)
+    key = shop.find(id)
+    story = shop.customer(key)
+    if as_json:
+        ids = [{"kind": kind, "value": value} for kind, value in shop.ids(key)]
+        terminal.data(
+            {**story.to_dict(), "ids": ids, "reasons": [change.reason(terminal.reader) for change in story.changes]}
+        )
+    else:
+        draw.story(terminal, shop, story, limit)

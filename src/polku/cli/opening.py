@@ -1,0 +1,55 @@
+"""Open a project for a command, in the language and zone of its reader."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polku.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from polku.record.project import Project
+    from polku.shop import Shop
+
+
+def opened(folder: Path, language: str | None, as_json: bool) -> tuple[Terminal, Project]:
+    """The terminal and the project; the map is read so that its faults are told before any work is done."""
+    from polku.record.project import open_project
+    from polku.record.settings import project_language
+
+    terminal = Terminal(as_json=as_json, language=language, project_language=project_language(folder))
+    project = open_project(folder)
+    journey = project.journey()
+    return terminal.of(journey.timezone, journey.currency), project
+
+
+def looked(folder: Path, language: str | None, as_json: bool) -> tuple[Terminal, Shop]:
+    """The terminal and the project with its trails up to date; building them shows a progress bar."""
+    from polku.shop import Shop
+
+    terminal, project = opened(folder, language, as_json)
+    with terminal.progress() as progress:
+        return terminal, Shop(project, lambda what, done, total: progress(done, total, what))
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON has it: times in ISO 8601, no NaN."""
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value
+
+
+def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
+    return [{k: plain(v) for k, v in row.items()} for row in table.to_pylist()]

@@ -1,0 +1,220 @@
+"""The notebook's way in, and the commands': an open project with its trails, asked in the map's own words.
+
+>>> import polku
+>>> shop = polku.open("shop/")                                                    # doctest: +SKIP
+>>> shop.measure("funnel", steps=["product", "cart", "order"], within="7d")       # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
+
+from polku.errors import MeasureError, nearest
+from polku.journey.model import Journey, Text, titled
+from polku.language import N_
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from polku.measures.answer import Answer
+    from polku.measures.catalogue import GoalFigure
+    from polku.measures.customers import CustomerList
+    from polku.measures.living import LivingMap
+    from polku.measures.result import Period
+    from polku.measures.timeline import Timeline
+    from polku.measures.view import View
+    from polku.record.project import Project
+    from polku.trails.build import Progress
+
+
+class Shop:
+    """One project at one moment: every question is answered from the same generation of trails until ``refresh``.
+
+    Periods are named as in the command line and the URL: ``30d``, ``all``, ``2026-01-01..2026-02-01``; ``compare`` is
+    ``none``, ``previous`` or ``year``.
+    """
+
+    def __init__(self, project: Project, progress: Progress | None = None) -> None:
+        self.project = project
+        self._progress = progress
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in what has happened since: new events, merges, a changed map."""
+        from polku.trails import open_trails
+
+        self.journey: Journey = self.project.journey()
+        self.trails = open_trails(self.project, progress=self._progress)
+        self._profiles: pa.Table | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.journey.timezone)
+
+    def period(self, name: str = "all") -> Period:
+        from polku.measures.periods import named_period
+
+        return named_period(name, self.trails.as_of, self.zone)
+
+    def _compared(self, period: Period, how: str) -> Period | None:
+        from polku.measures.periods import compared_with
+
+        return compared_with(period, how, self.trails.as_of, self.zone)
+
+    def view(self, period: str = "all", persona: str | None = None, segment: str | None = None) -> View:
+        """What a measure looks at: these trails, the period, and the customers of a persona or segment."""
+        from polku.measures.view import view_of
+
+        if persona is not None and self._profiles is None:
+            self._profiles = self.project.identities.profiles()
+        return view_of(
+            self.trails,
+            self.journey,
+            period=self.period(period),
+            persona=persona,
+            segment=segment,
+            profiles=self._profiles,
+        )
+
+    def living(
+        self,
+        period: str = "30d",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+        language: str = "en",
+    ) -> LivingMap:
+        """The living map: what ``polku status`` and the page ``/`` draw."""
+        from polku.measures.living import living_view
+
+        view = self.view(period, persona, segment)
+        return living_view(view, self._compared(view.period, compare), language)
+
+    def goals(
+        self, period: str = "30d", compare: str = "none", persona: str | None = None, segment: str | None = None
+    ) -> tuple[GoalFigure, ...]:
+        """The measures that the map names, actual against target."""
+        from polku.measures.catalogue import goals
+
+        view = self.view(period, persona, segment)
+        return goals(view, self._compared(view.period, compare))
+
+    def measure(
+        self,
+        name: str,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+        **options: Any,
+    ) -> Answer:
+        """A measure of the catalogue, or one that the map names. Raises MeasureError with what exists."""
+        from polku.measures.catalogue import measure_view
+
+        view = self.view(period, persona, segment)
+        return measure_view(view, name, options, self._compared(view.period, compare))
+
+    def selector(
+        self, stage: str | None = None, touchpoint: str | None = None, behind: str | None = None
+    ) -> str | None:
+        """The selector of those in a stage now, of those who ever met a touchpoint, or the one given."""
+        if stage is not None:
+            return f"stage:{self._known(stage, self.journey.stage_ids, N_('The map has no stage {name!r}. It has: {known}.'))}:now"
+        if touchpoint is not None:
+            known = self._known(
+                touchpoint, self.journey.touchpoint_ids, N_("The map has no touchpoint {name!r}. It has: {known}.")
+            )
+            return f"touchpoint:{known}:reached"
+        return behind
+
+    def _known(self, name: str, names: tuple[str, ...], message: str) -> str:
+        if name not in names:
+            raise MeasureError(message, name=name, known=", ".join(names), nearest=nearest(name, names))
+        return name
+
+    def customers(
+        self, behind: str | None = None, order: str = "last_seen", limit: int = 50, offset: int = 0
+    ) -> CustomerList:
+        """A page of the customers behind a selector, each with their names; None: everyone."""
+        from polku.measures.customers import customers_behind
+
+        found = customers_behind(
+            self.trails,
+            self.journey,
+            behind,
+            limit=limit,
+            offset=offset,
+            order=order,
+            profiles=self.project.identities.profiles(),
+        )
+        names = self.names([line.customer for line in found.lines])
+        return dataclasses.replace(
+            found, lines=tuple(dataclasses.replace(line, name=names[line.customer]) for line in found.lines)
+        )
+
+    def names(self, customers: list[int]) -> dict[int, str]:
+        """What each customer is called: their user id or account, else an anonymous id, else Polku's number."""
+        known = self.project.identities.ids_of_many(customers)
+        best = (
+            {"account": 0, "user": 1, "anonymous": 2}
+            if self.journey.subject == "account"
+            else {"user": 0, "anonymous": 1, "account": 2}
+        )
+        return {
+            c: min(known[c], key=lambda i: (best.get(i.kind, 9), i.value)).value if known.get(c) else f"#{c}"
+            for c in customers
+        }
+
+    def name(self, customer: int, given: str | None = None) -> str:
+        return given if given is not None else self.names([customer])[customer]
+
+    def find(self, id: str) -> int:
+        """The customer that an id of any kind belongs to (``#12`` is Polku's own number). Raises MeasureError."""
+        if id.startswith("#") and id[1:].isdigit():
+            return int(id[1:])
+        kinds = {"account": 0} if self.journey.subject == "account" else {"user": 0, "anonymous": 1}
+        found = sorted((kinds[i.kind], c) for i, c in self.project.identities.find(id) if i.kind in kinds)
+        if not found:
+            raise MeasureError(N_("No customer has the id {id!r}. polku customers lists those that there are."), id=id)
+        return found[0][1]
+
+    def ids(self, customer: int) -> list[tuple[str, str]]:
+        return [(i.kind, i.value) for i in self.project.identities.ids_of(customer)]
+
+    def customer(self, key: int | str) -> Timeline:
+        """One customer's story, by Polku's number or any id."""
+        from polku.measures.timeline import timeline
+
+        customer = self.find(key) if isinstance(key, str) else key
+        story = timeline(self.trails, customer, self.journey)
+        return dataclasses.replace(story, name=self.name(customer))
+
+    def sql(self, query: str) -> pa.Table:
+        """DuckDB over the view ``events``, read only."""
+        return self.project.sql(query)
+
+    def title(self, id: str) -> Text:
+        """The title of a stage or touchpoint."""
+        if id in self.journey.stage_ids:
+            return titled(self.journey.stage(id))
+        return titled(self.journey.touchpoint(id))
+
+    def close(self) -> None:
+        self.project.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+
+def open_shop(folder: str | Path, language: str | None = None) -> Shop:
+    """Open the project in ``folder`` and bring its trails up to date."""
+    from polku.record.project import open_project
+
+    return Shop(open_project(folder, language))
