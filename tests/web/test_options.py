@@ -30,8 +30,8 @@ NOON = dt.datetime(2026, 5, 15, 12, tzinfo=dt.UTC)
         ({"view": "plan", "persona": "sara"}, MapOptions(view="plan", persona="sara")),
         ({"persona": "", "segment": "", "period": "7d"}, MapOptions(period="7d")),
         ({"lang": "fi", "compare": "year"}, MapOptions(compare="year")),
-        ({"from": "2026-05-01"}, MapOptions(period="custom", start=dt.date(2026, 5, 1))),
-        ({"period": "7d", "from": "2026-05-01"}, MapOptions(period="7d")),
+        ({"since": "2026-05-01"}, MapOptions(period="custom", start=dt.date(2026, 5, 1))),
+        ({"period": "7d", "since": "2026-05-01"}, MapOptions(period="7d")),
         ({"segment": "vip", "group": "channel"}, MapOptions(segment="vip", group="channel")),
     ],
 )
@@ -55,12 +55,19 @@ def test_unknown_is_told_with_the_nearest(query: dict[str, str], nearest: str | 
         MapOptions.read(query, JOURNEY)
     assert error.value.facts["nearest"] == nearest
     for language in ("fi", "en"):
-        assert next(iter(query.values())) in error.value.text(language) or next(iter(query)) in error.value.text(language)
+        assert next(iter(query.values())) in error.value.text(language) or next(iter(query)) in error.value.text(
+            language
+        )
 
 
 @pytest.mark.parametrize(
     "query",
-    [{"period": "custom"}, {"from": "1.5.2026"}, {"from": "2026-05-02", "to": "2026-05-01"}, {"to": "2026-02-30"}],
+    [
+        {"period": "custom"},
+        {"since": "1.5.2026"},
+        {"since": "2026-05-02", "until": "2026-05-01"},
+        {"until": "2026-02-30"},
+    ],
 )
 def test_wrong_days(query: dict[str, str]) -> None:
     with pytest.raises(UsageError):

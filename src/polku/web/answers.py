@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from polku.journey.model import Journey
 from polku.language import Reader
+from polku.measures.answer import Table
+from polku.measures.catalogue import GoalFigure
 from polku.measures.living import LivingMap
 from polku.web.options import MapOptions
 
@@ -109,26 +111,6 @@ class Option:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell of a measure's table: text in the reader's language, and the customers behind it."""
-
-    text: str
-    behind: str | None = None
-    number: bool = False
-    note: str | None = None
-    share: float | None = None  # drawn as a bar
-    raw: Any = None  # as it stands in CSV
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Table:
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    numbers: tuple[bool, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class MeasureInfo:
     name: str
     title: str
@@ -141,25 +123,7 @@ class MeasurePage:
     definition: tuple[str, ...]
     options: tuple[Option, ...]
     tables: tuple[Table, ...]
-    lines: tuple[str, ...]
     data: Any  # plain data for JSON
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Goal:
-    """A named measure of the map, with its target."""
-
-    id: str
-    title: str
-    value: float | None
-    numerator: int
-    denominator: int
-    pending: int
-    behind: str | None
-    target: float | None
-    at_least: bool
-    state: str
-    href: str
 
 
 class Answers(Protocol):
@@ -189,9 +153,9 @@ class Answers(Protocol):
         """The text of journey.yaml."""
         ...
 
-    def living(self, options: MapOptions, language: str) -> LivingMap: ...
-
-    def goals(self, options: MapOptions, reader: Reader) -> tuple[Goal, ...]: ...
+    def map(self, options: MapOptions, language: str) -> tuple[LivingMap, tuple[GoalFigure, ...]]:
+        """The living map and the map's own measures with their targets, of one moment."""
+        ...
 
     def customers(
         self,

@@ -17,8 +17,8 @@ router = APIRouter()
 # The options in the URL: texts that may be missing. The pages' own readers check them, so that page and API agree.
 Given = str | None
 Period = Annotated[Given, Query(description="7d, 30d (default), 90d, 365d, all or custom")]
-First = Annotated[Given, Query(alias="from", description="first day of a custom period, 2026-05-01")]
-Last = Annotated[Given, Query(alias="to", description="last day of a custom period, 2026-05-31")]
+First = Annotated[Given, Query(alias="since", description="first day of a custom period, 2026-05-01")]
+Last = Annotated[Given, Query(alias="until", description="last day of a custom period, 2026-05-31")]
 Persona = Annotated[Given, Query(description="a persona's id")]
 Segment = Annotated[Given, Query(description="a segment's id")]
 Compare = Annotated[Given, Query(description="none (default), previous or year")]
@@ -62,8 +62,8 @@ def living_map(
     answers = answers_of(request)
     journey = answers.journey()
     options = MapOptions.read(drop_lang(request), journey)
-    found: dict[str, Any] = to_dict(answers.living(options, read_language(request)))
-    return found
+    living, goals = answers.map(options, read_language(request))
+    return {**to_dict(living), "goals": to_dict(goals)}
 
 
 @router.get("/api/journey")

@@ -179,14 +179,14 @@ async def told(request: Request, error: Exception) -> Response:
     if wants_data(request):
         return JSONResponse(error.to_dict(reader.language), status)
     nearest = error.facts.get("nearest")
-    faults = [f.text(reader.language) for f in error.facts.get("all", ()) if hasattr(f, "text")]
+    faults = pages.faults_of(error, reader.language)
     advice: list[str] = []
     if isinstance(error, MapError):
         advice = [reader("Mend journey.yaml and reload this page; polku check lists every fault with its line.")]
     return page(
         request,
         status,
-        error.text(reader.language),
+        error.to_dict(reader.language)["error"]["message"],
         nearest=nearest,
         fixed=mended(request, error.facts.get("value"), nearest),
         faults=faults,

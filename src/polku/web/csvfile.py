@@ -87,6 +87,6 @@ def tables_csv(page: MeasurePage, name: str) -> Response:
                 yield ()
             yield table.heads
             for row in table.rows:
-                yield [cell.text if cell.raw is None else cell.raw for cell in row]
+                yield [cell.raw for cell in row]
 
     return download(lines(rows()), name)

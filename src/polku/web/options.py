@@ -126,15 +126,15 @@ class MapOptions:
     @classmethod
     def read(cls, query: Mapping[str, str], journey: Journey) -> MapOptions:
         """From a URL's query; raises UsageError with what exists. Empty values (a form's "all") count as not given."""
-        refuse_unknown(query, ("view", "period", "from", "to", "persona", "segment", "compare", "group"))
+        refuse_unknown(query, ("view", "period", "since", "until", "persona", "segment", "compare", "group"))
         given = {k: v.strip() for k, v in query.items() if v.strip()}
-        start = read_date("from", given["from"]) if "from" in given else None
-        end = read_date("to", given["to"]) if "to" in given else None
+        start = read_date("since", given["since"]) if "since" in given else None
+        end = read_date("until", given["until"]) if "until" in given else None
         period = known("period", given.get("period", "custom" if start or end else "30d"), PERIODS)
         if period == "custom":
             if start is None and end is None:
                 raise UsageError(
-                    N_("A period of chosen days needs a first or a last day: from=2026-05-01&to=2026-05-31.")
+                    N_("A period of chosen days needs a first or a last day: since=2026-05-01&until=2026-05-31.")
                 )
             if start and end and start > end:
                 raise UsageError(
@@ -162,7 +162,7 @@ class MapOptions:
         changed = dataclasses.replace(self, **changes)
         if changed.period != "custom":
             changed = dataclasses.replace(changed, start=None, end=None)
-        names = {"start": "from", "end": "to"}
+        names = {"start": "since", "end": "until"}
         parts = []
         for field in dataclasses.fields(changed):
             value = getattr(changed, field.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from babel.dates import format_time
 from fastapi import APIRouter
@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from polku.errors import MapError
+from polku.journey.fault import FaultyMapError
 from polku.journey.model import Journey, Text, titled
 from polku.language import N_, Reader
+from polku.measures.answer import Table
 from polku.web import words
 from polku.web.answers import Answers, MeasureInfo, StageChange
 from polku.web.csvfile import customers_csv, tables_csv
@@ -149,7 +151,7 @@ def map_html(
     request: Request, answers: Answers, journey: Journey, options: MapOptions, language: str, version: str
 ) -> bytes:
     reader = reader_of(language, journey)
-    living = answers.living(options, language)
+    living, goals = answers.map(options, language)
     view = draw(journey, living, options, answers.lines())
     today = dt.datetime.now(reader.zone).date()
     review = review_due(journey)
@@ -165,7 +167,7 @@ def map_html(
         view=view,
         options=options,
         curve=curve(view.columns, options.view != "actual"),
-        goals=answers.goals(options, reader) if options.view != "plan" else (),
+        goals=goals if options.view != "plan" else (),
         views=VIEWS,
         periods=PERIODS,
         compares=COMPARES,
@@ -176,10 +178,16 @@ def map_html(
         counted=counted,
         said_all=said_all,
         signed=lambda value: signed(reader, value),
+        goal_query=goal_query(options),
         **titles_of(journey, reader),
         **frame_of(request, reader, "/", version),
     )
     return body.encode()
+
+
+def goal_query(options: MapOptions) -> dict[str, str]:
+    """The choices of the map that a measure's page has as well, so that its numbers are the same."""
+    return dict(parse_qsl(options.query(view="both", group="stage")))
 
 
 def drop_lang(request: Request) -> dict[str, str]:
@@ -283,6 +291,11 @@ def definition_page(request: Request, key: str | None = None) -> Response:
     return answer(request, body, language=language)
 
 
+def faults_of(error: Exception, language: str) -> list[tuple[int, str]]:
+    """The faults of a map that does not read: the line and the words of each."""
+    return [(f.line, f.text(language)) for f in error.faults] if isinstance(error, FaultyMapError) else []
+
+
 @router.get("/map/source")
 def source_page(request: Request) -> Response:
     """journey.yaml with a line to link to; drawn also when the map has faults, and lists them."""
@@ -290,11 +303,11 @@ def source_page(request: Request) -> Response:
     language = read_language(request)
     refuse_unknown(drop_lang(request), ())
     reader = Reader(language)
-    faults: list[str] = []
+    faults: list[tuple[int, str]] = []
     try:
         answers.journey()
     except MapError as error:
-        faults = [f.text(language) for f in error.facts.get("all", ()) if hasattr(f, "text")] or [error.text(language)]
+        faults = faults_of(error, language) or [(1, error.text(language))]
     body = render(
         "source.html",
         reader,
@@ -335,11 +348,17 @@ def measure_page(request: Request, name: str) -> Response:
         reader,
         page=page,
         infos=infos,
+        numbers_of=numbers_of,
         csv_link=href(path, **{**query, "format": "csv"}),
         json_link=href(f"/api{path}", **query),
         **frame_of(request, reader, "/measures", ""),
     )
     return answer(request, body, language=language)
+
+
+def numbers_of(table: Table) -> list[bool]:
+    """Which columns of a table are numbers, to stand at the right."""
+    return [any(row[place].number for row in table.rows) for place in range(len(table.heads))]
 
 
 @router.get("/api")

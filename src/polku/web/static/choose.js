@@ -15,7 +15,7 @@ function ready(form) {
   const days = form.querySelector("[data-days]");
   if (!period || !days) return true;
   days.classList.toggle("days-off", period.value !== "custom");
-  return period.value !== "custom" || Boolean(form.elements.from.value || form.elements.to.value);
+  return period.value !== "custom" || Boolean(form.elements.since.value || form.elements.until.value);
 }
 
 export function choose() {

@@ -1,0 +1,85 @@
+"""What a measure may be asked on its page: its own options and those that all measures share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polku.journey.model import Journey, titled
+from polku.language import N_, Reader
+from polku.measures.catalogue import CATALOGUE, Measure, options_of
+from polku.measures.catalogue import Option as Asked
+from polku.web.answers import Option
+from polku.web.options import COMPARES, PERIODS, MapOptions
+
+#: Options of the URL that every measure has: those of the map that choose customers and time.
+SHARED = ("period", "since", "until", "persona", "segment", "compare")
+CHOICES: dict[str, str] = {
+    "customer": N_("customers"),
+    "session": N_("sessions"),
+    "page": N_("page"),
+    "touchpoint": N_("touchpoint"),
+    "all": N_("source, medium and campaign"),
+    "source": N_("source"),
+    "medium": N_("medium"),
+    "campaign": N_("campaign"),
+}
+
+
+def measure_of(journey: Journey, name: str) -> tuple[Measure, dict[str, Any]]:
+    """The measure of that name, and what the map sets for it when it is one of the map's own."""
+    own = journey.measures.get(name)
+    return (CATALOGUE[name], {}) if own is None else (CATALOGUE[own.kind], options_of(own))
+
+
+def default_steps(journey: Journey) -> str:
+    """The funnel that a page begins with: of each stage the moment of truth, else its first touchpoint with events."""
+    steps = []
+    for stage in journey.stages:
+        met = [t for t in stage.touchpoints if t.match and not t.optional] or [t for t in stage.touchpoints if t.match]
+        if met:
+            steps.append(next((t.id for t in met if t.moment_of_truth), met[0].id))
+    return ",".join(steps)
+
+
+def form(
+    journey: Journey, measure: Measure, options: MapOptions, given: dict[str, Any], reader: Reader
+) -> tuple[Option, ...]:
+    """The form of a measure's page, filled with what was asked."""
+    fields = [own_option(journey, asked, given.get(asked.name), reader) for asked in measure.options]
+    return (*fields, *shared_options(journey, options, reader))
+
+
+def own_option(journey: Journey, asked: Asked, given: Any, reader: Reader) -> Option:
+    value = given if given is not None else asked.default
+    text = "" if value is None else ",".join(value) if isinstance(value, (tuple, list)) else str(value)
+    title, hint = reader(asked.title), reader(asked.help)
+    if asked.kind == "choice":
+        choices = [(c, reader(CHOICES.get(c, c))) for c in asked.choices]
+        if asked.default is None:
+            choices.insert(0, ("", "–"))
+        return Option(asked.name, title, text, tuple(choices), hint)
+    if asked.kind in ("step", "goal"):
+        choices = [("", "–"), *((t.id, reader.said(titled(t))) for _, _, t in journey.touchpoints() if t.match)]
+        if text and text not in dict(choices):
+            choices.append((text, text))  # the name of an event
+        return Option(asked.name, title, text, tuple(choices), hint)
+    return Option(asked.name, title, text, (), hint)
+
+
+def shared_options(journey: Journey, options: MapOptions, reader: Reader) -> list[Option]:
+    everyone = ("", reader(N_("All")))
+    found = [
+        Option("period", reader(N_("Period")), options.period, tuple((k, reader(v)) for k, v in PERIODS.items())),
+        Option("since", reader(N_("First day")), str(options.start or "")),
+        Option("until", reader(N_("Last day")), str(options.end or "")),
+        Option(
+            "compare", reader(N_("Compare with")), options.compare, tuple((k, reader(v)) for k, v in COMPARES.items())
+        ),
+    ]
+    if journey.personas:
+        personas = ((k, reader.said(v.title)) for k, v in journey.personas.items() if v.where)
+        found.append(Option("persona", reader(N_("Persona")), options.persona or "", (everyone, *personas)))
+    if journey.segments:
+        segments = ((k, k) for k in journey.segments)
+        found.append(Option("segment", reader(N_("Segment")), options.segment or "", (everyone, *segments)))
+    return found

@@ -1,0 +1,248 @@
+"""The pages' questions answered by the measures over a project."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+
+from polku.journey.load import load
+from polku.journey.model import Journey
+from polku.language import N_, Reader, translate
+from polku.measures.catalogue import CATALOGUE, GoalFigure, goals, measure_view
+from polku.measures.customers import customers_view, masks, selected_view
+from polku.measures.living import LivingMap, living_view
+from polku.measures.selectors import Selector
+from polku.measures.timeline import timeline_view
+from polku.measures.view import View, view_of
+from polku.record import tables
+from polku.record.project import Project
+from polku.trails import open_trails
+from polku.web.answers import CustomerPage, CustomerRow, MeasureInfo, MeasurePage, Story
+from polku.web.behind import definition_of, in_words
+from polku.web.forms import SHARED, default_steps, form, measure_of
+from polku.web.notfound import NotFoundError
+from polku.web.options import MapOptions, refuse_unknown
+from polku.web.story import best_id, facts_of, story_of
+
+#: Where time alone moves the numbers, a page is drawn again this often, in seconds.
+REDRAW = 300
+#: A search lists at most this many customers; the reader then writes more of the id.
+MOST_FOUND = 10_000
+
+
+class ProjectAnswers:
+    """Answers over an open project; used by several threads at once."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.language = project.language
+        self.refresh = int(project.settings.server.refresh)
+        self._lock = threading.Lock()
+        self._moving = True  # whether the map's moment is now; known once it has been drawn
+        self._document: tuple[Any, dict[str, int]] | None = None
+
+    # -- the map --------------------------------------------------------------------------------------------------
+
+    def version(self) -> str:
+        found = self.project.map_file.stat()
+        position = self.project.position()
+        parts = [position.history, position.inbox, position.identity, found.st_mtime_ns, found.st_size]
+        if self._moving:
+            parts.append(int(time.time() // REDRAW))
+        return "-".join(f"{part:x}" for part in parts)
+
+    def journey(self) -> Journey:
+        return self.project.journey()
+
+    def source(self) -> str:
+        return self.project.map_file.read_text(encoding="utf-8", errors="replace")
+
+    def lines(self) -> dict[str, int]:
+        found = self.project.map_file.stat()
+        mark = (found.st_mtime_ns, found.st_size)
+        with self._lock:
+            if self._document is None or self._document[0] != mark:
+                self._document = (mark, self._read_lines())
+            return self._document[1]
+
+    def _read_lines(self) -> dict[str, int]:
+        lines = load(self.project.map_file).lines
+        found: dict[str, int] = {}
+        for s, stage in enumerate(self.journey().stages):
+            if ("stages", s) in lines:
+                found[stage.id] = lines["stages", s].line
+            for t, touchpoint in enumerate(stage.touchpoints):
+                if ("stages", s, "touchpoints", t) in lines:
+                    found[touchpoint.id] = lines["stages", s, "touchpoints", t].line
+        return found
+
+    def _profiles(self) -> pa.Table:
+        return self.project.identities.profiles()
+
+    def _view(self, options: MapOptions) -> tuple[View, Any]:
+        """The view that the options ask for, and the compared period."""
+        journey = self.journey()
+        trails = open_trails(self.project)
+        self._moving = dt.datetime.now(dt.UTC) - trails.as_of < dt.timedelta(hours=1)
+        period, compare = options.periods(trails.as_of, journey.timezone)
+        # a persona that nothing tells apart filters nobody: the map says so instead of refusing its page
+        persona = options.persona if options.persona and journey.personas[options.persona].where else None
+        view = view_of(
+            trails,
+            journey,
+            period=period,
+            persona=persona,
+            segment=options.segment,
+            profiles=self._profiles() if persona else None,
+        )
+        return view, compare
+
+    def map(self, options: MapOptions, language: str) -> tuple[LivingMap, tuple[GoalFigure, ...]]:
+        view, compare = self._view(options)
+        living = living_view(view, compare, language)
+        if options.persona and view.persona is None:
+            title = Reader(language).said(view.journey.personas[options.persona].title)
+            warning = translate(
+                language, N_("{persona} has no `where` in the map: the numbers are everyone's."), persona=title
+            )
+            living = dataclasses.replace(living, persona=options.persona, warnings=(warning, *living.warnings))
+        return living, goals(view, compare)
+
+    # -- customers ------------------------------------------------------------------------------------------------
+
+    def customers(
+        self,
+        reader: Reader,
+        *,
+        behind: str | None = None,
+        stage: str | None = None,
+        touchpoint: str | None = None,
+        search: str | None = None,
+        order: str = "last_seen",
+        limit: int = 50,
+        offset: int = 0,
+    ) -> CustomerPage:
+        journey = self.journey()
+        selector = Selector.parse(behind) if behind else None
+        trails = open_trails(self.project)
+        profiles = self._profiles() if selector is not None and selector.option("persona") else None
+        view = selected_view(trails, journey, selector, profiles)
+        if selector is not None:
+            view = view.only(masks(view, selector))
+        if stage:
+            view = view.only(masks(view, Selector("stage", stage, "now")))
+        if touchpoint:
+            view = view.only(masks(view, Selector("touchpoint", touchpoint, "reached")))
+        if search:
+            keys = self._search(search)
+            view = view.only([np.isin(b.customer, keys) for b in view.buckets])
+        by = {"name": "customer"}.get(order, order)
+        found = customers_view(view, None, limit, offset, by, descending=order != "name")
+        names = self._names([line.customer for line in found.lines], journey)
+        return CustomerPage(
+            rows=tuple(
+                CustomerRow(
+                    key=names[line.customer],
+                    name=names[line.customer],
+                    stage=line.stage,
+                    lapsed=line.lapsed,
+                    since=line.since,
+                    events=line.events,
+                    last_seen=line.last_seen,
+                    value=line.value or None,
+                )
+                for line in found.lines
+            ),
+            total=found.total,
+            offset=offset,
+            title=in_words(selector, journey, reader) if selector else "",
+            definition=definition_of(selector) if selector else None,
+        )
+
+    def _names(self, customers: list[int], journey: Journey) -> dict[int, str]:
+        ids = self.project.identities.ids_of_many(customers)
+        account = journey.subject == "account"
+        return {c: best_id(ids.get(c, ()), account) or str(c) for c in customers}
+
+    def _search(self, text: str) -> Any:
+        """Keys of the customers with an id that holds ``text``, in any case."""
+        table = tables.identities.c
+        query = sa.select(table.customer).where(table.value.icontains(text, autoescape=True)).limit(MOST_FOUND)
+        with self.project.state.read() as connection:
+            return np.unique(np.array(connection.execute(query).scalars().all(), np.int64))
+
+    def customer(self, key: str, reader: Reader, *, limit: int = 500) -> Story:
+        journey = self.journey()
+        found = self.project.identities.find(key)
+        if not found:
+            raise NotFoundError(
+                N_("There is no customer with the id {value!r}. Search for a part of it on the page Customers."),
+                value=key,
+            )
+        wanted = ("account", "user", "anonymous") if journey.subject == "account" else ("user", "account", "anonymous")
+        customer = min(found, key=lambda pair: wanted.index(pair[0].kind))[1]
+        told = timeline_view(view_of(open_trails(self.project), journey), customer)
+        ids = self.project.identities.ids_of(customer)
+        return story_of(
+            best_id(ids, journey.subject == "account") or key,
+            told,
+            ids,
+            self._traits([each.number for each in ids]),
+            facts_of(self.project, customer),
+            reader,
+            limit,
+        )
+
+    def _traits(self, numbers: list[int]) -> dict[str, Any]:
+        """The latest value of each trait over the ids of one customer."""
+        table = tables.traits.c
+        query = sa.select(table.name, table.value).where(table.identity.in_(numbers)).order_by(table.time, table.seq)
+        with self.project.state.read() as connection:
+            return {name: json.loads(value) for name, value in connection.execute(query)}
+
+    # -- measures -------------------------------------------------------------------------------------------------
+
+    def measures(self, reader: Reader) -> tuple[MeasureInfo, ...]:
+        own = self.journey().measures
+        general = [MeasureInfo(m.name, reader(m.title), reader(m.summary)) for m in CATALOGUE.values()]
+        for id, goal in own.items():
+            kind = CATALOGUE[goal.kind]
+            title = reader.said(goal.title) or id.replace("_", " ").capitalize()
+            general.append(MeasureInfo(id, title, f"{reader(kind.title)}: {reader(kind.summary)}"))
+        return tuple(general)
+
+    def definition(self, name: str, reader: Reader) -> tuple[str, ...]:
+        measure, _ = measure_of(self.journey(), name)
+        return measure.definition(reader.language)
+
+    def measure(self, name: str, query: dict[str, str], reader: Reader) -> MeasurePage:
+        journey = self.journey()
+        measure, preset = measure_of(journey, name)
+        own = [option.name for option in measure.options]
+        refuse_unknown(query, (*own, *SHARED))
+        options = MapOptions.read({k: v for k, v in query.items() if k in SHARED}, journey)
+        given: dict[str, Any] = {k: query[k].strip() for k in own if query.get(k, "").strip()}
+        if measure.name == "funnel" and not given.get("steps") and not preset.get("steps"):
+            given["steps"] = default_steps(journey)
+        view, compare = self._view(options)
+        answer = measure_view(view, name, given, compare)
+        shown = list(answer.tables(reader))
+        if answer.before is not None:
+            before = reader(N_("before"))
+            shown += [dataclasses.replace(t, title=f"{t.title} ({before})") for t in answer.before.tables(reader)]
+        info = next(i for i in self.measures(reader) if i.name == name)
+        return MeasurePage(
+            info=info,
+            definition=measure.definition(reader.language),
+            options=form(journey, measure, options, {**preset, **given}, reader),
+            tables=tuple(shown),
+            data=answer.to_dict(),
+        )

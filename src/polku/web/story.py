@@ -1,0 +1,159 @@
+"""One customer's story: the trail's steps and stage changes, with what the history knows of each event besides."""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+import json
+from typing import Any
+
+from polku.language import Reader
+from polku.measures.timeline import Change, Step, Timeline
+from polku.record.identity import Id
+from polku.record.project import Project
+from polku.web.answers import Session, StageChange, Story, StoryEvent
+
+#: What the history is asked for; the trail has the rest.
+COLUMNS = ("time", "event", "original_event", "source", "currency", "properties")
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+Facts = dict[tuple[int, str], collections.deque[dict[str, Any]]]
+
+
+def best_id(ids: tuple[Id, ...], account: bool) -> str | None:
+    """The id a customer is called by: the account or user id, else the anonymous one; the oldest of its kind."""
+    order = ("account", "user", "anonymous") if account else ("user", "account", "anonymous")
+    for kind in order:
+        for each in ids:
+            if each.kind == kind:
+                return each.value
+    return None
+
+
+def microseconds(when: dt.datetime) -> int:
+    return (when - EPOCH) // dt.timedelta(microseconds=1)
+
+
+def facts_of(project: Project, customer: int) -> Facts:
+    """The history's rows of one customer by moment and name, each in order of arrival.
+
+    Rows of a device that others share may be among them; the trail's steps take only their own.
+    """
+    table = project.events_of([customer], COLUMNS).read_all()
+    found: Facts = collections.defaultdict(collections.deque)
+    for row in table.sort_by([("time", "ascending"), ("seq", "ascending")]).to_pylist():
+        found[microseconds(row["time"]), row["event"]].append(row)
+    return found
+
+
+def flat(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """Nested properties as lines: ``products.0.price``.
+
+    >>> flat({"a": {"b": 1}, "c": [True, None]})
+    [('a.b', '1'), ('c.0', 'true'), ('c.1', 'null')]
+    """
+    if isinstance(value, dict):
+        return [line for k, v in value.items() for line in flat(v, f"{name}.{k}" if name else str(k))]
+    if isinstance(value, list):
+        return [line for n, v in enumerate(value) for line in flat(v, f"{name}.{n}" if name else str(n))]
+    return [(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))]
+
+
+def parsed(text: str | None) -> list[tuple[str, str]]:
+    """A JSON column as lines; what is no JSON (it came so) is shown as it is."""
+    if not text:
+        return []
+    try:
+        return flat(json.loads(text))
+    except ValueError:
+        return [("", text)]
+
+
+def event_of(step: Step, facts: Facts) -> StoryEvent:
+    rows = facts.get((microseconds(step.time), step.event))
+    row = rows.popleft() if rows else {}
+    campaign = " / ".join(part for part in (step.source, step.medium, step.campaign) if part)
+    return StoryEvent(
+        time=step.time,
+        event=step.event,
+        touchpoint=step.touchpoint,
+        stage=step.stage,
+        channel=step.channel,
+        source=row.get("source"),
+        page=step.page,
+        campaign=campaign or None,
+        value=step.value,
+        currency=row.get("currency"),
+        original_event=row.get("original_event"),
+        failed=step.failed,
+        properties=tuple(parsed(row.get("properties"))),
+    )
+
+
+def change_of(change: Change, reader: Reader) -> StageChange:
+    return StageChange(change.time, change.from_stage, change.to_stage, change.kind, change.reason(reader))
+
+
+def story_of(
+    key: str,
+    told: Timeline,
+    ids: tuple[Id, ...],
+    traits: dict[str, Any],
+    facts: Facts,
+    reader: Reader,
+    limit: int,
+) -> Story:
+    """The story, newest ``limit`` events of it, oldest first; changes stand where they happened."""
+    changes = tuple(change_of(c, reader) for c in told.changes)
+    steps = told.events
+    entries: list[tuple[int, int, StoryEvent | StageChange]] = []
+    for n, step in enumerate(steps):
+        entries.append((n, 0, event_of(step, facts)))
+    for change, shown in zip(told.changes, changes, strict=True):
+        # a change that an event made stands behind it; one that time made stands before the next event
+        after = change.event
+        if after is None:
+            after = sum(1 for s in steps if s.time <= change.time) - 1
+        entries.append((after, 1, shown))
+    entries.sort(key=lambda e: (e[0], e[1]))
+    first = max(0, len(steps) - limit)
+    shown_entries = [e for e in entries if e[0] >= first or (first == 0 and e[0] < 0)]
+    return Story(
+        key=key,
+        name=key,
+        stage=told.stage,
+        lapsed=told.lapsed,
+        since=told.since,
+        ids=tuple((i.kind, i.value) for i in ids),
+        traits=tuple(flat(traits)),
+        changes=changes,
+        sessions=sessions_of(shown_entries, steps),
+        events=len(steps),
+        shown=len(steps) - first,
+        first_seen=steps[0].time if steps else None,
+        last_seen=steps[-1].time if steps else None,
+        value=told.value,
+        orders=sum(1 for s in steps if s.value is not None),
+    )
+
+
+def sessions_of(
+    entries: list[tuple[int, int, StoryEvent | StageChange]], steps: tuple[Step, ...]
+) -> tuple[Session, ...]:
+    """Entries by session; what time alone changed long after a session stands by itself."""
+    groups: list[tuple[object, list[StoryEvent | StageChange]]] = []
+    for place, _, entry in entries:
+        by_event = isinstance(entry, StoryEvent) or (0 <= place < len(steps) and entry.time == steps[place].time)
+        mark: object = steps[place].session if by_event else ("time", entry.time)
+        if not groups or groups[-1][0] != mark:
+            groups.append((mark, []))
+        groups[-1][1].append(entry)
+    return tuple(
+        Session(
+            start=found[0].time,
+            end=found[-1].time,
+            number=number,
+            entries=tuple(found),
+            events=sum(isinstance(e, StoryEvent) for e in found),
+        )
+        for number, (_, found) in enumerate(groups, 1)
+    )
