@@ -29,7 +29,7 @@ START = np.datetime64("2026-01-01T00:00:00", "us")
 
 
 def columns(events: int, customers: int, seed: int = 7, days: int = 180) -> dict[str, np.ndarray]:
-    """``customer`` int64, ``event`` int8 (index of NAMES), ``time`` datetime64[us] ascending, ``value`` float64 (NaN)."""
+    """``customer`` int64, ``event`` int8 (row of NAMES), ``time`` datetime64[us] ascending, ``value`` float64 (NaN)."""
     rng = np.random.default_rng(seed)
     weights = (rng.pareto(1.3, customers) + 0.3).cumsum()
     weights /= weights[-1]

@@ -60,12 +60,12 @@ def report(rows: list[dict[str, object]], events: int) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Every figure is the median of the runs named, all engines in the same run on the same machine.",
+        "Written by `make bench`. Every figure is the median of the runs named, all engines in one run, on one machine.",
         "",
         f"- When: {dt.datetime.now(dt.UTC):%Y-%m-%d}",
         f"- Machine: {machine()}",
         f"- Versions: {versions()}",
-        f"- Data: {events:,} events of {max(1000, events // 20):,} customers, power-law activity, 40 event names, 180 days (`bench/data.py`)",
+        f"- Data: {events:,} events, {max(1000, events // 20):,} customers, power-law activity, 40 event names, 180 days",
     ]
     for group in dict.fromkeys(str(r["group"]) for r in rows):
         lines += [
@@ -77,9 +77,8 @@ def report(rows: list[dict[str, object]], events: int) -> str:
         ]
         for row in (r for r in rows if r["group"] == group):
             rate = f"{row['rows'] / row['seconds']:,.0f}" if row.get("rows") else ""  # type: ignore[operator]
-            lines.append(
-                f"| {row['name']} | {row['engine']} | {row['seconds']:.4g} | {row['runs']} | {rate} | {row.get('note') or ''} |"
-            )
+            cells = (row["name"], row["engine"], f"{row['seconds']:.4g}", row["runs"], rate, row.get("note") or "")
+            lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 

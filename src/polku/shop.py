@@ -123,7 +123,8 @@ class Shop:
     ) -> str | None:
         """The selector of those in a stage now, of those who ever met a touchpoint, or the one given."""
         if stage is not None:
-            return f"stage:{self._known(stage, self.journey.stage_ids, N_('The map has no stage {name!r}. It has: {known}.'))}:now"
+            known = self._known(stage, self.journey.stage_ids, N_("The map has no stage {name!r}. It has: {known}."))
+            return f"stage:{known}:now"
         if touchpoint is not None:
             known = self._known(
                 touchpoint, self.journey.touchpoint_ids, N_("The map has no touchpoint {name!r}. It has: {known}.")

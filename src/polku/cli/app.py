@@ -13,13 +13,13 @@ import tempfile
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer import rich_utils
 from typer.exceptions import TyperException
 
-from polku.cli.terminal import wished_language
+from polku.cli.terminal import WISH, wished_language
 from polku.errors import PolkuError, nearest
 from polku.language import N_, translate
 
@@ -47,9 +47,25 @@ def build() -> Any:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
+    app.callback()(start)
     for room in (maps, data, ask, world):
         room.register(app)
     return typer.main.get_command(app)
+
+
+def start(
+    language: Annotated[
+        str | None, typer.Option("--language", metavar="fi|en", help=N_("The language to speak in every command."))
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help=N_("Say which Polku this is, and exit."))] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"polku {installed('polku')}")
+        raise typer.Exit
+    if language is not None:
+        WISH.set(language)
 
 
 def translated(command: Any, language: str) -> Any:
@@ -114,7 +130,7 @@ def unexpected(kind: type[BaseException], error: BaseException, trace: Traceback
     sys.stderr.write(
         translate(
             language,
-            "This is a fault in Polku, not in what you did: {kind}: {error}\nNothing was lost. The details are in {report}.",
+            "This is a fault in Polku, not in what you did: {kind}: {error}\nThe details are in {report}.",
             kind=kind.__name__,
             error=error,
             report=report,

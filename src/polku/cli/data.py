@@ -95,7 +95,7 @@ def import_(
     from polku.sources.importing import Mapping, import_files
 
     terminal, project = opened(folder, language, as_json)
-    renames = dict(pair.split("=", 1) if "=" in pair else _no_pair(pair) for pair in rename or [])
+    renames = dict(_pair(text) for text in rename or [])
     mapping = Mapping(
         customer=customer,
         event=event,
@@ -126,8 +126,11 @@ def import_(
         terminal.out.print(report.text(terminal.reader), markup=False)
 
 
-def _no_pair(pair: str) -> tuple[str, str]:
-    raise UsageError("--rename takes OLD=NEW, not {pair!r}.", pair=pair)
+def _pair(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not equals:
+        raise UsageError("--rename takes OLD=NEW, not {pair!r}.", pair=text)
+    return old, new
 
 
 def sql(

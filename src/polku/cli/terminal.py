@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from rich.markup import escape
 from polku.errors import UsageError
 from polku.language import LANGUAGES, Reader, choose
 
+#: The language asked for before the command: ``polku --language fi status``.
+WISH: ContextVar[str | None] = ContextVar("WISH", default=None)
 #: What a long job calls to say how far it is: (done, total or None, what it is doing).
 Progress = Callable[[float, float | None, str], None]
 
@@ -45,6 +48,7 @@ class Terminal:
     def __init__(
         self, *, as_json: bool = False, language: str | None = None, project_language: str | None = None
     ) -> None:
+        language = language or WISH.get()
         if language is not None and language not in LANGUAGES:
             raise UsageError("There is no language {language!r}; Polku speaks fi and en.", language=language)
         self.as_json = as_json

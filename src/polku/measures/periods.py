@@ -23,7 +23,7 @@ def midnight(day: dt.date, zone: ZoneInfo) -> dt.datetime:
 
 
 def named_period(text: str, as_of: dt.datetime, zone: ZoneInfo) -> Period:
-    """``30d`` (whole local days, the day of ``as_of`` the last), ``all``, or ``2026-01-01..2026-02-01`` (end exclusive).
+    """``30d`` (whole local days, the day of ``as_of`` the last), ``all``, or ``2026-01-01..2026-02-01`` (the end out).
 
     >>> named_period("7d", dt.datetime(2026, 5, 31, 12, tzinfo=dt.UTC), ZoneInfo("UTC")).start.isoformat()
     '2026-05-25T00:00:00+00:00'
