@@ -18,6 +18,9 @@ from polku.language import LANGUAGES, N_, translate
 
 FILE = "polku.toml"
 
+#: A setting's full name, what is wrong with it, the facts.
+Fault = tuple[str, str, dict[str, Any]]
+
 
 def setting(
     default: Any, doc: str, *, least: float | None = None, most: float | None = None, one_of: tuple[str, ...] = ()
@@ -100,16 +103,30 @@ class Settings:
     trails: Trails = dataclasses.field(default_factory=Trails)
 
 
+class SettingsError(ProjectError):
+    """``polku.toml`` has faults: each (name, message, facts), told line by line in the reader's language."""
+
+    code = "project.settings"
+
+    def __init__(self, file: str, faults: list[Fault]) -> None:
+        super().__init__(N_("{file} has settings that do not fit:"), file=file)
+        self.faults = tuple(faults)
+
+    def text(self, language: str = "en") -> str:
+        lines = [f"  {name}: {translate(language, message, **facts)}" for name, message, facts in self.faults]
+        return "\n".join([super().text(language), *lines])
+
+
 def read_settings(text: str, name: str = FILE) -> Settings:
     """Settings from the text of a ``polku.toml``; every fault is told at once (ProjectError)."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         raise ProjectError(N_("{file} is not readable as TOML: {fault}."), file=name, fault=str(fault)) from fault
-    faults: list[str] = []
+    faults: list[Fault] = []
     settings = _fill(Settings, data, "", faults)
     if faults:
-        raise ProjectError(N_("{file} has settings that do not fit:\n{faults}"), file=name, faults="\n".join(faults))
+        raise SettingsError(name, faults)
     assert isinstance(settings, Settings)
     return settings
 
@@ -137,27 +154,28 @@ def project_language(folder: Path) -> str | None:
     return stated if stated in LANGUAGES else None
 
 
-def _fill(kind: type, data: dict[str, Any], prefix: str, faults: list[str]) -> Any:
+def _fill(kind: type, data: dict[str, Any], prefix: str, faults: list[Fault]) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind)}
     values: dict[str, Any] = {}
     for key, value in data.items():
+        name = f"{prefix}{key}"
         if key not in fields:
             close = nearest(key, fields) or _elsewhere(key)
-            hint = f"; did you mean {close}?" if close else f"; there are {', '.join(fields)}"
-            faults.append(f"  {prefix}{key}: unknown setting{hint}")
+            if close:
+                faults.append((name, N_("there is no such setting; did you mean {close}?"), {"close": close}))
+            else:
+                faults.append((name, N_("there is no such setting; there are {names}"), {"names": ", ".join(fields)}))
             continue
         field = fields[key]
         if dataclasses.is_dataclass(field.default_factory):
             if isinstance(value, dict):
-                values[key] = _fill(field.default_factory, value, f"{prefix}{key}.", faults)
+                values[key] = _fill(field.default_factory, value, f"{name}.", faults)
             else:
-                faults.append(f"  {prefix}{key}: is a section; write [{key}] on a line of its own")
+                faults.append((name, N_("this is a section; write [{key}] on a line of its own"), {"key": key}))
+        elif fault := _misfit(field, value):
+            faults.append((name, *fault))
         else:
-            fault = _misfit(field, value)
-            if fault:
-                faults.append(f"  {prefix}{key} = {value!r}: {fault}")
-            else:
-                values[key] = float(value) if isinstance(field.default, float) else value
+            values[key] = float(value) if isinstance(field.default, float) else value
     return kind(**values)
 
 
@@ -166,18 +184,26 @@ def _elsewhere(key: str) -> str | None:
     return next((name for name in setting_names() if name.split(".")[-1] == key), None)
 
 
-def _misfit(field: dataclasses.Field[Any], value: Any) -> str | None:
+_WANTED = {
+    str: N_("{value} does not fit: write a text in quotes"),
+    int: N_("{value} does not fit: write a whole number"),
+    float: N_("{value} does not fit: write a number"),
+}
+
+
+def _misfit(field: dataclasses.Field[Any], value: Any) -> tuple[str, dict[str, Any]] | None:
     wanted = type(field.default)
+    facts = {"value": repr(value)}
     fits = isinstance(value, (int, float)) if wanted is float else isinstance(value, wanted)
     if not fits or (isinstance(value, bool) and wanted is not bool):
-        return {str: "write a text in quotes", int: "write a whole number", float: "write a number"}[wanted]
-    if field.metadata["one_of"] and value not in field.metadata["one_of"]:
-        return f"choose one of {', '.join(field.metadata['one_of'])}"
-    least, most = field.metadata["least"], field.metadata["most"]
+        return _WANTED[wanted], facts
+    allowed, least, most = (field.metadata[k] for k in ("one_of", "least", "most"))
+    if allowed and value not in allowed:
+        return N_("{value} does not fit: choose one of {allowed}"), {**facts, "allowed": ", ".join(allowed)}
     if least is not None and value < least:
-        return f"at least {least}"
+        return N_("{value} is too small: at least {least}"), {**facts, "least": least}
     if most is not None and value > most:
-        return f"at most {most}"
+        return N_("{value} is too large: at most {most}"), {**facts, "most": most}
     return None
 
 
