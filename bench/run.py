@@ -60,12 +60,12 @@ def report(rows: list[dict[str, object]], events: int) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Every figure is the median of the runs named, all engines in one run, on one machine.",
+        "Written by `make bench`. Every figure is the median of the runs named, all engines in one run and machine.",
         "",
         f"- When: {dt.datetime.now(dt.UTC):%Y-%m-%d}",
         f"- Machine: {machine()}",
         f"- Versions: {versions()}",
-        f"- Data: {events:,} events, {max(1000, events // 20):,} customers, power-law activity, 40 event names, 180 days",
+        f"- Data: {events:,} events, {max(1000, events // 20):,} customers, power-law activity, 40 event names",
     ]
     for group in dict.fromkeys(str(r["group"]) for r in rows):
         lines += [

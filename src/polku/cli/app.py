@@ -32,6 +32,7 @@ FRAME = {
     "REQUIRED_LONG_STRING": N_("[required]"),
     "ABORTED_TEXT": N_("Stopped."),
 }
+USAGE = N_("Usage: ")
 HELP = N_("Show this message and exit.")
 
 
@@ -75,9 +76,26 @@ def translated(command: Any, language: str) -> Any:
     for parameter in command.params:
         if getattr(parameter, "help", None):
             parameter.help = translate(language, parameter.help)
+    _translate_frame_of(command, language)
     for child in getattr(command, "commands", {}).values():
         translated(child, language)
     return command
+
+
+def _translate_frame_of(command: Any, language: str) -> None:
+    """The two texts that click writes into each command by itself: the usage line's first word and --help's help."""
+    help_option, usage_line = command.get_help_option, command.get_usage
+
+    def told_help(context: Any) -> Any:
+        option = help_option(context)
+        if option is not None:
+            option.help = translate(language, HELP)
+        return option
+
+    def told_usage(context: Any) -> str:
+        return str(usage_line(context)).replace("Usage: ", translate(language, USAGE), 1)
+
+    command.get_help_option, command.get_usage = told_help, told_usage
 
 
 def frame(language: str) -> None:
