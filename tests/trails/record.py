@@ -108,6 +108,7 @@ class MemoryRecord:
         now = dict(self.customers)
 
         def resolve(table: pa.Table) -> npt.NDArray[np.int64]:
-            return np.array([now.get(u, -1) for u in table.column("user_id").to_pylist()], np.int64)
+            name = "account_id" if subject == "account" else "user_id"
+            return np.array([now.get(u, -1) for u in table.column(name).to_pylist()], np.int64)
 
         return resolve

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import duckdb
@@ -284,11 +285,8 @@ class _Reading:
             combination, first = local[base], None
             keys = present
         else:
-            mixed = base.astype(np.uint64)
-            if path_class is not None:
-                combine(mixed, path_class.astype(np.uint64))
-            for answer in answers.values():
-                combine(mixed, answer.astype(np.uint64))
+            parts = [base, *([] if path_class is None else [path_class]), *answers.values()]
+            mixed = _mixed(self.n, parts)
             combination, first = distinct(mixed)
             keys = base[first]
         numbers = np.empty(len(keys), np.uint16)
@@ -351,20 +349,20 @@ class _Reading:
             return answers
         chosen = pa.array(rows)
         parts: dict[str, pa.Array] = {}
-        mixed = np.zeros(len(rows), np.uint64)
+        numbers_of: list[npt.NDArray[Any]] = []
         for name in columns:
             column = (self.properties() if name == "properties" else self.table.column(name)).take(chosen)
             if name == "value":
                 numbers_of_value = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-                combine(mixed, numbers_of_value.view(np.uint64))
+                numbers_of.append(numbers_of_value.view(np.uint64))
                 parts[name] = pa.array(numbers_of_value, from_pandas=True)
             else:
                 words = Dictionary.of(column)
-                combine(mixed, words.indices.astype(np.uint64))
+                numbers_of.append(words.indices)
                 parts[name] = pa.DictionaryArray.from_arrays(
                     pa.array(words.indices, mask=words.indices == len(words.words)), words.words
                 )
-        combination, first = distinct(mixed)
+        combination, first = distinct(_mixed(len(rows), numbers_of))
         one_each = pa.array(first)
         asked = pa.table(
             {
@@ -414,6 +412,16 @@ class _Reading:
                 seen = np.flatnonzero(np.bincount(given, minlength=len(currency.words) + 1)[:-1])
                 self.vocabulary.currencies.update(currency.words[int(i)].as_py() for i in seen)
         return value
+
+
+def _mixed(n: int, columns: Iterable[npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
+    """uint64[n] that are equal where all ``columns`` are. Small numbers are mixed first: xor of them would collide."""
+    mixed = np.zeros(n, np.uint64)
+    for column in columns:
+        part = np.zeros(n, np.uint64)
+        combine(part, column.astype(np.uint64))
+        combine(mixed, part)
+    return mixed
 
 
 def _numbers(found: Found) -> npt.NDArray[np.float64]:

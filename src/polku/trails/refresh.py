@@ -377,7 +377,7 @@ class Refresher:
         )
         self.store.put_in_force(manifest)
         self.store.sweep(manifest, at_once=at_once)
-        for layer in fresh:
+        for layer in fresh if self.store.flush else ():
             flush_later(layer.folder)
         opened = self.store.open()
         assert opened is not None  # we hold the lock and have just written it

@@ -8,7 +8,8 @@
 
 A generation is written whole before ``CURRENT`` names it, so a stop between any two writes leaves the older one in
 force, and what the newer one had begun is swept away by the next refresh. Readers pin a generation by mapping its
-files: those stay readable when the directory is removed meanwhile.
+files: those stay readable when the directory is removed meanwhile. Trails are derived: what a power cut has spoilt
+(a layer without its mark, a manifest that does not read) is built anew.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from polku.record.place import settle
 from polku.record.steps import reached
 from polku.trails.layers import Layer, open_layer, trusted
 from polku.trails.layout import Bools, Origin
@@ -103,10 +103,11 @@ class Generation:
 
 
 class Store:
-    """The trails' folder of a project."""
+    """The trails' folder of a project. ``flush``: have layers on the disk soon, so that they outlive a power cut."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, flush: bool = True) -> None:
         self.folder = folder
+        self.flush = flush
         self.current = folder / "CURRENT"
         self.lock = folder / "lock"
 
@@ -147,6 +148,8 @@ class Store:
                 return None
             try:
                 return self._open(name)
+            except ValueError:
+                return None  # a manifest cut short by a power cut
             except FileNotFoundError:
                 if self.current_name() == name:
                     return None  # not replaced: the files were lost; whoever holds the lock builds anew
@@ -205,11 +208,9 @@ class Store:
         folder = self.generation_folder(manifest.generation)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-        settle(folder / "manifest.json")
         reached("trails: manifest written")
         fresh = self.current.with_suffix(".new")
         fresh.write_text(manifest.generation + "\n", encoding="utf-8")
-        settle(fresh)
         reached("trails: CURRENT prepared")
         _replace(fresh, self.current)
         reached("trails: CURRENT replaced")
