@@ -466,11 +466,12 @@ def shop(out, changes, lives, people, start, seed, horizon, cal, m, on, totals):
     float64[TOTALS], added to. Returns the number of the person to go on from; that one left nothing behind.
     """
     life = lives[0]
-    before = np.empty_like(totals)
+    before = np.empty(len(totals))
     for i in range(start, len(people)):
         person = people[i]
         n, noted = life.n, life.changes
-        before[:] = totals
+        for k in range(len(totals)):
+            before[k] = totals[k]
         life.person = person.person
         life.root = root_of(seed, person.person)
         life.until = horizon
@@ -489,7 +490,8 @@ def shop(out, changes, lives, people, start, seed, horizon, cal, m, on, totals):
         if len(out) > 0:
             if life.n > len(out) or life.changes > len(changes):
                 life.n, life.changes = n, noted
-                totals[:] = before
+                for k in range(len(totals)):
+                    totals[k] = before[k]
                 return i
             settle(changes, noted, life)
         person.met = life.met

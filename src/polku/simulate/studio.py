@@ -373,11 +373,12 @@ def belong(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-u
 def studio(out, changes, lives, people, start, seed, horizon, cal, m, on, totals):  # type: ignore[no-untyped-def]
     """Tell ``people`` from ``start`` on; arguments and result as in ``shop.shop``."""
     life = lives[0]
-    before = np.empty_like(totals)
+    before = np.empty(len(totals))
     for i in range(start, len(people)):
         person = people[i]
         n, noted = life.n, life.changes
-        before[:] = totals
+        for k in range(len(totals)):
+            before[k] = totals[k]
         life.person = person.person
         life.root = root_of(seed, person.person)
         life.until = horizon
@@ -407,7 +408,8 @@ def studio(out, changes, lives, people, start, seed, horizon, cal, m, on, totals
         if len(out) > 0:
             if life.n > len(out) or life.changes > len(changes):
                 life.n, life.changes = n, noted
-                totals[:] = before
+                for k in range(len(totals)):
+                    totals[k] = before[k]
                 return i
             settle(changes, noted, life)
         person.met = life.met

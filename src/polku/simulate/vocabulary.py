@@ -146,14 +146,18 @@ _I, _F = nb.int64, nb.float64
 
 @nb.njit(nb.void(_ROWS, _LIFE.dtype, _I, _I, _I, _I, _I, _F, _F), cache=True)
 def put(out, life, time, kind, page, item, order, value, extra):  # type: ignore[no-untyped-def]
-    """Write one event of ``life`` at ``time``; past the horizon nothing is written. Counts on when ``out`` is full."""
+    """Write one event of ``life`` at ``time``; past the horizon nothing is written. Counts on when ``out`` is full.
+
+    Each event has its serial number, written or not: so an event's id does not hang on where the horizon is.
+    """
+    life.serial += 1
     if time >= life.until:
         return
     if life.n < len(out):
         row = out[life.n]
         row.person = life.person
         row.time = time
-        row.serial = life.serial
+        row.serial = life.serial - 1
         row.visit = life.visit
         row.kind = kind
         row.page = page
@@ -167,7 +171,6 @@ def put(out, life, time, kind, page, item, order, value, extra):  # type: ignore
         row.source = life.source
         row.origin = life.origin
     life.n += 1
-    life.serial += 1
 
 
 @nb.njit(nb.void(_CHANGES, _LIFE.dtype, _I, _I), cache=True)
