@@ -1,0 +1,40 @@
+"""What a person waits for: the living map warm, ``polku status`` in a new process, the page when nothing has changed."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+from shop import shop_with, tell, timed
+
+GROUP = "What a person waits for"
+
+
+def main() -> None:
+    from fastapi.testclient import TestClient
+
+    from polku.record.project import open_project
+    from polku.shop import Shop
+    from polku.web.app import create_app
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=20_000_000)
+    options = parser.parse_args()
+    folder = shop_with(options.events)
+    with open_project(folder) as project:
+        shop = Shop(project)
+        shop.living(period="all")
+        tell(GROUP, "the whole living map, all time, warm", "Polku", timed(lambda: shop.living(period="all"), 7))
+        tell(GROUP, "the whole living map, 30 days, warm", "Polku", timed(lambda: shop.living(period="30d"), 7))
+        client = TestClient(create_app(project))
+        first = timed(lambda: client.get("/").raise_for_status(), 1)
+        tell(GROUP, "the page /, first time", "Polku", first)
+        tell(GROUP, "the page / when nothing changed", "Polku", timed(lambda: client.get("/").raise_for_status(), 15))
+    status = [sys.executable, "-m", "polku", "status", str(folder), "--json"]
+    run = timed(lambda: subprocess.run(status, check=True, stdout=subprocess.DEVNULL), 5)
+    tell(GROUP, "`polku status` in a new process", "Polku", run)
+
+
+if __name__ == "__main__":
+    main()
