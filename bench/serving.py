@@ -1,4 +1,4 @@
-"""What a person waits for: the living map warm, ``polku status`` in a new process, the page when nothing has changed."""
+"""What a person waits for: the living map warm, ``polku status`` in a new process, the page when nothing changed."""
 
 from __future__ import annotations
 
