@@ -26,7 +26,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Literal, NoReturn
 
 from polku.errors import ExpressionError, nearest
-from polku.journey.values import DURATION, duration
+from polku.journey.values import UnreadableError, duration
 from polku.language import N_
 
 Function = Literal["count", "sum", "days_since"]
@@ -288,14 +288,13 @@ class _Parser:
             self.fail(N_("days_since looks at all of the past and takes no within"), at)
         start = self.tokens[self.place - 1].at + len("within")
         found = _WITHIN.match(self.text, start)
-        if not found or not DURATION.match(found[1]):
-            near = self.token.text
-            self.fail(
-                N_("{found!r} is not a duration; write for example 365d, 12h or 3 months"), self.token.at, found=near
-            )
-        seconds = duration(found[1])
-        if seconds <= 0:
-            self.fail(N_("a window must be longer than nothing"), self.token.at)
+        try:
+            seconds = duration(found[1] if found else "")
+        except UnreadableError:
+            token = self.token
+            message = N_("{found!r} is not a duration; write for example 365d, 12h or 3 months")
+            self.fail(message, token.at, found=token.text)
+        assert found
         while self.token.kind != "end" and self.token.at < found.end():
             self.place += 1
         return seconds

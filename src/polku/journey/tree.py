@@ -25,6 +25,7 @@ from polku.language import N_
 MOST_BYTES = 2_000_000
 MOST_NODES = 100_000
 MOST_NESTED = 30
+MOST_BRACKETS = 200
 TAG = "tag:yaml.org,2002:"
 
 
@@ -121,8 +122,14 @@ def read_bytes(content: bytes) -> Tree:
 def read_text(text: str) -> Tree:
     """The tree of a map's text; what is wrong stands in ``faults``."""
     tree = Tree(text.removeprefix("\ufeff"))
+    deep = _too_deep(tree.text)
+    if deep is not None:
+        tree.faults.append(deep)
+        return tree
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # an anchor may be used anew: the last one counts
     try:
-        node = YAML(typ="rt", pure=True).compose(tree.text)
+        node = yaml.compose(tree.text)
     except MarkedYAMLError as error:
         tree.faults.append(_broken(tree.text, error))
     except ReaderError as error:
@@ -146,6 +153,18 @@ def read_text(text: str) -> Tree:
         else:
             tree.data = _Maker(tree).make(node, (), node.start_mark.index)
     return tree
+
+
+def _too_deep(text: str) -> Fault | None:
+    """A fault where brackets open without end: the reader would take time that grows with their square."""
+    depth = 0
+    for found in re.finditer(r"[\[{\]}]", text):
+        depth = depth + 1 if found[0] in "[{" else max(depth - 1, 0)
+        if depth > MOST_BRACKETS:
+            before = text[: found.start()]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            return Fault("yaml.deep", N_("it is nested too deep"), line=line, column=column)
+    return None
 
 
 #: What the YAML reader says, and what we say: (part of its problem or context, code, message). The first that fits.

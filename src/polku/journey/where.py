@@ -25,6 +25,7 @@ ever made by pasting the user's text.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -98,6 +99,7 @@ class Where:
         return duckdb_sql(self.root, columns)
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_where(text: str) -> Where:
     """The checked ``where``; raises ExpressionError with the facts ``text``, ``column`` (from 1), often ``nearest``."""
     return _Reader(str(text)).read()
