@@ -1,4 +1,4 @@
-"""Each story told event by event: stages with their reasons, deviations and obstacles are read back after every step."""
+"""Each story told event by event: stages with their reasons, deviations and obstacles are read back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from polku import stories
 from polku.journey.load import load_journey
 from polku.journey.model import Journey
 from polku.language import LANGUAGES, said
+from polku.measures.customers import customers_behind
 from polku.measures.living import living_map
 from polku.measures.timeline import Timeline, timeline
 from polku.stories import Step, Story, Telling
@@ -78,11 +79,16 @@ def test_silence_comes_at_exactly_its_moment(name, telling, tmp_path):
 
 @told
 def test_deviations_and_obstacles(name, telling, tmp_path):
+    """Who stands behind each deviation of the map, with both people of the story on it."""
     story, telling = find(name, telling)
     journey = journey_of(story, "en", tmp_path)
-    events = [(s.at, s.event, s.facts) for s in telling.events]
-    living = living_map(trails_of(journey, {telling.person: events}, as_of=telling.until), journey)
-    found = {(t.id, d.kind) for t in living.touchpoints for d in t.deviations if d.kind != "no_data"}
+    trails = trails_of(journey, story.people(), as_of=max(t.until for t in story.tellings))
+    found = set()
+    for touchpoint in living_map(trails, journey).touchpoints:
+        for deviation in touchpoint.deviations:
+            if deviation.count is not None:
+                behind = customers_behind(trails, journey, deviation.count.behind)
+                found |= {(touchpoint.id, deviation.kind) for line in behind.lines if line.name == telling.person}
     assert found == set(telling.deviations)
     # An obstacle stopped the person where a meeting failed: the map says what it was, in both languages.
     assert telling.obstacles == tuple(sorted({id for id, kind in found if kind == "failed"}))
@@ -114,7 +120,7 @@ def test_what_the_other_telling_had_is_no_data_or_met(name, tmp_path):
 
 @told
 def test_tellings_are_whole(name, telling):
-    story, telling = find(name, telling)
+    _, telling = find(name, telling)
     assert all(said(telling.title, language) for language in LANGUAGES)
     for step in telling.steps:
         assert isinstance(step.told, dict)

@@ -124,9 +124,10 @@ def _moment(value: str | dt.datetime, zone: ZoneInfo) -> dt.datetime:
 
 
 def write(folder: str | Path, name: str, language: str) -> tuple[Path, ...]:
-    """Start a project with a story's map, its content and settings, and its events in ``events.jsonl``; the files' paths.
+    """Start a project with a story's map, its content and settings, and its events in ``events.jsonl``.
 
-    Nothing that exists is overwritten (ProjectError). Then ``polku import FOLDER FOLDER/events.jsonl`` brings the people in.
+    The paths of the files. Nothing that exists is overwritten (ProjectError). Then ``polku import FOLDER
+    FOLDER/events.jsonl`` brings the people in.
     """
     lines = (json.dumps(row, ensure_ascii=False) for row in story(name).rows())
     events = {EVENTS: "".join(f"{line}\n" for line in lines)}

@@ -69,8 +69,8 @@ def content(name: str, language: str) -> dict[str, str]:
 
 
 def write(folder: str | Path, name: str, language: str) -> tuple[Path, ...]:
-    """Start a project in ``folder`` (made when missing): ``journey.yaml``, ``content/``, ``polku.toml``; the files' paths.
+    """Start a project in ``folder`` (made when missing): ``journey.yaml``, ``content/``, ``polku.toml``.
 
-    Nothing that exists is overwritten: ProjectError names what is in the way, and then nothing has been written.
+    The paths of the files. Nothing that exists is overwritten: ProjectError names what is in the way, and then nothing has been written.
     """
     return begin(Path(folder), text(name, language), language)
