@@ -317,7 +317,7 @@ def test_languages(site: Site) -> None:
 
 
 def test_numbers_are_the_readers(site: Site) -> None:
-    assert re.search(r"\d,\d %", site.get("/?period=all", "fi").text)
+    assert re.search(r"\d,\d\s%", site.get("/?period=all", "fi").text)
     assert re.search(r"\d\.\d%", site.get("/?period=all", "en").text)
 
 

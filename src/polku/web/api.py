@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 
 from polku.measures.result import to_dict
-from polku.web.options import MapOptions, refuse_unknown
+from polku.web.options import MapOptions, known, refuse_unknown
 from polku.web.pages import answers_of, drop_lang, read_customers, read_language
 from polku.web.reading import reader_of
 
@@ -126,4 +126,5 @@ def measure(request: Request, name: str, lang: Language = None) -> Any:
     """One measure; its options are those of ``polku measure``, in the URL."""
     answers = answers_of(request)
     reader = reader_of(read_language(request), answers.journey())
+    known("measure", name, [info.name for info in answers.measures(reader)])
     return answers.measure(name, drop_lang(request), reader).data

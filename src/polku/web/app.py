@@ -138,15 +138,16 @@ TITLES: dict[int, str] = {
 
 
 def wants_data(request: Request) -> bool:
-    return request.url.path.startswith("/api")
+    return request.url.path.startswith(("/api/", "/health"))
 
 
 def reader_for(request: Request) -> Reader:
     """The reader of an error page: must work when the map, or the wish itself, is what is wrong."""
+    default = request.app.state.answers.language
     try:
-        return Reader(language_of(request, request.app.state.answers.language))
+        return Reader(language_of(request, default))
     except PolkuError:
-        return Reader("en")
+        return Reader(language_of(request, default, wish=False))
 
 
 def page(request: Request, status: int, message: str, **more: Any) -> Response:

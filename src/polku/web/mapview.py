@@ -213,9 +213,7 @@ def lanes(columns: tuple[Column, ...], options: MapOptions, show_plan: bool, sho
     if planned or measured:
         wanted.append(("feeling", "feeling", N_("Feeling"), None))
     if options.group == "channel":
-        channels: list[str | None] = []
-        for c in columns:
-            channels += [card.plan.channel for card in c.cards if card.plan.channel not in channels]
+        channels = dict.fromkeys(card.plan.channel for c in columns for card in c.cards)
         wanted += [("touchpoints", f"channel-{n}", N_("Touchpoints"), ch) for n, ch in enumerate(channels)]
     else:
         wanted.append(("touchpoints", "touchpoints", N_("Touchpoints"), None))

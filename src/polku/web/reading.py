@@ -18,15 +18,15 @@ from polku.web.options import known
 COOKIE = "polku_lang"
 
 
-def language_of(request: Request, default: str) -> str:
-    """``?lang=``, else the cookie, else the browser's wish, else the project's language.
+def language_of(request: Request, default: str, wish: bool = True) -> str:
+    """``?lang=`` (unless ``wish`` is off), else the cookie, else the browser's wish, else the project's language.
 
     Raises UsageError for a ``?lang=`` that Polku does not speak.
     """
-    wish = request.query_params.get("lang")
-    if wish:
-        known("language", wish, LANGUAGES)
-    return choose([wish, request.cookies.get(COOKIE), *accepted(request.headers.get("accept-language", ""))], default)
+    asked = request.query_params.get("lang") if wish else None
+    if asked:
+        known("language", asked, LANGUAGES)
+    return choose([asked, request.cookies.get(COOKIE), *accepted(request.headers.get("accept-language", ""))], default)
 
 
 def accepted(header: str) -> list[str]:

@@ -14,7 +14,7 @@ from polku.record.project import Project
 from polku.web.answers import Session, StageChange, Story, StoryEvent
 
 #: What the history is asked for; the trail has the rest.
-COLUMNS = ("time", "event", "original_event", "source", "currency", "properties")
+COLUMNS = ("time", "seq", "event", "original_event", "source", "currency", "properties")
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 Facts = dict[tuple[int, str], collections.deque[dict[str, Any]]]
 
@@ -71,7 +71,9 @@ def parsed(text: str | None) -> list[tuple[str, str]]:
 def event_of(step: Step, facts: Facts) -> StoryEvent:
     rows = facts.get((microseconds(step.time), step.event))
     row = rows.popleft() if rows else {}
-    campaign = " / ".join(part for part in (step.source, step.medium, step.campaign) if part)
+    # where the source names no origin, the trail takes the channel for it: not worth saying twice
+    origin = (step.source, step.medium, step.campaign) if (step.medium or step.campaign) else ()
+    campaign = " / ".join(part for part in origin if part)
     return StoryEvent(
         time=step.time,
         event=step.event,
