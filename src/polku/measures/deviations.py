@@ -69,13 +69,14 @@ def for_persona(touchpoint: Touchpoint, persona: str | None) -> bool:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OffMap:
-    """Events and customers off the map, by event name and by page: int64[names, 2], int64[pages, 2]."""
+    """Events and customers off the map, by event name and page: int64[names, 2], int64[pages, 2]; all customers there."""
 
     groups: npt.NDArray[np.int64]
     pages: npt.NDArray[np.int64]
+    customers: int
 
     def __add__(self, other: OffMap) -> OffMap:
-        return OffMap(self.groups + other.groups, self.pages + other.pages)
+        return OffMap(self.groups + other.groups, self.pages + other.pages, self.customers + other.customers)
 
 
 def codes_off(view: View) -> npt.NDArray[np.bool_]:
@@ -105,7 +106,7 @@ def ad_hoc(view: View) -> tuple[Deviation, ...]:
     group = frozen([names.index(n) if off[c] else -1 for c, n in enumerate(tables.code_event)], np.int32)
     work = functools.partial(_count, group, len(names), len(tables.pages), view.start, view.end)
     total = functools.reduce(operator.add, view.map(work))
-    customers = sum(int(np.count_nonzero(~c.skip)) for c in view.columns)
+    customers = total.customers
     least = max(AD_HOC_LEAST, AD_HOC_SHARE * customers)
     found = []
 
