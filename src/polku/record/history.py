@@ -197,6 +197,11 @@ class History:
         """Number of events in history."""
         return self.snapshot().rows
 
+    def last_seq(self) -> int:
+        """The highest seq in history, by the files' statistics; 0 when it is empty."""
+        actions = pa.table(self.table().get_add_actions(flatten=True))
+        return int(pc.max(actions["max.seq"]).as_py() or 0) if "max.seq" in actions.column_names else 0
+
     def commits_since(self, version: int) -> tuple[Commit, ...] | None:
         """The commits after ``version``, oldest first; None when the log no longer reaches back that far."""
         newest = self.version

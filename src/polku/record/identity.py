@@ -152,6 +152,7 @@ class Identities:
             files = list(self.history.snapshot().files)
         else:
             files = [f for c in commits for f in c.added if c.kind != "erase"]
+        self._restore_seq()
         gather = Gather()
         if files:
             current = {f.path for f in self.history.snapshot().files}
@@ -160,6 +161,13 @@ class Identities:
             for batch in self.history.read(ID_COLUMNS, files=files):
                 gather.take(batch)
         self.apply(gather.gathered(), {"history_observed": newest})
+
+    def _restore_seq(self) -> None:
+        """A state that was lost, or came back from a backup, must not give numbers that history has."""
+        with self.state.write() as connection:
+            last = self.history.last_seq()
+            if self.state.counter(connection, "seq") < last:
+                self.state.set_counter(connection, "seq", last)
 
     def _catch_up_inbox(self) -> None:
         with self.state.read() as connection:

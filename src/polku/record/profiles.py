@@ -149,7 +149,9 @@ def profiles(connection: Connection) -> pa.Table:
     def flush() -> None:
         if current is not None:
             customers.append(current)
-            texts.append("{" + ", ".join(f"{json.dumps(n, ensure_ascii=False)}: {v}" for n, v in parts.items()) + "}")
+            texts.append(
+                "{" + ", ".join(f"{json.dumps(n, ensure_ascii=False)}: {v}" for n, v in sorted(parts.items())) + "}"
+            )
 
     for customer, name, value in connection.execute(query):
         if customer != current:

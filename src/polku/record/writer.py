@@ -123,6 +123,7 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None) -> None:
         assert self._pool is not None
         assert self._alive is not None
+        self._done = True
         self._pool.shutdown(cancel_futures=True)
         self._chunks.clear()
         self._pending.clear()
