@@ -222,13 +222,13 @@ def _inside_flow(tree: Tree, path: Path) -> bool:
 
 def _scalar_like(tree: Tree, value: Any, flow: bool) -> bool:
     """Whether ``value`` is written on one line."""
-    return not isinstance(value, (dict, list)) or not value or flow or "\n" not in _written(tree, value, 0)
+    return not isinstance(value, (dict, list)) or not value or flow or _written(tree, value, 0)[0] in "[{"
 
 
 def _replace(tree: Tree, path: Path, value: Any) -> str:
     text, span = tree.text, tree.spans[path]
     flow = _inside_flow(tree, path)
-    gap = "" if text[span.start - 1 : span.start] == " " else " "
+    gap = " " if text[span.start - 1 : span.start] in (":", "-") else ""
     if _scalar_like(tree, value, flow):
         # Inside [] or {} a text with , or ] in it needs quotes, which it gets when it is written inside a list.
         new = (
