@@ -1,0 +1,157 @@
+"""Sessions, bounce, exit and sources, from people as short lists of events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from measures.small_world import journey_of, trails
+
+from polku.errors import MeasureError
+from polku.kernels import sessions as kernel
+from polku.measures.customers import customers_behind
+from polku.measures.pages import bounce, exits
+from polku.measures.result import Period
+from polku.measures.sources import sources
+from polku.measures.view import columns_of, view_of
+from polku.trails.layout import moment
+
+MIN = 60
+SHOP = journey_of(("a", ["home", "view"]), ("b", [{"id": "order", "value": "revenue"}]), window=1000)
+INSTAGRAM, GOOGLE = ("instagram", "social", "summer"), ("google", "cpc", None)
+
+
+def cut(person, gap=30 * MIN, as_of=10**9):
+    """The sessions of one person, as lists of places."""
+    bucket = columns_of(trails(SHOP, [person]).buckets[0])
+    order, starts, ends, _ = kernel.sessions(bucket, gap, as_of)
+    return [[int(order[j]) if len(order) else j for j in range(s, e)] for s, e in zip(starts, ends, strict=True)]
+
+
+def own(time, session, **more):
+    return (time, "view", None, {"session": session, **more})
+
+
+@pytest.mark.parametrize(
+    ("person", "found"),
+    [
+        ([(0, "view"), (30 * MIN - 1, "view")], [[0, 1]]),
+        ([(0, "view"), (30 * MIN, "view")], [[0], [1]]),
+        ([own(0, 0, micros=5), own(30 * MIN, 0, micros=4)], [[0, 1]]),
+        ([own(0, 0, micros=5), own(30 * MIN, 0, micros=5)], [[0], [1]]),
+        ([own(0, 7), own(9000, 7)], [[0, 1]]),
+        ([own(0, 7), own(1, 8)], [[0], [1]]),
+        ([own(0, 7), own(1, 8), own(2, 7)], [[0, 2], [1]]),
+        ([own(0, 7), own(1, 0)], [[0, 1]]),
+        ([own(0, 7), own(1, 8), own(2, 0), own(3, 7)], [[0, 3], [1, 2]]),
+        ([own(0, 7), own(9000, 0), own(9001, 0)], [[0], [1, 2]]),
+        ([own(0, 0), own(1, 7)], [[0], [1]]),
+    ],
+)
+def test_sessions(person, found):
+    assert cut(person) == found
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3)), max_size=12).map(sorted), st.integers(1, 20))
+def test_sessions_are_a_partition_in_order(rows, gap):
+    person = [own(t, s) for t, s in sorted(rows, key=lambda r: r[0])]
+    found = cut(person, gap)
+    assert sorted(i for s in found for i in s) == list(range(len(person)))
+    assert all(s == sorted(s) for s in found)
+    assert [s[0] for s in found] == sorted(s[0] for s in found)
+    for s in found:
+        assert len({person[i][3]["session"] for i in s} - {0}) <= 1
+
+
+def page(time, path, **more):
+    return (time, "page", None, {"page": path, **more})
+
+
+VISITORS = [
+    [page(0, "/"), page(60, "/dress"), (70, "order")],
+    [page(0, "/")],
+    [page(0, "/dress"), page(10, "/")],
+    [page(0, "/"), page(5000, "/dress")],
+]
+
+
+def test_bounce_is_a_visit_of_one_page_by_where_it_landed():
+    made = trails(SHOP, VISITORS, 2, as_of=10_000)
+    found = bounce(view_of(made, SHOP))
+    assert (found.overall.numerator, found.overall.denominator) == (3, 5)
+    assert [(p.name, p.rate.numerator, p.rate.denominator, p.customers.n) for p in found.places] == [
+        ("/", 2, 3, 3), ("/dress", 1, 2, 2),
+    ]
+    for place in found.places:
+        assert customers_behind(made, SHOP, place.customers.behind).total == place.customers.n
+
+
+def test_exit_is_the_last_page_over_its_views():
+    made = trails(SHOP, VISITORS, 2, as_of=10_000)
+    found = exits(view_of(made, SHOP))
+    assert {p.name: (p.rate.numerator, p.rate.denominator) for p in found.places} == {"/": (3, 4), "/dress": (2, 3)}
+    for place in found.places:
+        assert customers_behind(made, SHOP, place.rate.behind).total == place.customers.n
+
+
+def test_without_pages_touchpoints_stand_in():
+    people = [[(0, "home"), (1, "view")], [(0, "home")], [(0, "view"), (5, "other")]]
+    made = trails(SHOP, people, as_of=10_000)
+    view = view_of(made, SHOP)
+    found = bounce(view)
+    assert (found.by, found.unit) == ("touchpoint", "event")
+    assert [(p.name, p.rate.numerator, p.rate.denominator) for p in found.places] == [("home", 1, 2), ("view", 1, 1)]
+    assert {p.name: (p.rate.numerator, p.rate.denominator) for p in exits(view).places} == {"home": (1, 2), "view": (2, 2)}
+    for place in found.places + exits(view).places:
+        assert customers_behind(made, SHOP, place.customers.behind).total == place.customers.n
+    with pytest.raises(MeasureError, match="page"):
+        bounce(view, "page")
+
+
+def test_a_visit_belongs_to_the_period_in_which_it_began():
+    made = trails(SHOP, [[page(90, "/"), page(110, "/dress")], [page(150, "/")]], as_of=10_000)
+    found = bounce(view_of(made, SHOP, period=Period(moment(100), moment(200))))
+    assert (found.overall.numerator, found.overall.denominator) == (1, 1)
+
+
+def test_sources_with_their_conversion():
+    people = [
+        [page(0, "/", origin=INSTAGRAM), page(10, "/x", origin=GOOGLE), (20, "order")],
+        [page(0, "/", origin=INSTAGRAM), page(5000, "/"), (5010, "order")],
+        [page(0, "/")],
+        [page(9500, "/", origin=GOOGLE)],
+    ]
+    made = trails(SHOP, people, 2, as_of=10_000)
+    found = sources(view_of(made, SHOP))
+    rows = {s.source: (s.visits, s.customers.n, s.conversion.numerator, s.conversion.denominator, s.conversion.pending)
+            for s in found.sources}  # fmt: skip
+    assert rows == {"instagram": (2, 2, 1, 2, 0), None: (2, 2, 1, 2, 0), "google": (1, 1, 0, 0, 1)}
+    assert {s.source: s.visit_conversion.numerator for s in found.sources} == {"instagram": 1, None: 1, "google": 0}
+    assert found.to == "order"
+    for source in found.sources:
+        for behind, n in (
+            (source.customers.behind, source.customers.n),
+            (source.conversion.behind, source.conversion.numerator),
+            (source.conversion.behind_not, source.conversion.denominator - source.conversion.numerator),
+            (source.conversion.behind_pending, source.conversion.pending),
+        ):
+            assert customers_behind(made, SHOP, behind).total == n, behind
+
+
+def test_sources_by_one_part():
+    people = [[page(0, "/", origin=INSTAGRAM)], [page(0, "/", origin=("instagram", "paid", None))]]
+    found = sources(view_of(trails(SHOP, people, as_of=10_000), SHOP), by="source")
+    assert [(s.source, s.medium, s.visits) for s in found.sources] == [("instagram", None, 2)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9000), st.sampled_from(["/", "/a", ""]), st.sampled_from(["page", "order", "view"]),
+                                   st.sampled_from([INSTAGRAM, GOOGLE, (None, None, None)])), max_size=6), max_size=5))  # fmt: skip
+def test_any_split_into_buckets_gives_the_same(rows):
+    people = [[(t, e, None, {"page": p, "origin": o}) for t, p, e, o in sorted(r, key=lambda x: x[0])] for r in rows]
+    pair = [view_of(trails(SHOP, people, n, as_of=10_000), SHOP) for n in (1, 3)]
+    for measure in (bounce, exits, sources):
+        one, many = (measure(view) for view in pair)
+        key = lambda answer: sorted(map(repr, getattr(answer, "places", None) or getattr(answer, "sources", ())))  # noqa: E731
+        assert key(one) == key(many)
