@@ -50,6 +50,7 @@ def content_hashes(columns: Mapping[str, pa.Array]) -> Hashes:
 def _real_hashes(column: pa.Array) -> Hashes:
     real: npt.NDArray[np.float64] = column.fill_null(np.nan).to_numpy(zero_copy_only=False) + 0.0  # -0.0 becomes 0.0
     bits = real.view(np.uint64).copy()
+    bits[real == 0] = 1  # an amount of nothing is not the same as no amount
     bits[np.isnan(real)] = 0
     return bits
 

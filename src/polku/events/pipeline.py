@@ -200,6 +200,10 @@ def context(draft: Draft, plan: Plan, translate: Translate) -> None:
         values = draft.raw[column]
         if values.null_count == draft.rows:
             continue
+        if place == ("traits",):  # one column that holds all of them
+            objects = _objects(draft, column, Refusal.BAD_CONTEXT)
+            pieces.append(jsontext.encoded_json("traits", objects))
+            continue
         loose = pa.types.is_string(values.type) and place[0] == "traits"
         made = (
             jsontext.encoded_json(place[-1], values)
@@ -243,19 +247,6 @@ def _put(draft: Draft, name: str, objects: Sequence[pa.Array]) -> None:
 STEPS: tuple[Callable[[Draft, Plan, Translate], None], ...] = (
     time, received, event, ids, value, currency, source, channel, properties, context,
 )  # fmt: skip
-
-TEXTS = (
-    "event",
-    "original_event",
-    "source",
-    "channel",
-    "anonymous_id",
-    "user_id",
-    "account_id",
-    "session_id",
-    "currency",
-    "consent",
-)
 
 
 def run(

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+NO_DATA = np.zeros(1, np.uint8)
+NO_DATA.flags.writeable = False
+
 
 class Text(NamedTuple):
     """``data`` uint8[], ``offsets`` int64[n + 1], ``valid`` bool[n]."""
@@ -40,13 +43,13 @@ def text_of(values: pa.Array) -> Text:
     wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     _, offset_buffer, data_buffer = values.buffers()
     if n == 0 or offset_buffer is None:
-        return Text(np.zeros(1, np.uint8), np.zeros(n + 1, np.int64), np.zeros(n, np.bool_))
+        return Text(NO_DATA, np.zeros(n + 1, np.int64), np.zeros(n, np.bool_))
     offsets = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)[
         values.offset : values.offset + n + 1
     ].astype(np.int64)
-    data = (
-        np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(1, np.uint8)
-    )
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else NO_DATA
+    data = data.view()
+    data.flags.writeable = False  # one type for the kernels, whatever the buffer was made of
     valid = np.ones(n, np.bool_) if not values.null_count else np.asarray(values.is_valid(), dtype=np.bool_)
     return Text(data, offsets, valid)
 

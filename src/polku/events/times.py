@@ -53,11 +53,6 @@ class Times(NamedTuple):
     refused: npt.NDArray[np.uint8]
 
 
-@nb.njit(cache=True, inline="always")
-def _digit(c):  # type: ignore[no-untyped-def]
-    return 48 <= c <= 57
-
-
 @nb.njit(cache=True)
 def days_from_civil(year, month, day):  # type: ignore[no-untyped-def]
     """Days since 1970-01-01 of a Gregorian date (Howard Hinnant's algorithm)."""
@@ -413,7 +408,7 @@ def read_times(values: pa.Array, zone: str, latest: int, order: Order = Order.UN
         micros = to_utc(days.astype(np.int64) * DAY, zone)
         refused = np.zeros(len(values), np.uint8)
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        micros, refused = _read_numbers(values)
+        micros, refused = _read_numbers(values, zone)
     else:
         micros, refused = _read_texts(text_of(values), values, zone, order)
     refused = np.where(empty, np.uint8(Refusal.NO_TIME), refused)
@@ -424,7 +419,7 @@ def read_times(values: pa.Array, zone: str, latest: int, order: Order = Order.UN
     return Times(micros, refused)
 
 
-def _read_numbers(values: pa.Array) -> tuple[Micros, npt.NDArray[np.uint8]]:
+def _read_numbers(values: pa.Array, zone: str) -> tuple[Micros, npt.NDArray[np.uint8]]:
     """Epoch numbers, their unit by their size. Fractions of whole-number columns are 0."""
     refused = np.zeros(len(values), np.uint8)
     if pa.types.is_integer(values.type):
@@ -437,7 +432,7 @@ def _read_numbers(values: pa.Array) -> tuple[Micros, npt.NDArray[np.uint8]]:
         # a date written as a number, 20101201
         for at in np.flatnonzero((raw >= 19_000_101) & (raw < LEAST_EPOCH)).tolist():
             kind, day = _read(np.frombuffer(str(raw[at]).encode(), np.uint8), 0, 8, 0)
-            micros[at] = day
+            micros[at] = to_utc(np.array([day]), zone)[0]
             refused[at] = 0 if kind == LOCAL else Refusal.UNREADABLE_TIME
         refused[raw < 19_000_101] = Refusal.UNREADABLE_TIME
         return micros.astype(np.int64), refused

@@ -180,7 +180,7 @@ def read_values(values: pa.Array, mark: str | None = None) -> Values:
             else values.cast(pa.int8()).cast(pa.float64())
         )
         amount = plain.fill_null(np.nan).to_numpy(zero_copy_only=False).copy()
-        refused[~np.isfinite(amount) & ~empty] = Refusal.VALUE_NOT_FINITE
+        refused[np.isinf(amount)] = Refusal.VALUE_NOT_FINITE  # a NaN is how tables of numbers write "none"
         amount[refused != 0] = np.nan
         return Values(amount, None, refused)
     simple = pc.fill_null(pc.match_substring_regex(values, SIMPLE_POINT if mark == "." else SIMPLE), True)

@@ -169,9 +169,9 @@ def find_encoding(path: Path, compression: str | None) -> str:
             seen += len(block)
             data = carry + block
             try:
-                text = data.decode("utf-8")
+                if not data.isascii():
+                    good += len(data) - len(data.decode("utf-8"))
                 carry = b""
-                good += 0 if data.isascii() else len(text.encode("utf-8")) - len(text)
             except UnicodeDecodeError:
                 cut = _whole(data)
                 carry, data = data[cut:], data[:cut]

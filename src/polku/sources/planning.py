@@ -124,6 +124,8 @@ def plan(source: Source, mapping: Mapping, zone: str, now: dt.datetime) -> Plann
     own = guessing.is_own_export(columns)
     used = [*traits, *(c for choice in choices.values() for c in _columns(choice, columns)), *(keep or ())]
     places = () if own else guessing.places(columns, used)
+    if not own and "traits" in columns and "traits" not in used and guessing.fits("properties", sample, "traits"):
+        places = (*places, ("traits", ("traits",)))
     micros = (now - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
     made = Plan(
         time=together(choices["time"].column, columns),

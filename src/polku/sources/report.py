@@ -141,26 +141,24 @@ class ImportReport:
                     last=reader.time(self.last),
                 )
             )
-        lines.append(reader(N_("{count} new customers."), count=n(self.new_customers)))
+        lines.append(reader(N_("New customers: {count}."), count=n(self.new_customers)))
         if self.duplicates:
-            lines.append(
-                reader(N_("{count} rows were in history already and were left out."), count=n(self.duplicates))
-            )
+            lines.append(reader(N_("Left out because history has them already: {count}."), count=n(self.duplicates)))
         if self.without_customer:
             lines.append(
                 reader(
-                    N_("{count} rows name no customer: they are kept in history and left out of journeys."),
+                    N_("Rows that name no customer: {count}. They are kept in history and left out of journeys."),
                     count=n(self.without_customer),
                 )
             )
         for old, (new, count) in list(self.renamed.items())[:12]:
             lines.append(
-                reader(N_("  event {old} is {new} in the map ({count} rows)"), old=old, new=new, count=n(count))
+                reader(N_("  event {old} is {new} in history (rows: {count})"), old=old, new=new, count=n(count))
             )
         if len(self.renamed) > 12:
             lines.append(reader(N_("  and {count} more event names"), count=n(len(self.renamed) - 12)))
         if self.refused:
-            lines.append(reader(N_("{count} rows were refused:"), count=n(self.refused_count)))
+            lines.append(reader(N_("Refused rows: {count}"), count=n(self.refused_count)))
             for refused in self.refused:
                 lines.append(f"  {n(refused.count)} × {refused.reason.text(reader.language)}")
                 for example in refused.examples[:1]:
