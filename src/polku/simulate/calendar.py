@@ -71,13 +71,16 @@ STUDIO = Seasons(
 class Calendar(NamedTuple):
     """What the kernels read. Day 0 is the local day of the world's start; there are ``len(season)`` days.
 
-    midnight: int64[days], microseconds UTC at which the local day begins; season: float64[days], demand, mean about 1;
-    peak: its maximum; weekend: bool[days]; hours: float64[2, 24], cumulative shares (0 working day, 1 weekend).
+    midnight: int64[days], microseconds UTC at which the local day begins; season: float64[days], how needs lie over the
+    year and the week, about 1 on a usual day; peak: its upper bound, the same for every span of days; demand:
+    float64[days], the season times the world's growth, for new people; weekend: bool[days]; hours: float64[2, 24],
+    cumulative shares (0 working day, 1 weekend).
     """
 
     midnight: npt.NDArray[np.int64]
     season: npt.NDArray[np.float64]
     peak: float
+    demand: npt.NDArray[np.float64]
     weekend: npt.NDArray[np.bool_]
     hours: npt.NDArray[np.float64]
 
@@ -92,33 +95,47 @@ def calendar(seasons: Seasons, start: dt.datetime, end: dt.datetime, timezone: s
     midnight = [
         (dt.datetime(d.year, d.month, d.day, tzinfo=zone) - epoch) // dt.timedelta(microseconds=1) for d in days
     ]
-    season = np.ones(count)
-    for bump in seasons.bumps:
-        peaks = [dt.date(year, *bump.peak) for year in range(first.year - 1, days[-1].year + 2)]
-        away = np.array([min(abs((d - peak).days) for peak in peaks) for d in days], np.float64)
-        season += bump.height * np.exp(-0.5 * (away / bump.days) ** 2)
     weekday = np.array([d.weekday() for d in days])
-    season *= np.asarray(seasons.week)[weekday] * (1 + seasons.growth) ** (np.arange(count) / 365)
+    season = _year(seasons, days) * np.asarray(seasons.week)[weekday]
+    leap = [dt.date(2024, 1, 1) + dt.timedelta(days=i) for i in range(366)]
     return Calendar(
-        np.array(midnight, np.int64), season, float(season.max()), weekday >= 5, cumulative((WORKDAY, WEEKEND))
+        np.array(midnight, np.int64),
+        season,
+        float(_year(seasons, leap).max() * max(seasons.week)),
+        season * (1 + seasons.growth) ** (np.arange(count) / 365),
+        weekday >= 5,
+        cumulative((WORKDAY, WEEKEND)),
     )
+
+
+def _year(seasons: Seasons, days: list[dt.date]) -> npt.NDArray[np.float64]:
+    """float64[days]: 1 and the bumps of the year."""
+    height = np.ones(len(days))
+    for bump in seasons.bumps:
+        peaks = [dt.date(year, *bump.peak) for year in range(days[0].year - 1, days[-1].year + 2)]
+        away = np.array([min(abs((d - peak).days) for peak in peaks) for d in days], np.float64)
+        height += bump.height * np.exp(-0.5 * (away / bump.days) ** 2)
+    return height
 
 
 @nb.njit(cache=True)
 def moment(cal, day, root, visit, slot):  # type: ignore[no-untyped-def]
-    """int64: microseconds UTC of a believable moment of local day number ``day`` (held within the calendar)."""
-    day = min(max(day, 0), len(cal.midnight) - 1)
-    hour = pick(cal.hours[1 if cal.weekend[day] else 0], chance(root, visit, slot))
-    inside = np.int64(chance(root, visit, slot + 1) * 3600 * MICROS)
-    return cal.midnight[day] + np.int64(hour) * np.int64(3600 * MICROS) + inside
+    """int64: microseconds UTC of a believable moment of local day number ``day``; days go on behind the calendar."""
+    last = len(cal.midnight) - 1
+    inside = min(max(day, 0), last)
+    hour = pick(cal.hours[1 if cal.weekend[inside] else 0], chance(root, visit, slot))
+    start = cal.midnight[inside] + np.int64(max(day - last, 0)) * np.int64(DAY * MICROS)
+    return start + np.int64(hour) * np.int64(3600 * MICROS) + np.int64(chance(root, visit, slot + 1) * 3600 * MICROS)
 
 
 @nb.njit(cache=True)
 def day_of(cal, time):  # type: ignore[no-untyped-def]
-    """int: the number of the local day that a moment (microseconds UTC) falls on; may lie outside the calendar."""
+    """int: the number of the local day that a moment (microseconds UTC) falls on; -1 is before the calendar."""
     low, high = 0, len(cal.midnight) - 1
     if time < cal.midnight[0]:
         return -1
+    if time >= cal.midnight[high]:
+        return high + (time - cal.midnight[high]) // np.int64(DAY * MICROS)
     while low < high:
         middle = (low + high + 1) // 2
         if cal.midnight[middle] <= time:
@@ -151,4 +168,4 @@ def arrivals(cal: Calendar, start: int, end: int) -> tuple[npt.NDArray[np.int64]
     low = max(int(np.searchsorted(cal.midnight, start, "right")) - 1, 0)
     high = max(int(np.searchsorted(cal.midnight, end, "right")) - 1, low)
     days = np.arange(low, high + 1, dtype=np.int64)
-    return days, cumulative(cal.season[low : high + 1])
+    return days, cumulative(cal.demand[low : high + 1])

@@ -39,10 +39,10 @@ OBSTACLES: Final = (
         "no_size_guide", "cart", -1.1, "a dress (its size guide does not open), seen by one who asks for the size"
     ),
     Obstacle("payment_fails", "retry", -0.4, "Samsung Internet: each try to pay fails with probability 0.6"),
-    Obstacle("slow_page", "stay", -1.2, "a visit with an old phone: the landing page is slow with probability 0.4"),
+    Obstacle("slow_page", "stay", -1.6, "a visit with an old phone: the landing page is slow with probability 0.5"),
 )
 PAYMENT_FAILURE: Final = 0.6
-SLOWNESS: Final = 0.4
+SLOWNESS: Final = 0.5
 FREE_DELIVERY: Final = 60.0
 DELIVERY: Final = 6.9
 

@@ -202,6 +202,8 @@ def lesson_week(out, life, person, cal, m, on, week_start, week, keen):  # type:
             put(out, life, at, v.LESSON, 0, item, 0, np.nan, 0.0)
             attended += 1
             last = max(last, at)
+        else:
+            life.serial += 1  # it began before the week: not told, but numbered all the same
         if chance(root, key, 80 + j) < 0.06:
             score = min(2.0 + np.floor(chance(root, key, 90 + j) ** 0.5 * 4.0), 5.0)
             life.source = v.SURVEYS

@@ -41,7 +41,7 @@ OBSTACLES: Final = (
     Obstacle(
         "payment_fails", "retry", -0.4, "Samsung Internet: each try to pay the first month fails with probability 0.6"
     ),
-    Obstacle("slow_page", "stay", -1.2, "a visit with an old phone: the landing page is slow with probability 0.4"),
+    Obstacle("slow_page", "stay", -1.6, "a visit with an old phone: the landing page is slow with probability 0.5"),
 )
 PRICE: Final = 24.9
 TRIAL_DAYS: Final = 90

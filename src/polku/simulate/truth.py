@@ -184,7 +184,7 @@ def effects(
     def difference(other: npt.NDArray[np.float64]) -> dict[str, Any]:
         people = factual[v.PEOPLE] or 1.0
         return {
-            "conversion_points": round(100 * (factual[v.CONVERTED] - other[v.CONVERTED]) / people, 6),
+            "conversion_points": round(float(100 * (factual[v.CONVERTED] - other[v.CONVERTED]) / people), 6),
             "converted": int(factual[v.CONVERTED] - other[v.CONVERTED]),
             "orders": int(factual[v.ORDERS] - other[v.ORDERS]),
             "money": round(float(factual[v.REVENUE] - factual[v.REFUNDED] - other[v.REVENUE] + other[v.REFUNDED]), 2),
@@ -193,7 +193,7 @@ def effects(
     return {
         "people": int(factual[v.PEOPLE]),
         "converted": int(factual[v.CONVERTED]),
-        "conversion": round(100 * factual[v.CONVERTED] / max(factual[v.PEOPLE], 1), 6),
+        "conversion": round(float(100 * factual[v.CONVERTED] / max(factual[v.PEOPLE], 1)), 6),
         "orders": int(factual[v.ORDERS]),
         "money": round(float(factual[v.REVENUE] - factual[v.REFUNDED]), 2),
         "visits": int(factual[v.VISITS]),
