@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polku.engines.threads import sum_over
+from polku.errors import MeasureError
 from polku.journey.model import Journey, Touchpoint
 from polku.kernels import living as kernel
 from polku.kernels.columns import Columns, frozen
@@ -181,6 +182,8 @@ def living_map(
     ``language`` is that of the warnings. Raises MeasureError for a persona or segment that the map lacks and for a
     period that ends before it begins.
     """
+    if journey is None and isinstance(source, Trails):
+        raise MeasureError(N_("Trails alone do not say what the stages are; give their journey as well."))
     view = view_of(
         source,
         journey,

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from polku.engines.threads import over_buckets
 from polku.errors import MeasureError, nearest
-from polku.journey.model import Journey
+from polku.journey.model import Journey, Stage
 from polku.journey.where import parse_where
 from polku.kernels import fold
 from polku.kernels.columns import Columns, columns
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 P = TypeVar("P")
+#: Stands in for the map of plain trails: one stage, no touchpoints; steps are then names of events.
+PLAIN = Journey(title="Trails", timezone="UTC", stages=(Stage(id="everyone"),))
 #: Names told in an error, and names among which the nearest is looked for: a shop may have a million pages.
 MOST_LISTED, MOST_COMPARED = 40, 5000
 EVER = Period()
@@ -169,6 +171,8 @@ def view_of(
 ) -> View:
     """The view of a project (its trails refreshed, its map, its profiles), or of trails with their map.
 
+    Trails without a map can be asked for what needs no stages: funnels, conversion, leaving, sources, bounce, exit.
+
     ``profiles`` has ``customer`` int64 and ``traits`` as JSON text; a persona is found by its ``where`` over them.
     ``answers`` are rows of history with their ``customer``, for what surveys measured; a project has both itself.
     Raises MeasureError for a persona or segment that the map lacks, and for a persona without a ``where``.
@@ -176,8 +180,7 @@ def view_of(
     project: Any = None
     if isinstance(source, Trails):
         trails = source
-        if journey is None:
-            raise MeasureError(N_("Trails alone do not say what the stages are; give their journey as well."))
+        journey = journey or PLAIN
     else:
         from polku.trails import open_trails
 
