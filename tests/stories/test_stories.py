@@ -38,10 +38,10 @@ def read(journey: Journey, telling: Telling, steps: tuple[Step, ...], as_of: dt.
 
 
 @told
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_step_is_read_back(name, telling, language, tmp_path):
+def test_every_step_is_read_back(name, telling, tmp_path):
+    """On the Finnish map; the English one is the same map (tests/templates)."""
     story, telling = find(name, telling)
-    journey = journey_of(story, language, tmp_path)
+    journey = journey_of(story, "fi", tmp_path)
     changes = 0
     for n, step in enumerate(telling.steps, 1):
         seen = read(journey, telling, telling.steps[:n], step.at)
