@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 class MemoryRecord:
     """Feeds trails (polku.trails.feed.Feed)."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    all: list[dict[str, Any]] = field(default_factory=list)
     customers: dict[str, int] = field(default_factory=dict)  # user id -> customer now
     log: list[tuple[str, Any]] = field(default_factory=list)  # what happened, in order
     log_gone: bool = False
@@ -53,7 +53,7 @@ class MemoryRecord:
         for r in rows:
             if r["user_id"] is not None and r["user_id"] not in self.customers:
                 self.customers[r["user_id"]] = len(self.customers) + 1
-        self.rows += rows
+        self.all += rows
         self.log += [("row", r) for r in rows]
 
     def merge(self, a: str, b: str) -> None:
@@ -72,7 +72,7 @@ class MemoryRecord:
     def erase(self, user: str) -> None:
         customer = self.customers[user]
         gone = {u for u, c in self.customers.items() if c == customer}
-        self.rows = [r for r in self.rows if r["user_id"] not in gone]
+        self.all = [r for r in self.all if r["user_id"] not in gone]
         self.log = [("gone", None) if k == "row" and w["user_id"] in gone else (k, w) for k, w in self.log]
         self.log.append(("erased", customer))
         for user_id in gone:
@@ -82,15 +82,18 @@ class MemoryRecord:
     def position(self) -> dict[str, int]:
         return {"history": len(self.log), "inbox": 0, "identity": 0}
 
+    def rows(self) -> int:
+        return len(self.all)
+
     def whole(self) -> Whole:
         self.wholes += 1
-        table = table_of(self.rows)
+        table = table_of(self.all)
 
         def part(at: int) -> Part:
             piece = table.slice(at, self.part_rows)
             return Part(piece.num_rows, lambda columns: piece.select(list(columns)))
 
-        return Whole(self.position, tuple(part(at) for at in range(0, len(self.rows), self.part_rows)) or (part(0),))
+        return Whole(self.position, tuple(part(at) for at in range(0, len(self.all), self.part_rows)) or (part(0),))
 
     def news(self, since: Mapping[str, int], columns: Sequence[str]) -> News | None:
         if self.log_gone:
@@ -103,6 +106,9 @@ class MemoryRecord:
             {c for k, w in after if k == "dirty" for c in w},
             {w for k, w in after if k == "erased"},
         )
+
+    def events_of(self, customers: Collection[int], columns: Sequence[str], position: Mapping[str, int]) -> pa.Table:
+        return table_of(self.all).select(list(columns))
 
     def resolver(self, subject: str) -> Resolve:
         now = dict(self.customers)

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.trails.maps import SHOP, journey
+from tests.trails.record import MemoryRecord, row
+from tests.trails.told import told
 
 import polku.trails.refresh as refreshing
 from polku.journey.model import Journey
@@ -16,9 +19,6 @@ from polku.trails.layout import Trails
 from polku.trails.matching import Matching
 from polku.trails.open import open_store
 from polku.trails.store import Store
-from tests.trails.maps import SHOP, journey
-from tests.trails.record import MemoryRecord, row
-from tests.trails.told import told
 
 MAP = Matching.of(SHOP)
 USERS = [f"u{i}" for i in range(6)]
@@ -106,7 +106,7 @@ def test_refreshed_equals_rebuilt(steps: list[tuple[str, Any]], fold: float) -> 
                     world.do(what, with_)
             now = open_(world.record, Path(folder))
             assert told(now) == rebuilt(world.record)
-            unknown = sum(r["user_id"] is None for r in world.record.rows)
+            unknown = sum(r["user_id"] is None for r in world.record.all)
             assert now.without_customer == unknown
     finally:
         refreshing.FOLD = before
@@ -199,7 +199,10 @@ def test_a_changed_map(name: str, tmp_path: Path) -> None:
             | {
                 "stages": [
                     *changed.model_dump(by_alias=True)["stages"],
-                    {"id": "money", "touchpoints": [{"id": "o", "match": {"event": "Order Completed"}, "value": "revenue"}]},
+                    {
+                        "id": "money",
+                        "touchpoints": [{"id": "o", "match": {"event": "Order Completed"}, "value": "revenue"}],
+                    },
                 ]
             }
             if name != "another time zone"
@@ -221,7 +224,7 @@ def test_a_changed_map(name: str, tmp_path: Path) -> None:
 def test_an_erased_customer_leaves_no_file(tmp_path: Path) -> None:
     world = busy()
     open_(world.record, tmp_path)
-    old = {p for p in tmp_path.rglob("*.npy")}
+    old = set(tmp_path.rglob("*.npy"))
     world.do("erase", "u0")
     trails = open_(world.record, tmp_path)
     assert trails.find(1) is None

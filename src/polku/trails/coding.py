@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -26,6 +25,7 @@ from polku.trails.origins import NONE, narrow_to_host, of_channel, of_referrer
 from polku.trails.scan import Found, Keys, distinct, find_keys, hash_spans
 from polku.trails.sorting import MICRO, Rows, times_fit
 from polku.trails.vocabulary import Vocabulary
+from polku.trails.wheres import evaluate
 
 #: Columns that trails read of every event; ``properties`` only where something needs it.
 ALWAYS = ("time", "seq", "event", "channel", "session_id", "value", "currency", "context")
@@ -371,13 +371,8 @@ class _Reading:
             }
             or {"nothing": pa.nulls(len(first))}
         )
-        wheres = [self.matching.matchers[number].where for number in numbers]
-        select = ", ".join(f"coalesce({w.to_duckdb()}, false) as w{i}" for i, w in enumerate(wheres) if w is not None)
-        with duckdb.connect(":memory:", config={"threads": 1, "preserve_insertion_order": True}) as connection:
-            connection.register("asked", asked)
-            told = connection.sql(f"select {select} from asked").to_arrow_table()
-        for i, number in enumerate(numbers):
-            met = told.column(i).to_numpy(zero_copy_only=False).astype(np.bool_)
+        wheres = [w for number in numbers if (w := self.matching.matchers[number].where) is not None]
+        for number, met in zip(numbers, evaluate(wheres, asked), strict=True):
             answers[number][rows] = met[combination]
         return answers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,11 +48,17 @@ class News:
 class Feed(Protocol):
     """What trails ask of the record."""
 
+    def rows(self) -> int:
+        """About how many events there are."""
+
     def whole(self) -> Whole:
         """All of history now."""
 
     def news(self, since: Mapping[str, int], columns: Sequence[str]) -> News | None:
         """What came since; None when that cannot be told and all has to be read."""
+
+    def events_of(self, customers: Collection[int], columns: Sequence[str], position: Mapping[str, int]) -> pa.Table:
+        """All events of some customers as of a position; others' may be among them."""
 
     def resolver(self, subject: str) -> Resolve:
         """Rows of history to customers, by the identities of this moment."""

@@ -31,6 +31,10 @@ from polku.trails.vocabulary import OTHER, Vocabulary
 FOLD = 0.3
 #: A layer is joined to the next newer one when it holds at most this many times as many events.
 JOIN = 2.0
+#: More new events than this, and more than are known, are taken in by building anew.
+MANY = 2_000_000
+#: How often history is looked at again when its files are replaced while they are read.
+TRIES = 3
 
 Keys = npt.NDArray[np.int64]
 
@@ -50,6 +54,9 @@ class Refresher:
         now = self.store.open()
         if now is None or now.manifest.position is None:
             return self.build(now)
+        known = now.manifest.events + now.manifest.without_customer
+        if self.feed.rows() - known > max(MANY, known):
+            return self.build(now)  # so much is new that reading all, in threads and part by part, is quicker
         news = self.feed.news(now.manifest.position, self.columns)
         if news is None:
             return self.build(now)
@@ -70,16 +77,21 @@ class Refresher:
 
     def build(self, old: Generation | None) -> Generation:
         """Read all of history."""
-        whole = self.feed.whole()
-        name = self.store.next_name("L")
-        built = build_layer(
-            self.store.layer_folder(name),
-            whole.parts,
-            self.matching,
-            self.feed.resolver(self.matching.subject),
-            threads=self.threads,
-            progress=self.progress,
-        )
+        for attempt in range(TRIES):
+            whole = self.feed.whole()
+            try:
+                built = build_layer(
+                    self.store.layer_folder(self.store.next_name("L")),
+                    whole.parts,
+                    self.matching,
+                    self.feed.resolver(self.matching.subject),
+                    threads=self.threads,
+                    progress=self.progress,
+                )
+                break
+            except FileNotFoundError:  # a file of history was replaced and removed meanwhile: look again
+                if attempt == TRIES - 1:
+                    raise
         return self.put_in_force(
             old,
             [built.layer],
@@ -104,7 +116,7 @@ class Refresher:
         again = np.array(sorted(set(news.dirty) - set(news.erased)), np.int64)
         if len(again):  # their past has to be read again: whose event is whose has changed
             fresh = fresh.take(~np.isin(fresh.customer, again))
-            fresh = Rows.join([fresh, self.read_again(coder, again)])
+            fresh = Rows.join([fresh, self.read_again(coder, again, news.position)])
         erased = np.array(sorted(news.erased), np.int64)
         if len(erased):
             fresh = fresh.take(~np.isin(fresh.customer, erased))
@@ -145,16 +157,11 @@ class Refresher:
             at_once=bool(len(erased)),
         )
 
-    def read_again(self, coder: Coder, customers: Keys) -> Rows:
-        """All events of some customers, from all of history. What is also news is kept once (same seq)."""
-        parts = []
-        for part in self.feed.whole().parts:
-            table = part.read(self.columns)
-            chosen = np.flatnonzero(np.isin(coder.resolve(table), customers))
-            if len(chosen):
-                theirs = table.take(chosen)
-                parts.append(coder.code(theirs, functools.partial(theirs.column, "properties")).rows)
-        return Rows.join(parts)
+    def read_again(self, coder: Coder, customers: Keys, position: dict[str, int]) -> Rows:
+        """All events of some customers, from history. What is also news is kept once (same seq)."""
+        table = self.feed.events_of(customers.tolist(), self.columns, position)
+        theirs = table.take(np.flatnonzero(np.isin(coder.resolve(table), customers)))
+        return coder.code(theirs, functools.partial(theirs.column, "properties")).rows
 
     def taken(self, layer: Layer, which: list[Keys] | None, lost: Keys, moved: dict[int, int]) -> Rows:
         """The events of a layer's customers (rows ``which`` of each bucket; None: all) under the keys of now."""

@@ -1,0 +1,103 @@
+"""A project's record as trails read it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from polku.errors import TrailsError
+from polku.events.schema import HISTORY
+from polku.language import N_
+from polku.record.changes import Position
+from polku.record.hashes import id_hash
+from polku.trails.coding import AS_DICTIONARY
+from polku.trails.feed import News, Part, Resolve, Whole
+from polku.trails.resolve import Resolver
+
+if TYPE_CHECKING:
+    from polku.record.deltalog import File
+    from polku.record.place import Place
+    from polku.record.project import Project
+
+
+class ProjectFeed:
+    """Feeds trails (polku.trails.feed.Feed) from a project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    def rows(self) -> int:
+        """About how many events the record holds."""
+        return self.project.history.rows()
+
+    def whole(self) -> Whole:
+        """History's files and the inbox behind them, as of one position."""
+        columns = [c for c in HISTORY.names if c != "day"]
+        for _ in range(100):
+            position = self.project.changes(None, ["seq"]).position
+            snapshot, tail = self.project.look(columns)
+            if snapshot.version == position.history:  # else the inbox was moved between the two looks
+                break
+        else:
+            raise TrailsError(N_("History keeps changing; the trails could not be read. Try again."))
+        tail = tail.filter(pc.field("seq") <= position.inbox)
+        parts = [Part(file.rows, functools.partial(_read, self.project.history.place, file)) for file in snapshot.files]
+        if tail.num_rows or not parts:
+            parts.append(Part(tail.num_rows, functools.partial(_select, tail)))
+        return Whole(asdict(position), tuple(parts))
+
+    def news(self, since: Mapping[str, int], columns: Sequence[str]) -> News | None:
+        """What came since; None when that cannot be told as changes."""
+        try:
+            changes = self.project.changes(Position(**since), list(columns))
+            if changes.rebuild:
+                return None
+            rows = changes.rows.read_all()
+        except FileNotFoundError:
+            return None  # a file was replaced and removed while it was read
+        return News(asdict(changes.position), rows, changes.moved, changes.dirty, changes.erased)
+
+    def events_of(self, customers: Collection[int], columns: Sequence[str], position: Mapping[str, int]) -> pa.Table:
+        """All events that carry an id of these customers, as of a position."""
+        return self.project.events_of(customers, list(columns), Position(**position)).read_all()
+
+    def resolver(self, subject: str) -> Resolve:
+        """By the identities of this moment."""
+        return Resolver(self.project.identities.table(), subject, id_hash)
+
+
+def _read(place: Place, file: File, columns: Sequence[str]) -> pa.Table:
+    dictionaries = [c for c in columns if c in AS_DICTIONARY]
+    if place.folder:
+        parquet = pq.ParquetFile(place.at(file.path), read_dictionary=dictionaries, memory_map=True)
+    else:
+        parquet = pq.ParquetFile(place.fs.open_input_file(place.at(file.path)), read_dictionary=dictionaries)
+    with parquet:
+        return _select(parquet.read(list(columns), use_threads=False), columns)
+
+
+def _select(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """The columns in history's types, whatever wrote the file; texts that trails look at once a word as dictionaries."""
+    made = []
+    for name in columns:
+        kind = HISTORY.field(name).type
+        if name in AS_DICTIONARY:
+            kind = pa.dictionary(pa.int32(), kind)
+        if name not in table.column_names:
+            column = pa.chunked_array([pa.nulls(table.num_rows, HISTORY.field(name).type)])
+        else:
+            column = table.column(name)
+        if column.type != kind:
+            column = (
+                column.dictionary_encode()
+                if name in AS_DICTIONARY and pa.types.is_string(column.type)
+                else column.cast(kind)
+            )
+        made.append(column)
+    return pa.table(dict(zip(columns, made, strict=True)))
