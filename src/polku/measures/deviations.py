@@ -69,7 +69,7 @@ def for_persona(touchpoint: Touchpoint, persona: str | None) -> bool:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OffMap:
-    """Events and customers off the map, by event name and page: int64[names, 2], int64[pages, 2]; all customers there."""
+    """Events and customers off the map, by event name and by page (int64[n, 2]); and all customers there."""
 
     groups: npt.NDArray[np.int64]
     pages: npt.NDArray[np.int64]
