@@ -194,7 +194,7 @@ def test_errors_are_pages(site: Site, path: str, status: int) -> None:
         page = read(response)
         assert page.faults == []
         assert "Traceback" not in response.text
-        assert translate(language, "To the map") in page.texts
+        assert translate(language, "Map") in page.texts
         data = site.get(
             "/api" + path if path.startswith(("/customers", "/measures", "/nothing")) else "/api/map" + path[1:],
             language,

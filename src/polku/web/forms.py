@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from polku.errors import MeasureError
 from polku.journey.model import Journey, titled
 from polku.language import N_, Reader
 from polku.measures.catalogue import CATALOGUE, Measure, options_of
 from polku.measures.catalogue import Option as Asked
+from polku.measures.steps import goal_of
 from polku.web.answers import Option
 from polku.web.options import COMPARES, PERIODS, MapOptions
 
@@ -32,13 +34,22 @@ def measure_of(journey: Journey, name: str) -> tuple[Measure, dict[str, Any]]:
 
 
 def default_steps(journey: Journey) -> str:
-    """The funnel that a page begins with: of each stage the moment of truth, else its first touchpoint with events."""
+    """The funnel that a page begins with: the map's own, else one touchpoint a stage up to the map's goal."""
+    for own in journey.measures.values():
+        if own.kind == "funnel" and own.steps:
+            return ",".join(own.steps)
+    try:
+        goal = goal_of(journey)
+    except MeasureError:
+        goal = None  # nothing on the map says what converting is: up to its last stage
     steps = []
     for stage in journey.stages:
-        met = [t for t in stage.touchpoints if t.match and not t.optional] or [t for t in stage.touchpoints if t.match]
+        met = [t for t in stage.touchpoints if t.match]
+        if any(t.id == goal for t in met):
+            break
         if met:
-            steps.append(next((t.id for t in met if t.moment_of_truth), met[0].id))
-    return ",".join(steps)
+            steps.append(next((t.id for t in met if not t.optional), met[0].id))
+    return ",".join([*steps, goal] if goal else steps)
 
 
 def form(

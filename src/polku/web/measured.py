@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from polku.journey.load import load
 from polku.journey.model import Journey
 from polku.language import N_, Reader, translate
+from polku.measures.answer import Table
 from polku.measures.catalogue import CATALOGUE, GoalFigure, goals, measure_view
 from polku.measures.customers import customers_view, masks, selected_view
 from polku.measures.living import LivingMap, living_view
@@ -223,7 +224,7 @@ class ProjectAnswers:
         measure, _ = measure_of(self.journey(), name)
         return measure.definition(reader.language)
 
-    def measure(self, name: str, query: dict[str, str], reader: Reader) -> MeasurePage:
+    def measure(self, name: str, query: dict[str, str], reader: Reader, *, run: bool = True) -> MeasurePage:
         journey = self.journey()
         measure, preset = measure_of(journey, name)
         own = [option.name for option in measure.options]
@@ -232,17 +233,21 @@ class ProjectAnswers:
         given: dict[str, Any] = {k: query[k].strip() for k in own if query.get(k, "").strip()}
         if measure.name == "funnel" and not given.get("steps") and not preset.get("steps"):
             given["steps"] = default_steps(journey)
-        view, compare = self._view(options)
-        answer = measure_view(view, name, given, compare)
-        shown = list(answer.tables(reader))
-        if answer.before is not None:
-            before = reader(N_("before"))
-            shown += [dataclasses.replace(t, title=f"{t.title} ({before})") for t in answer.before.tables(reader)]
+        shown: list[Table] = []
+        data: Any = None
+        if run:
+            view, compare = self._view(options)
+            answer = measure_view(view, name, given, compare)
+            data = answer.to_dict()
+            shown += answer.tables(reader)
+            if answer.before is not None:
+                before = reader(N_("before"))
+                shown += [dataclasses.replace(t, title=f"{t.title} ({before})") for t in answer.before.tables(reader)]
         info = next(i for i in self.measures(reader) if i.name == name)
         return MeasurePage(
             info=info,
             definition=measure.definition(reader.language),
             options=form(journey, measure, options, {**preset, **given}, reader),
             tables=tuple(shown),
-            data=answer.to_dict(),
+            data=data,
         )

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from polku.errors import MapError
+from polku.errors import MapError, MeasureError
 from polku.journey.fault import FaultyMapError
 from polku.journey.model import Journey, Text, titled
 from polku.language import N_, Reader
@@ -339,7 +339,13 @@ def measure_page(request: Request, name: str) -> Response:
     known("measure", name, [info.name for info in infos])
     query = drop_lang(request)
     wanted = known("format", query.pop("format", "html"), ("html", "csv"))
-    page = answers.measure(name, query, reader)
+    message = ""
+    try:
+        page = answers.measure(name, query, reader)
+    except MeasureError as error:
+        # the reader sees what does not fit above the form that mends it
+        page, message = answers.measure(name, query, reader, run=False), error.text(language)
+        wanted = "html"
     if wanted == "csv":
         return tables_csv(page, name)
     path = f"/measures/{quote(name)}"
@@ -348,12 +354,13 @@ def measure_page(request: Request, name: str) -> Response:
         reader,
         page=page,
         infos=infos,
+        message=message,
         numbers_of=numbers_of,
         csv_link=href(path, **{**query, "format": "csv"}),
         json_link=href(f"/api{path}", **query),
         **frame_of(request, reader, "/measures", ""),
     )
-    return answer(request, body, language=language)
+    return answer(request, body, language=language, status=400 if message else 200)
 
 
 def numbers_of(table: Table) -> list[bool]:

@@ -27,7 +27,7 @@ export function choose() {
   });
   document.addEventListener("change", (event) => {
     const form = event.target.form;
-    if (!form || !form.matches("form[data-swap]") || !ready(form)) return;
+    if (!form || !ready(form) || !form.matches("form[data-swap]")) return;
     swap(address(form), { push: true });
   });
   document.addEventListener("submit", (event) => {

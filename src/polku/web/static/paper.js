@@ -7,16 +7,22 @@ export function fitPaper() {
   addEventListener("beforeprint", () => {
     if (!document.querySelector(".map")) return;
     root.classList.add("printing");
-    let scale = 1;
-    for (let round = 0; round < 8; round++) {
+    // wider lines at a smaller scale: the largest scale at which the map is not higher than the sheet
+    const height = (scale) => {
       document.body.style.width = `${WIDTH / scale}px`;
-      const height = document.body.scrollHeight;
-      const fits = HEIGHT / height;
-      if (fits >= scale * 0.995) break;
-      scale = Math.max(0.25, Math.sqrt(scale * fits) * 0.995);
+      return document.body.scrollHeight * scale;
+    };
+    let scale = 1;
+    if (height(1) > HEIGHT) {
+      let low = 0.2;
+      let high = 1;
+      for (let round = 0; round < 8; round++) {
+        scale = (low + high) / 2;
+        if (height(scale) > HEIGHT) high = scale;
+        else low = scale;
+      }
+      scale = low;
     }
-    document.body.style.width = "";
-    root.style.setProperty("--paper-scale", String(scale));
     document.body.style.zoom = String(scale);
     document.body.style.width = `${WIDTH / scale}px`;
   });
