@@ -149,7 +149,7 @@ class Sketch:
         column: int | None = None,
     ) -> Fault:
         """A name that the map lacks: ``near_message`` when one is near, else ``message`` with those that there are."""
-        near = nearest(found, known)
-        listed = ", ".join(list(known)[:MOST_LISTED]) + (", …" if len(known) > MOST_LISTED else "")
+        near, known = nearest(found, known), list(dict.fromkeys(known))
+        listed = ", ".join(known[:MOST_LISTED]) + (", …" if len(known) > MOST_LISTED else "")
         said = near_message if near else message
         return self.fault(code, said, path, column=column, found=found, nearest=near, known=listed or "-")
