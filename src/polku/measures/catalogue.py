@@ -223,7 +223,9 @@ def resolve(journey: Journey, name: str, options: Mapping[str, Any]) -> tuple[Me
     for option in definition.options:
         if option.required and not given.get(option.name):
             raise MeasureError(
-                N_("The measure {measure} needs {option}: {help}."), measure=name, option=option.name, help=option.help
+                N_("The measure {measure} needs {option}, for example {option}=product,cart,order."),
+                measure=name,
+                option=option.name,
             )
     return definition, given
 

@@ -58,7 +58,7 @@ class Bounce(Answer):
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         heads = (
             reader("landing page") if self.by == "page" else reader("landed on"),
-            reader("customers"),
+            reader("customer count"),
             reader("bounce rate"),
         )
         return (_table(reader("Bounce"), heads, self.overall, self.places, reader),)
@@ -80,7 +80,7 @@ class Exit(Answer):
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         heads = (
             reader("page") if self.by == "page" else reader("touchpoint"),
-            reader("customers"),
+            reader("customer count"),
             reader("exit rate"),
         )
         return (_table(reader("Exit"), heads, self.overall, self.places, reader),)

@@ -67,7 +67,7 @@ class Sources(Answer):
         heads = (
             *(names[s] for s in shown),
             reader("visits"),
-            reader("customers"),
+            reader("customer count"),
             reader("conversion"),
             reader("of visits"),
         )
