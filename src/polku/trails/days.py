@@ -44,6 +44,16 @@ def _offset(zone: ZoneInfo, second: int) -> int:
     return int(offset.total_seconds())
 
 
+def zone_named(timezone: str) -> ZoneInfo:
+    """The zone of a name; TrailsError when there is none."""
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise TrailsError(
+            N_("There is no time zone {timezone!r}. Write it as Europe/Helsinki."), timezone=timezone
+        ) from error
+
+
 @functools.lru_cache(maxsize=32)
 def offsets(timezone: str, first: int = 0, last: int = 2_000_000_000) -> Offsets:
     """The steps of a time zone between two UTC seconds.
@@ -52,12 +62,7 @@ def offsets(timezone: str, first: int = 0, last: int = 2_000_000_000) -> Offsets
     halving.
     Raises TrailsError when the zone is unknown.
     """
-    try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise TrailsError(
-            N_("There is no time zone {timezone!r}. Write it as Europe/Helsinki."), timezone=timezone
-        ) from error
+    zone = zone_named(timezone)
     last = min(last, LAST_SECOND)
     since, offset = [np.iinfo(np.int64).min], [_offset(zone, first)]
     step = 2 * DAY

@@ -19,6 +19,7 @@ from polku.journey.model import Journey
 from polku.language import N_
 from polku.trails.build import trails_in_memory
 from polku.trails.coding import IDS
+from polku.trails.days import zone_named
 from polku.trails.layout import Trails
 from polku.trails.matching import Matching
 
@@ -77,9 +78,7 @@ def trails_of(
 
 def history_of(journey: Journey, people: Mapping[str, Sequence[Event]]) -> pa.Table:
     """The rows of history that ``people`` (as in :func:`trails_of`) amount to."""
-    from zoneinfo import ZoneInfo
-
-    zone = ZoneInfo(journey.timezone)
+    zone = zone_named(journey.timezone)
     who = "account_id" if journey.subject == "account" else "user_id"
     rows: list[dict[str, Any]] = []
     for name, events in people.items():
@@ -177,6 +176,4 @@ def _time(time: str | dt.datetime, zone: dt.tzinfo) -> dt.datetime:
 
 
 def _moment(as_of: dt.datetime | str | None, timezone: str) -> dt.datetime | None:
-    from zoneinfo import ZoneInfo
-
-    return None if as_of is None else _time(as_of, ZoneInfo(timezone)).astimezone(dt.UTC)
+    return None if as_of is None else _time(as_of, zone_named(timezone)).astimezone(dt.UTC)

@@ -83,7 +83,7 @@ def _read(place: Place, file: File, columns: Sequence[str]) -> pa.Table:
 
 
 def _select(table: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """The columns in history's types, whatever wrote the file; texts that trails look at once a word as dictionaries."""
+    """The columns in history's types, whatever wrote the file; texts of few distinct words as dictionaries."""
     made = []
     for name in columns:
         kind = HISTORY.field(name).type

@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from polku.record.hashes import Kind
 from polku.trails.coding import IDS
+
+KINDS: dict[str, Kind] = {"user_id": "user", "anonymous_id": "anonymous", "account_id": "account"}
 
 
 class IdTable(Protocol):
@@ -55,7 +58,7 @@ class Resolver:
     """``resolver(table)`` gives int64[n] customers of rows of history: by user id, else anonymous id; -1 = none."""
 
     def __init__(
-        self, ids: IdTable, subject: str, id_hash: Callable[[str, pa.ChunkedArray], npt.NDArray[np.uint64]]
+        self, ids: IdTable, subject: str, id_hash: Callable[[Kind, pa.ChunkedArray], npt.NDArray[np.uint64]]
     ) -> None:
         size = 1024
         while size < 2 * len(ids.hashes) + 2:
@@ -71,7 +74,7 @@ class Resolver:
             column = table.column(name)
             if pa.types.is_null(column.type) or column.null_count == len(column):
                 continue
-            _look(self.id_hash(name.removesuffix("_id"), column), self.keys, self.values, out)
+            _look(self.id_hash(KINDS[name], column), self.keys, self.values, out)
             if (out >= 0).all():
                 break
         return out
