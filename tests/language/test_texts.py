@@ -51,9 +51,10 @@ def texts_of_templates() -> Iterator[tuple[str, str]]:
     for file in sorted((PACKAGE / "web" / "templates").rglob("*.html")):
         for call in environment.parse(file.read_text(encoding="utf-8")).find_all(nodes.Call):
             function = call.node
-            if isinstance(function, nodes.Name) and function.name in ("_", "r") and call.args:
-                if isinstance(call.args[0], nodes.Const) and isinstance(call.args[0].value, str):
-                    yield f"{file.relative_to(PACKAGE)}:{call.lineno}", call.args[0].value
+            if not (isinstance(function, nodes.Name) and function.name in ("_", "r") and call.args):
+                continue
+            if isinstance(call.args[0], nodes.Const) and isinstance(call.args[0].value, str):
+                yield f"{file.relative_to(PACKAGE)}:{call.lineno}", call.args[0].value
 
 
 def fields(text: str) -> set[str]:
@@ -62,7 +63,8 @@ def fields(text: str) -> set[str]:
 
 def test_everything_is_in_finnish() -> None:
     finnish = _catalogue("fi")
-    missing = sorted({(text, where) for where, text in (*texts_of_code(), *texts_of_templates()) if text not in finnish})
+    found = (*texts_of_code(), *texts_of_templates())
+    missing = sorted({(text, where) for where, text in found if text not in finnish})
     assert not missing, "not in Finnish:\n" + "\n".join(f"{where}: {text!r}" for text, where in missing)
 
 

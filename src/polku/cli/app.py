@@ -65,8 +65,7 @@ def start(
 
         print(f"polku {installed('polku')}")
         raise typer.Exit
-    if language is not None:
-        WISH.set(language)
+    WISH.set(language)
 
 
 def translated(command: Any, language: str) -> Any:

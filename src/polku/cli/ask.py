@@ -51,7 +51,7 @@ def status(
         terminal.data(living.to_dict())
     else:
         terminal.out.soft_wrap = False
-        terminal.out.print(draw.living_map(shop.journey, living, terminal.reader, view))  # type: ignore[arg-type]
+        terminal.out.print(draw.living_map(shop.journey, living, terminal.reader, view, terminal.out.width))  # type: ignore[arg-type]
         draw.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text as Styled
 
@@ -14,6 +16,7 @@ from polku.journey.model import Journey, Stage, Text, Touchpoint, titled
 from polku.language import N_, Reader
 from polku.measures.living import Deviation, Figures, LivingMap, StageFigures, TouchpointFigures
 from polku.measures.result import STATES, State
+from polku.web.words import channel_word
 
 if TYPE_CHECKING:
     from polku.cli.terminal import Terminal
@@ -30,6 +33,9 @@ STYLES: dict[State, str] = {
     "no_data": "yellow",
 }
 SIGNS: dict[State, str] = {"on_target": "✓", "behind": "▼", "too_few": "~", "no_target": "", "no_data": "○"}
+
+#: Columns of text that a stage needs to stand beside others.
+WIDEST_STAGE = 22
 
 Cell = Callable[[int, Stage], RenderableType]
 
@@ -143,24 +149,39 @@ def deviation_line(deviation: Deviation, reader: Reader) -> Styled:
     return Styled("+ " + reader("{n} customers met {name}, which the map does not know", n=n, name=name))
 
 
-def touchpoint_cell(
+def touchpoints_cell(
+    stage: Stage, figures: Mapping[str, TouchpointFigures], reader: Reader, view: View
+) -> Iterable[RenderableType]:
+    """The stage's touchpoints by channel, a line each and a line for each deviation."""
+    by_channel: dict[str | None, list[Touchpoint]] = {}
+    for touchpoint in stage.touchpoints:
+        by_channel.setdefault(touchpoint.channel, []).append(touchpoint)
+    for channel, touchpoints in by_channel.items():
+        if channel:
+            yield Styled(reader(channel_word(channel)), style="dim italic")
+        for touchpoint in touchpoints:
+            yield from touchpoint_lines(touchpoint, figures.get(touchpoint.id), reader, view)
+
+
+def touchpoint_lines(
     touchpoint: Touchpoint, figures: TouchpointFigures | None, reader: Reader, view: View
 ) -> Iterable[RenderableType]:
-    head = Styled(("★ " if touchpoint.moment_of_truth else "• ") + reader.said(titled(touchpoint)), style="bold")
-    if touchpoint.channel:
-        head.append(f" · {reader('channel ' + touchpoint.channel)}", style="dim")
-    if touchpoint.owner and view != "actual":
-        head.append(f" · {touchpoint.owner}", style="dim")
-    yield head
+    sign = "★ " if touchpoint.moment_of_truth else "• "
+    name = reader.said(titled(touchpoint))
     if figures is None or view == "plan":
+        yield Styled(sign + name, style="bold")
+        return
+    if any(d.kind == "no_data" for d in figures.deviations):
+        yield Styled("○ " + reader("{name}: no data", name=name), style="yellow")
         return
     own = figures.figures
-    line = Styled("  " + reader("{n} in the period", n=reader.number(own.entered.n)))
+    line = Styled(sign + name, style="bold")
+    line.append(" " + reader.number(own.entered.n), style="not bold")
     if own.went_on.value is not None:
-        line.append(" · " + reader("{share} went on", share=reader.percent(own.went_on.value)))
+        line.append(", " + reader("{share} went on", share=reader.percent(own.went_on.value)), style="not bold")
+    if own.target is not None and own.state in ("on_target", "behind"):
+        line.append(" " + SIGNS[own.state], style=STYLES[own.state])
     yield line
-    if own.state in ("on_target", "behind", "too_few") and own.target is not None:
-        yield Styled("  ") + target_line(own, reader)
     for deviation in figures.deviations:
         yield Styled("  ") + deviation_line(deviation, reader)
 
@@ -191,34 +212,59 @@ def lane_texts(stage: Stage, field: str) -> list[Text]:
     return found
 
 
-def living_map(journey: Journey, living: LivingMap, reader: Reader, view: View = "both") -> RenderableType:
-    """The whole map as one rich renderable."""
+def lanes_of(journey: Journey, living: LivingMap, reader: Reader, view: View) -> list[tuple[str, Cell]]:
+    """The map's lanes from top to bottom: a name and what a stage has there."""
     figures = {s.id: s for s in living.stages}
     touchpoints = {t.id: t for t in living.touchpoints}
     last = len(journey.stages) - 1
-    table = Table(box=box.SIMPLE_HEAD, expand=True, show_lines=True, padding=(0, 1))
-    table.add_column("", ratio=1, style="dim", no_wrap=False)
-    for stage in journey.stages:
-        table.add_column(Styled(reader.said(titled(stage)), style="bold"), ratio=3)
-
-    def lane(name: str, cell: Cell) -> None:
-        table.add_row(reader(name), *(cell(i, s) for i, s in enumerate(journey.stages)))
-
+    lanes: list[tuple[str, Cell]] = []
     if view != "actual":
-        lane(N_("Goal"), lambda i, s: Styled(reader.said(s.goal), style="italic"))
+        lanes.append((N_("Goal"), lambda i, s: Styled(reader.said(s.goal), style="italic")))
     if view != "plan":
-        lane(N_("Now"), lambda i, s: numbers(figures[s.id], reader, i == last))
-    lane(
-        N_("Touchpoints"),
-        lambda i, s: Group(
-            *(line for t in s.touchpoints for line in touchpoint_cell(t, touchpoints.get(t.id), reader, view))
-        ),
-    )
+        lanes.append((N_("Now"), lambda i, s: numbers(figures[s.id], reader, i == last)))
+    lanes.append((N_("Touchpoints"), lambda i, s: Group(*touchpoints_cell(s, touchpoints, reader, view))))
     if view != "actual":
         for name, field in PLAN_LANES:
             if any(lane_texts(s, field) for s in journey.stages):
-                lane(name, lambda i, s, field=field: bullets(lane_texts(s, field), reader))  # type: ignore[misc]
-    return Group(*header(journey, living, reader), table, *footer(journey, living, reader, view))
+                lanes.append((name, functools.partial(_plan_cell, field, reader)))
+    return lanes
+
+
+def _plan_cell(field: str, reader: Reader, _: int, stage: Stage) -> RenderableType:
+    return bullets(lane_texts(stage, field), reader)
+
+
+def living_map(
+    journey: Journey, living: LivingMap, reader: Reader, view: View = "both", width: int = 160
+) -> RenderableType:
+    """The whole map: stages left to right where the terminal is wide enough, else one below the other."""
+    lanes = lanes_of(journey, living, reader, view)
+    across = width >= 20 + WIDEST_STAGE * len(journey.stages)
+    drawn = _across if across else _stacked
+    return Group(
+        *header(journey, living, reader), *drawn(journey, lanes, reader), *footer(journey, living, reader, view)
+    )
+
+
+def _across(journey: Journey, lanes: list[tuple[str, Cell]], reader: Reader) -> Iterable[RenderableType]:
+    table = Table(box=box.SIMPLE_HEAD, expand=True, show_lines=True, padding=(0, 1))
+    table.add_column("", style="dim", min_width=max(len(reader(name)) for name, _ in lanes), no_wrap=True)
+    for stage in journey.stages:
+        table.add_column(Styled(reader.said(titled(stage)), style="bold"), ratio=1)
+    for name, cell in lanes:
+        table.add_row(reader(name), *(cell(i, s) for i, s in enumerate(journey.stages)))
+    yield table
+
+
+def _stacked(journey: Journey, lanes: list[tuple[str, Cell]], reader: Reader) -> Iterable[RenderableType]:
+    for i, stage in enumerate(journey.stages):
+        yield Rule(Styled(f"{i + 1}. {reader.said(titled(stage))}", style="bold"), align="left")
+        table = Table(box=None, show_header=False, padding=(0, 1), expand=True)
+        table.add_column(style="dim", min_width=max(len(reader(name)) for name, _ in lanes), no_wrap=True)
+        table.add_column(ratio=1)
+        for name, cell in lanes:
+            table.add_row(reader(name), cell(i, stage))
+        yield table
 
 
 def header(journey: Journey, living: LivingMap, reader: Reader) -> Iterable[RenderableType]:

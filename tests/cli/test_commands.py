@@ -1,0 +1,233 @@
+"""The commands as a person runs them: text and JSON, Finnish and English, right and wrong."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from polku.cli import main
+from polku.journey import templates
+
+HERE = Path(__file__).parent
+EVENTS = [
+    ("anna", "2026-03-01 10:00", "Product Viewed", ""),
+    ("anna", "2026-03-01 10:05", "Product Added", ""),
+    ("anna", "2026-03-01 10:09", "Order Completed", "1 299,50 €"),
+    ("bertta", "2026-03-01 11:00", "Product Viewed", ""),
+    ("bertta", "2026-03-02 09:00", "Product Added", ""),
+    ("celia", "2026-03-02 12:00", "Product Viewed", ""),
+    ("celia", "9999-01-01 00:00", "Product Viewed", ""),
+]
+
+
+class Run:
+    """The outcome of one command."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def polku(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    monkeypatch.setenv("POLKU_LANGUAGE", "en")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str | Path) -> Run:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(w) for w in words])
+        out = capsys.readouterr()
+        return Run(int(stop.value.code or 0), out.out, out.err)
+
+    return run
+
+
+@pytest.fixture
+def shop(tmp_path: Path, polku: Callable[..., Run]) -> Path:
+    folder = tmp_path / "shop"
+    assert polku("init", folder, "--template", "shop-5", "--language", "en").code == 0
+    file = tmp_path / "events.csv"
+    with file.open("w", encoding="utf-8", newline="") as f:
+        csv.writer(f).writerows([("customer", "time", "event", "value"), *EVENTS])
+    done = polku("import", folder, file, "--json")
+    assert done.code == 0, done.err
+    assert done.json["stored"] == 6
+    return folder
+
+
+@pytest.mark.parametrize("language", ["fi", "en"])
+@pytest.mark.parametrize("template", templates.names())
+def test_init_makes_a_project_without_faults(
+    tmp_path: Path, polku: Callable[..., Run], template: str, language: str
+) -> None:
+    made = polku("init", tmp_path / "p", "--template", template, "--language", language, "--json")
+    assert made.code == 0, made.err
+    assert {"journey.yaml", "polku.toml"} <= set(made.json["files"])
+    checked = polku("check", tmp_path / "p", "--json")
+    assert (checked.code, checked.json["errors"]) == (0, 0)
+
+
+def test_init_keeps_what_is_there(shop: Path, polku: Callable[..., Run]) -> None:
+    before = (shop / "journey.yaml").read_bytes()
+    again = polku("init", shop, "--template", "b2b")
+    assert again.code == 1
+    assert "journey.yaml" in again.err
+    assert (shop / "journey.yaml").read_bytes() == before
+
+
+def test_check_tells_every_fault_with_its_place(shop: Path, polku: Callable[..., Run]) -> None:
+    file = shop / "journey.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("timezone: Europe/Helsinki", "timezone: Europe/Helsinky") + "\nnonsense: 1\n", "utf-8")
+    found = polku("check", shop)
+    assert found.code == 1
+    assert "Europe/Helsinki" in found.out, "the nearest name is told"
+    assert "nonsense" in found.out
+    assert all(":" in line for line in found.out.splitlines()[:2])
+    refused = polku("status", shop)
+    assert refused.code == 1
+    assert "Traceback" not in refused.err
+
+
+def test_status_shows_the_same_numbers_as_json(shop: Path, polku: Callable[..., Run]) -> None:
+    told = polku("status", shop, "--period", "all", "--json").json
+    assert told["customers"]["n"] == 3
+    assert {s["id"]: s["now"]["n"] for s in told["stages"]}["purchase"] == 1
+    drawn = polku("status", shop, "--period", "all")
+    assert drawn.code == 0
+    assert "3 customers on the map" in drawn.out
+    narrow = polku("status", shop, "--view", "plan")
+    assert narrow.code == 0
+
+
+def test_status_in_finnish(shop: Path, polku: Callable[..., Run]) -> None:
+    drawn = polku("status", shop, "--period", "all", "--language", "fi")
+    assert "3 asiakasta kartalla" in drawn.out
+    assert "Kosketuspisteet" in drawn.out
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["stages"], "stages"),
+        (["conversion", "--from", "Product Viewed", "--to", "Order Completed"], "conversion"),
+        (["leaving", "--to", "Order Completed"], "leaving"),
+        (["bounce", "--by", "touchpoint"], "bounce"),
+        (["exit", "--by", "touchpoint"], "exit"),
+        (["funnel", "--steps", "Product Viewed,Product Added,Order Completed", "--within", "7d"], "funnel"),
+        (["sources", "--to", "Order Completed"], "sources"),
+    ],
+)
+def test_every_measure(shop: Path, polku: Callable[..., Run], words: list[str], part: str) -> None:
+    told = polku("measure", shop, *words, "--json")
+    assert told.code == 0, told.err
+    assert told.json["measure"] == part
+    assert polku("measure", shop, *words, "--define").out.strip()
+
+
+def test_funnel_counts(shop: Path, polku: Callable[..., Run]) -> None:
+    steps = "Product Viewed,Product Added,Order Completed"
+    told = polku("measure", shop, "funnel", "--steps", steps, "--json").json
+    assert [s["reached"]["n"] for s in told["steps"]] == [3, 2, 1]
+
+
+def test_customers_and_customer(shop: Path, polku: Callable[..., Run]) -> None:
+    everyone = polku("customers", shop, "--json").json
+    assert {line["name"] for line in everyone["lines"]} == {"anna", "bertta", "celia"}
+    cart = next(
+        t["id"] for t in polku("status", shop, "--period", "all", "--json").json["touchpoints"] if t["events"] == 2
+    )
+    met = polku("customers", shop, "--touchpoint", cart, "--json").json
+    assert {line["name"] for line in met["lines"]} == {"anna", "bertta"}
+    story = polku("customer", shop, "anna", "--json").json
+    assert [e["event"] for e in story["events"]] == ["Product Viewed", "Product Added", "Order Completed"]
+    assert story["value"] == 1299.5
+    assert len(story["reasons"]) == len(story["changes"]) > 0
+    assert "1,299.50" in polku("customer", shop, "anna").out
+
+
+def test_sql_reads_and_cannot_write(shop: Path, polku: Callable[..., Run]) -> None:
+    query = "select event, count(*) as n from events group by all order by event"
+    assert polku("sql", shop, query, "--json").json == [
+        {"event": "Order Completed", "n": 1},
+        {"event": "Product Added", "n": 2},
+        {"event": "Product Viewed", "n": 3},
+    ]
+    for bad in ("drop view events", "select * from 'journey.yaml'", "copy events to 'x.csv'", "selec 1"):
+        refused = polku("sql", shop, bad)
+        assert refused.code in (1, 2), bad
+        assert "Traceback" not in refused.err
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.csv.gz"])
+def test_export_comes_back(shop: Path, tmp_path: Path, polku: Callable[..., Run], name: str) -> None:
+    file = tmp_path / name
+    assert polku("export", shop, file, "--json").json["rows"] == 6
+    if name.endswith("parquet"):
+        assert pq.read_table(file).num_rows == 6
+    other = tmp_path / "other"
+    polku("init", other, "--template", "shop-5", "--language", "en")
+    again = polku("import", other, file, "--json")
+    assert again.json["stored"] == 6, again.err
+    assert polku("export", shop, file).code == 2, "an existing file is not replaced unasked"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["status", "nowhere"], 1, "nowhere"),
+        (["init", "x", "--template", "shop5"], 2, "shop-5"),
+        (["staus"], 2, "status"),
+        (["status"], 2, "FOLDER"),
+        (["templates", "--jsn"], 2, "--json"),
+        (["--language", "sv", "templates"], 2, "fi"),
+    ],
+)
+def test_wrong_usage_is_told(polku: Callable[..., Run], words: list[str], code: int, told: str) -> None:
+    found = polku(*words)
+    assert found.code == code
+    assert told in found.err
+    assert "Traceback" not in found.err
+
+
+def test_errors_as_json(polku: Callable[..., Run]) -> None:
+    found = polku("status", "nowhere", "--json")
+    assert found.json["error"]["code"] == "project.none"
+
+
+def test_help_in_finnish(polku: Callable[..., Run]) -> None:
+    found = polku("--language", "fi", "import", "--help")
+    assert "Käyttö:" in found.out
+    assert "Show this message" not in found.out
+
+
+def test_unexpected_errors_keep_their_traceback_in_a_file(tmp_path: Path) -> None:
+    code = "import polku.cli.app as a, sys\nsys.excepthook = a.unexpected\nraise RuntimeError('boom')"
+    environment = {"POLKU_LANGUAGE": "fi", "TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert "Vika on Polussa" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "RuntimeError: boom" in (tmp_path / "polku-error.txt").read_text(encoding="utf-8")
+
+
+def test_the_commands_page_is_in_step() -> None:
+    script = HERE.parents[1] / "scripts" / "write_commands_page.py"
+    spec = importlib.util.spec_from_file_location("write_commands_page", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), f"run python scripts/{script.name}"
