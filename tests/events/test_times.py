@@ -1,5 +1,6 @@
 """Times as people and programs write them, with the moments they mean."""
 
+# ruff: noqa: DTZ001 - wall-clock times without a zone are the subject here
 from __future__ import annotations
 
 import datetime as dt

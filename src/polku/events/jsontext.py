@@ -238,7 +238,7 @@ def _join(data, starts, ends, valid, offsets, out):  # type: ignore[no-untyped-d
 def joined(pieces: Sequence[pa.Array], rows: int) -> pa.Array:
     """One JSON object a row from the ``"name":value`` pieces that say something; null where none does.
 
-    Not pyarrow's ``binary_join_element_wise(null_handling="skip")``: version 26 leaves out the rows in which all are null.
+    Not pyarrow's ``binary_join_element_wise(null_handling="skip")``: version 26 leaves out rows in which all are null.
 
     >>> joined([encoded("a", pa.array(["1", None]))], 2).to_pylist()
     ['{"a":"1"}', None]
@@ -259,7 +259,7 @@ def joined(pieces: Sequence[pa.Array], rows: int) -> pa.Array:
     _join_sizes(begin, end, valid, offsets)
     out = np.empty(max(1, int(offsets[-1])), np.uint8)
     _join(np.concatenate(parts), begin, end, valid, offsets, out)
-    return strings(out, offsets, valid.any(axis=0))
+    return strings(out, offsets, np.asarray(valid.any(axis=0)))
 
 
 def are_objects(values: pa.Array) -> pa.Array:

@@ -265,7 +265,7 @@ def run(
     columns: dict[str, Any] = {
         name: c
         for name, c in draft.columns.items()
-        if c is not None and (name in ("time", "received_at") or not nothing(c))
+        if c is not None and (name in ("time", "received_at", "event") or not nothing(c))
     }
     if draft.refused.any():
         good = pa.array(draft.refused == 0)

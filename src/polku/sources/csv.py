@@ -28,7 +28,7 @@ NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "p
 QUOTE = '"'
 SAMPLE_ROWS = 10_000
 #: A line without an end this long means that the file is no text of lines.
-LONGEST_LINE = 64 << 20
+LONGEST_LINE = 16 << 20
 REPLACED = "\ufffd".encode()
 
 
@@ -50,7 +50,7 @@ class CsvSource:
             text = text[found.end() :]
             self._skip = 1
         self._delimiter = self._asked(delimiter) if delimiter else guess_delimiter(text)
-        first = next((row for row in csv.reader(io.StringIO(text), delimiter=self._delimiter) if row), None)
+        first = self._first(text)
         if first is None:
             raise SourceError(N_("{path} holds no lines."), path=str(path))
         self._header = looks_like_header(first)
@@ -58,6 +58,15 @@ class CsvSource:
         self._all = unique_names(names)
         self.columns = tuple(c for c in self._all if c not in (LINE, REASON))
         self.shape = Shape("csv", self.columns, compression, self._encoding, self._delimiter, self._header)
+
+    def _first(self, text: str) -> list[str] | None:
+        """The first line that is not empty, in columns."""
+        try:
+            return next((row for row in csv.reader(io.StringIO(text, None), delimiter=self._delimiter) if row), None)
+        except csv.Error as error:
+            raise SourceError(
+                N_("{path} cannot be read as CSV: {reason}"), path=str(self.path), reason=str(error)
+            ) from error
 
     def _asked(self, delimiter: str) -> str:
         mark = NAMED_DELIMITERS.get(delimiter, delimiter)
@@ -246,7 +255,7 @@ def guess_delimiter(text: str) -> str:
     for mark in DELIMITERS:
         counts = []
         try:
-            for row in csv.reader(io.StringIO(text[: 64 << 10]), delimiter=mark):
+            for row in csv.reader(io.StringIO(text[: 64 << 10], None), delimiter=mark):
                 if row:
                     counts.append(len(row))
                 if len(counts) == 60:

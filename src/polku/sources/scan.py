@@ -35,6 +35,7 @@ def _scan(data, size, delimiter, quote, columns, line, final, starts, ends, fiel
         breaks = 0
         first_end = -1
         complete = False
+        closed, junk = False, False
         while i < size:
             c = data[i]
             if inside:
@@ -44,7 +45,7 @@ def _scan(data, size, delimiter, quote, columns, line, final, starts, ends, fiel
                     elif i + 1 == size and not final:
                         break
                     else:
-                        inside = False
+                        inside, closed = False, True
                 elif c == 10 or c == 13:
                     if c == 13 and i + 1 == size and not final:
                         break
@@ -62,6 +63,9 @@ def _scan(data, size, delimiter, quote, columns, line, final, starts, ends, fiel
                     break
                 complete = True
                 break
+            if closed and c != delimiter:
+                junk = True
+            closed = False
             if c == delimiter:
                 count += 1
                 at_start = True
@@ -82,8 +86,8 @@ def _scan(data, size, delimiter, quote, columns, line, final, starts, ends, fiel
         if not complete and not (final and inside) and not too_long:
             return rows, start, line
         unclosed = inside
-        if breaks and (unclosed or count != columns):
-            # cut after the first line
+        if breaks and (unclosed or junk or count != columns):
+            # cut after the first line; text behind a closing mark says that the marks are paired wrongly
             end, i = first_end, first_end
             while end > start and (data[end - 1] == 10 or data[end - 1] == 13):
                 end -= 1
