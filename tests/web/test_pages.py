@@ -154,6 +154,15 @@ def finnish() -> dict[str, str]:
         return {m.id: m.string for m in read_po(f, locale="fi") if m.id}  # type: ignore[misc]
 
 
+def other_texts() -> set[str]:
+    """The texts of the rooms whose words the pages show."""
+    found: set[str] = set()
+    for room in ("measures", "journey"):
+        with (WEB.parent / "locale" / "fi" / f"{room}.po").open("rb") as f:
+            found |= {m.id for m in read_po(f, locale="fi") if isinstance(m.id, str) and m.id}
+    return found
+
+
 def test_every_text_is_translated() -> None:
     texts, translated = web_texts(), finnish()
     assert sorted(t for t in texts if not translated.get(t)) == []
@@ -177,7 +186,7 @@ def test_every_page(site: Site, path: str, language: str) -> None:
     assert all(not urlsplit(link).scheme for link in page.links), "a page loads or links nothing outside"
     assert "None" not in page.texts
     if language == "fi":
-        english = {t for t in web_texts() if "{" not in t and len(t) > 3 and translate("fi", t) != t}
+        english = {t for t in {*web_texts(), *other_texts()} if "{" not in t and len(t) > 3 and translate("fi", t) != t}
         assert [t for t in page.texts if t in english] == []
         for key in english:
             if len(key) > 12:
@@ -297,6 +306,9 @@ def test_a_story(site: Site) -> None:
     assert story["value"] == pytest.approx(64.9 + 12 + 20)
     times = [e["time"] for s in story["sessions"] for e in s["entries"]]
     assert times == sorted(times)
+    alone = [s for s in story["sessions"] if not s["events"]]
+    assert [e["kind"] for s in alone for e in s["entries"]] == ["lapsed"]
+    assert story["lapsed"]
     short = site.get("/api/customers/customer-12?events=2").json()
     assert (short["shown"], short["events"]) == (2, story["events"])
     assert site.get("/api/customers/customer-00").json()["traits"] == {"segment": "fashion", "city": "Turku"}

@@ -25,7 +25,7 @@ from polku.measures.timeline import timeline_view
 from polku.measures.view import View, view_of
 from polku.record import tables
 from polku.record.project import Project
-from polku.trails import open_trails
+from polku.trails import Trails, open_trails
 from polku.web.answers import CustomerPage, CustomerRow, MeasureInfo, MeasurePage, Story
 from polku.web.behind import definition_of, in_words
 from polku.web.forms import SHARED, default_steps, form, measure_of
@@ -47,7 +47,7 @@ class ProjectAnswers:
         self.language = project.language
         self.refresh = int(project.settings.server.refresh)
         self._lock = threading.Lock()
-        self._moving = True  # whether the map's moment is now; known once it has been drawn
+        self._moving: bool | None = None  # whether the map's moment is now, so that time alone moves the numbers
         self._document: tuple[Any, dict[str, int]] | None = None
 
     # -- the map --------------------------------------------------------------------------------------------------
@@ -56,6 +56,8 @@ class ProjectAnswers:
         found = self.project.map_file.stat()
         position = self.project.position()
         parts = [position.history, position.inbox, position.identity, found.st_mtime_ns, found.st_size]
+        if self._moving is None:
+            self._trails()
         if self._moving:
             parts.append(int(time.time() // REDRAW))
         return "-".join(f"{part:x}" for part in parts)
@@ -88,11 +90,15 @@ class ProjectAnswers:
     def _profiles(self) -> pa.Table:
         return self.project.identities.profiles()
 
+    def _trails(self) -> Trails:
+        trails = open_trails(self.project)
+        self._moving = dt.datetime.now(dt.UTC) - trails.as_of < dt.timedelta(hours=1)
+        return trails
+
     def _view(self, options: MapOptions) -> tuple[View, Any]:
         """The view that the options ask for, and the compared period."""
         journey = self.journey()
-        trails = open_trails(self.project)
-        self._moving = dt.datetime.now(dt.UTC) - trails.as_of < dt.timedelta(hours=1)
+        trails = self._trails()
         period, compare = options.periods(trails.as_of, journey.timezone)
         # a persona that nothing tells apart filters nobody: the map says so instead of refusing its page
         persona = options.persona if options.persona and journey.personas[options.persona].where else None
@@ -133,7 +139,7 @@ class ProjectAnswers:
     ) -> CustomerPage:
         journey = self.journey()
         selector = Selector.parse(behind) if behind else None
-        trails = open_trails(self.project)
+        trails = self._trails()
         profiles = self._profiles() if selector is not None and selector.option("persona") else None
         view = selected_view(trails, journey, selector, profiles)
         if selector is not None:
@@ -190,7 +196,7 @@ class ProjectAnswers:
             )
         wanted = ("account", "user", "anonymous") if journey.subject == "account" else ("user", "account", "anonymous")
         customer = min(found, key=lambda pair: wanted.index(pair[0].kind))[1]
-        told = timeline_view(view_of(open_trails(self.project), journey), customer)
+        told = timeline_view(view_of(self._trails(), journey), customer)
         ids = self.project.identities.ids_of(customer)
         return story_of(
             best_id(ids, journey.subject == "account") or key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import datetime as dt
 import json
 from typing import Any
@@ -107,18 +108,16 @@ def story_of(
     """The story, newest ``limit`` events of it, oldest first; changes stand where they happened."""
     changes = tuple(change_of(c, reader) for c in told.changes)
     steps = told.events
-    entries: list[tuple[int, int, StoryEvent | StageChange]] = []
-    for n, step in enumerate(steps):
-        entries.append((n, 0, event_of(step, facts)))
+    entries = [Entry(n, 0, event_of(step, facts)) for n, step in enumerate(steps)]
     for change, shown in zip(told.changes, changes, strict=True):
         # a change that an event made stands behind it; one that time made stands before the next event
-        after = change.event
-        if after is None:
-            after = sum(1 for s in steps if s.time <= change.time) - 1
-        entries.append((after, 1, shown))
-    entries.sort(key=lambda e: (e[0], e[1]))
+        if change.event is not None:
+            entries.append(Entry(change.event, 1, shown))
+        else:
+            entries.append(Entry(sum(1 for s in steps if s.time <= change.time) - 1, 2, shown))
+    entries.sort(key=lambda e: (e.place, e.rank))
     first = max(0, len(steps) - limit)
-    shown_entries = [e for e in entries if e[0] >= first or (first == 0 and e[0] < 0)]
+    shown_entries = [e for e in entries if e.place >= first or first == 0]
     return Story(
         key=key,
         name=key,
@@ -138,17 +137,26 @@ def story_of(
     )
 
 
-def sessions_of(
-    entries: list[tuple[int, int, StoryEvent | StageChange]], steps: tuple[Step, ...]
-) -> tuple[Session, ...]:
-    """Entries by session; what time alone changed long after a session stands by itself."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the story.
+
+    ``place`` is the event it is or follows. ``rank``: 0 the event, 1 a change that it made, 2 one that time made later.
+    """
+
+    place: int
+    rank: int
+    shown: StoryEvent | StageChange
+
+
+def sessions_of(entries: list[Entry], steps: tuple[Step, ...]) -> tuple[Session, ...]:
+    """Entries by session; what time alone changed after a session stands by itself."""
     groups: list[tuple[object, list[StoryEvent | StageChange]]] = []
-    for place, _, entry in entries:
-        by_event = isinstance(entry, StoryEvent) or (0 <= place < len(steps) and entry.time == steps[place].time)
-        mark: object = steps[place].session if by_event else ("time", entry.time)
+    for entry in entries:
+        mark: object = steps[entry.place].session if entry.rank < 2 else ("time", entry.shown.time)
         if not groups or groups[-1][0] != mark:
             groups.append((mark, []))
-        groups[-1][1].append(entry)
+        groups[-1][1].append(entry.shown)
     return tuple(
         Session(
             start=found[0].time,
