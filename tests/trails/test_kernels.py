@@ -1,4 +1,4 @@
-"""The kernels of trails alone: JSON scanned as json reads it, sorting as Python sorts, and no index out of its array."""
+"""The kernels of trails alone: JSON found as json reads it, sorting as Python sorts, no index out of its array."""
 
 from __future__ import annotations
 

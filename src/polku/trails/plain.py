@@ -33,11 +33,14 @@ def trails_of_plain(
                 nearest=nearest(name, arrow.column_names) or arrow.column_names[0] if arrow.column_names else "",
             )
     total = arrow.num_rows
+    # Only what is wanted, texts as Arrow's plain ones: Polars hands over views, which Arrow can do little with.
+    texts = {c for c in (customer, event, session) if c is not None}
+    arrow = pa.table({c: _words(arrow[c]) if c in texts else arrow[c] for c in dict.fromkeys(wanted)})
     kept = pc.and_(pc.is_valid(arrow[customer]), pc.and_(pc.is_valid(arrow[time]), pc.is_valid(arrow[event])))
     arrow = arrow.filter(kept)
-    people = _words(arrow[customer]).dictionary_encode().unify_dictionaries().combine_chunks()
+    people = arrow[customer].dictionary_encode().unify_dictionaries().combine_chunks()
     names, keys = _split(people)
-    events, codes = _split(_words(arrow[event]).dictionary_encode().unify_dictionaries().combine_chunks())
+    events, codes = _split(arrow[event].dictionary_encode().unify_dictionaries().combine_chunks())
     order = np.argsort(np.array(events.to_pylist(), dtype=object)) if len(events) else np.empty(0, np.int64)
     if len(events) > 32_000:
         raise TrailsError(
@@ -59,7 +62,7 @@ def trails_of_plain(
         code=number[codes],
         page=np.zeros(n, np.uint32),
         origin=np.zeros(n, np.uint32),
-        session=np.zeros(n, np.uint64) if session is None else hash_strings(_words(arrow[session])),
+        session=np.zeros(n, np.uint64) if session is None else hash_strings(arrow[session]),
         value=amount,
     )
     first, last = (moment(int(f(times)) / MICRO) for f in (np.min, np.max)) if n else (None, None)

@@ -253,14 +253,22 @@ def _replace(source: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or folder. On Windows a mapped file cannot be removed: the next sweep takes it."""
-    try:
-        if path.is_dir():
-            shutil.rmtree(path)
+    """Remove a file or folder; what cannot be removed now is taken by the next sweep.
+
+    A layer's flush may just be leaving its mark in it, and Windows keeps a mapped file.
+    """
+    for _ in range(10):
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.02)
         else:
-            path.unlink()
-    except (PermissionError, FileNotFoundError):
-        return
+            return
 
 
 def codes_of(vocabulary: Vocabulary, matching: Matching) -> dict[str, Any]:
