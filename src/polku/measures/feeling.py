@@ -81,8 +81,8 @@ def query(survey: Survey) -> str:
     event = exp.Literal.string(survey.event).sql("duckdb")
     return (
         "select customer, score from (select *, "
-        f"{number.sql('duckdb')} as score, epoch(time)::bigint as at from answers) "
-        f"where event = {event} and customer is not null and at >= ? and at < ? and score between ? and ?{where} "
+        f"{number.sql('duckdb')} as score, epoch(time)::bigint as second from answers) "
+        f"where event = {event} and customer is not null and second >= ? and second < ? and score between ? and ?{where} "
         "order by seq"
     )
 
