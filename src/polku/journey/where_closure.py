@@ -229,9 +229,9 @@ def as_number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    except OverflowError:  # an integer beyond the range of floats
+        return math.inf if value > 0 else -math.inf
+    return None if math.isnan(number) else number
 
 
 def as_boolean(value: Any) -> bool | None:
@@ -248,7 +248,7 @@ def to_text(value: Any) -> str | None:
         return "true" if value else "false"
     number = as_number(value)
     if number is not None:
-        return str(int(number)) if number == math.trunc(number) and abs(number) < 1e15 else repr(number)
+        return str(int(number)) if abs(number) < 1e15 and number == math.trunc(number) else repr(number)
     return as_text(value)
 
 

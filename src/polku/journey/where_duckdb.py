@@ -37,7 +37,6 @@ HISTORY = {
     "context": "context",
 }
 OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-JSON_KINDS = {"text": ("VARCHAR",), "number": ("BIGINT", "UBIGINT", "DOUBLE"), "boolean": ("BOOLEAN",)}
 
 
 def duckdb_sql(node: Predicate, columns: Mapping[str, str] | None = None) -> str:
@@ -105,7 +104,7 @@ class _Writer:
                 return self.cast(inner, to)
             case Field(path) if node.kind:
                 column = self.columns[path[0]]
-                return finite(column) if kind == "number" else column
+                return f"(CASE WHEN NOT isnan({column}) THEN {column} END)" if kind == "number" else column
             case Field():
                 return self.inside(node, kind)
 
@@ -114,11 +113,12 @@ class _Writer:
         if kind == "timestamp":  # JSON has none
             return "CAST(NULL AS TIMESTAMP)"
         column, path = self.place(node)
-        types = ", ".join(quoted(t) for t in JSON_KINDS[kind])
-        text = f"json_extract_string({column}, {path})"
-        value = {"text": text, "number": f"TRY_CAST({text} AS DOUBLE)", "boolean": f"TRY_CAST({text} AS BOOLEAN)"}[kind]
-        sql = f"(CASE WHEN json_type({column}, {path}) IN ({types}) THEN {value} END)"
-        return finite(sql) if kind == "number" else sql
+        if kind == "number":
+            # As it is written in JSON: a text stands in quotes there, so that it is no number. One pass over the JSON.
+            return f"TRY_CAST(CAST(json_extract({column}, {path}) AS VARCHAR) AS DOUBLE)"
+        json_kind, text = ("VARCHAR", "{0}") if kind == "text" else ("BOOLEAN", "TRY_CAST({0} AS BOOLEAN)")
+        value = text.format(f"json_extract_string({column}, {path})")
+        return f"(CASE WHEN json_type({column}, {path}) = '{json_kind}' THEN {value} END)"
 
     def cast(self, inner: Expression, to: Kind) -> str:
         kinds: tuple[Kind, ...] = (inner.kind,) if inner.kind else ("text", "number", "boolean")
@@ -126,10 +126,6 @@ class _Writer:
         if not ways:
             return f"CAST(NULL AS {SQL_TYPES[to]})"
         return ways[0] if len(ways) == 1 else "coalesce(" + ", ".join(ways) + ")"
-
-
-def finite(sql: str) -> str:
-    return f"(CASE WHEN isfinite({sql}) THEN {sql} END)"
 
 
 def literal(value: str | float | bool | dt.datetime) -> str:
@@ -157,10 +153,7 @@ CASTS: dict[tuple[Kind, Kind], str] = {
     ),
     ("boolean", "text"): "(CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END)",
     ("number", "number"): "{0}",
-    ("text", "number"): (
-        f"(CASE WHEN regexp_full_match({{0}}, {_NUMBER}) AND isfinite(TRY_CAST({{0}} AS DOUBLE))"
-        " THEN TRY_CAST({0} AS DOUBLE) END)"
-    ),
+    ("text", "number"): (f"(CASE WHEN regexp_full_match({{0}}, {_NUMBER}) THEN TRY_CAST({{0}} AS DOUBLE) END)"),
     ("boolean", "number"): "(CASE WHEN {0} THEN 1e0 WHEN NOT {0} THEN 0e0 END)",
     ("boolean", "boolean"): "{0}",
     ("text", "boolean"): "(CASE lower({0}) WHEN 'true' THEN true WHEN 'false' THEN false END)",
