@@ -2,7 +2,7 @@
 
     stage:decision:now                                   touchpoint:cart:dropped:2026-01-01..2026-02-01
     stage:loyalty:went_on:2026-01-01..,persona=sara      event:Gift%20Card%20Viewed:seen
-    funnel:product>cart>order:2:dropped,within=604800    map:customers
+    funnel:product>cart>order:dropped,step=2,by=session  map:customers
 
 ``kind:name:what[:period][,option=value ...]``. A period's ends are days of the map's time zone, or moments such as
 ``20260101T093000Z``; either may be missing. Signs with a meaning of their own are percent-encoded in names.
