@@ -78,6 +78,7 @@ class Shop:
             persona=persona,
             segment=segment,
             profiles=self._profiles,
+            project=self.project,
         )
 
     def living(
