@@ -109,6 +109,7 @@ class ProjectAnswers:
             persona=persona,
             segment=options.segment,
             profiles=self._profiles() if persona else None,
+            project=self.project,
         )
         return view, compare
 
