@@ -168,16 +168,17 @@ def view_of(
     as_of: dt.datetime | None = None,
     profiles: pa.Table | None = None,
     answers: pa.Table | None = None,
+    project: Project | None = None,
 ) -> View:
     """The view of a project (its trails refreshed, its map, its profiles), or of trails with their map.
 
     Trails without a map can be asked for what needs no stages: funnels, conversion, leaving, sources, bounce, exit.
 
     ``profiles`` has ``customer`` int64 and ``traits`` as JSON text; a persona is found by its ``where`` over them.
-    ``answers`` are rows of history with their ``customer``, for what surveys measured; a project has both itself.
+    ``answers`` are rows of history with their ``customer``, for what surveys measured; a project has both itself. Give
+    ``project`` beside trails of it that are already open, so that one generation answers several questions.
     Raises MeasureError for a persona or segment that the map lacks, and for a persona without a ``where``.
     """
-    project: Any = None
     if isinstance(source, Trails):
         trails = source
         journey = journey or PLAIN
