@@ -355,6 +355,26 @@ def test_a_change_makes_a_new_page(own_site: Site) -> None:
     assert after.headers["etag"] != before.headers["etag"]
 
 
+def test_what_just_arrived_is_on_the_map(own_site: Site) -> None:
+    """Events still in the inbox, not yet in history: counted, listed and told like all others."""
+
+    def carts() -> int:
+        touchpoints = own_site.get("/api/map?period=all").json()["touchpoints"]
+        return int(next(t for t in touchpoints if t["id"] == "cart")["figures"]["reached"]["n"])
+
+    before, version = carts(), own_site.get("/api/version").json()["version"]
+    event = {"event_id": "live-1", "time": world.LAST, "event": "Product Added", "source": "live", "channel": "web",
+             "user_id": "live one", "properties": json.dumps({"product_id": "p1"})}  # fmt: skip
+    own_site.project.inbox.append([event])
+    assert own_site.get("/api/version").json()["version"] != version
+    assert carts() == before + 1
+    assert own_site.get("/api/customers?search=LIVE+o").json()["rows"][0]["key"] == "live one"
+    story = own_site.get("/api/customers/live%20one").json()
+    assert [
+        (e["event"], e["source"], e["properties"]) for s in story["sessions"] for e in s["entries"] if "event" in e
+    ] == [("Product Added", "live", [["product_id", "p1"]])]
+
+
 def test_a_faulty_map_is_told_with_its_lines(own_site: Site) -> None:
     file = own_site.project.folder / "journey.yaml"
     good = file.read_text(encoding="utf-8")
