@@ -49,7 +49,7 @@ def read_note(folder: Path) -> dict[str, Any] | None:
     """The demo's note, or None where there is no demo."""
     try:
         note = json.loads(note_file(folder).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return note if isinstance(note, dict) else None
 

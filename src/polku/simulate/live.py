@@ -179,8 +179,7 @@ class _Player:
                 self.send(batch)
                 sent += len(batch)
                 yield begun, len(batch)
-            else:
-                ending.wait(TICK)
+            ending.wait(TICK)
 
     def send(self, batch: list[tuple[float, int]]) -> None:
         """Through the inbox, as any collector would."""

@@ -153,6 +153,9 @@ def look_around(out, changes, life, person, category):  # type: ignore[no-untype
     if chance(root, visit, 16) < 0.05:
         put(out, life, life.time, v.PAGE, GIFT_CARD, 0, 0, np.nan, 0.0)
         later(life, 17, 30.0)
+    if life.orders > 0 and chance(root, visit, 26) < 0.12:
+        put(out, life, life.time, v.PAGE, CLUB, 0, 0, np.nan, 0.0)
+        later(life, 27, 30.0)
     if person.persona == 3 and chance(root, visit, 18) < 0.25:
         put(out, life, life.time, v.PAGE, STORE_PAGE, 0, 0, np.nan, 0.0)
         later(life, 19, 20.0)
@@ -310,7 +313,7 @@ def order(out, changes, life, person, m, totals, item, count, worth, off, sized,
     else:
         life.source = v.WEB
         told = now + np.int64((8 + gap(root, visit, 66, 6.0)) * DAY * MICROS)
-        if says_yes(chance(root, visit, 67), m.reviews[persona]):
+        if says_yes(chance(root, visit, 67), m.reviews[persona] + (0.8 if number > 1 else 0.3)):
             put(
                 out,
                 life,
@@ -441,7 +444,7 @@ def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-unt
                 life.time = at
         remind = 0
         visit = life.visit
-        gone = m.stops[persona] * (1.0 if life.orders > 0 else 1.9)
+        gone = m.stops[persona] * (0.7 if life.orders > 0 else 1.9)
         if chance(root, visit, 107) < gone:
             if life.orders == 0 and not life.has_email:
                 mark(changes, life, life.time + 30 * DAY * MICROS, v.LAPSED)

@@ -257,7 +257,7 @@ def month_acts(out, changes, life, person, m, month, start):  # type: ignore[no-
         life.source = v.SOCIAL
         put(out, life, at, v.SHARE, 0, SAMPLES, 0, np.nan, 0.0)
         mark(changes, life, at, v.ADVOCACY)
-    if says_yes(chance(root, key, 3), m.shares[persona] + 0.8):
+    if says_yes(chance(root, key, 3), m.shares[persona] - 0.2):
         life.source = v.APP
         put(
             out,
