@@ -70,11 +70,13 @@ def compare(folder: Path) -> None:
     files = [p.as_posix() for p in (folder / ".polku" / "history").rglob("*.parquet")]
     columns = "user_id, anonymous_id, time, seq, event, channel, session_id, value, currency, context"
     read = f"create or replace table sorted as select {columns} from read_parquet({files!r}) "
-    with tempfile.TemporaryDirectory(dir=folder.parent) as spill:
-        with duckdb.connect(config={"temp_directory": spill}) as con:
-            rows = con.sql(f"select count(*) from read_parquet({files!r})").fetchall()[0][0]
-            order = "order by coalesce(user_id, anonymous_id), time, seq"
-            seconds = timed(lambda: con.execute(read + order), RUNS)
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent) as spill,
+        duckdb.connect(config={"temp_directory": spill}) as con,
+    ):
+        rows = con.sql(f"select count(*) from read_parquet({files!r})").fetchall()[0][0]
+        order = "order by coalesce(user_id, anonymous_id), time, seq"
+        seconds = timed(lambda: con.execute(read + order), RUNS)
     tell(GROUP, "build", "DuckDB, read and sort", seconds, rows)
 
 
