@@ -78,12 +78,13 @@ def sessions(columns, gap, as_of):  # type: ignore[no-untyped-def]
     ends = np.empty(events, np.int64)
     customer = np.empty(events, np.int64)
     count = 0
-    for c in range(len(columns.offsets) - 1):
-        if columns.skip[c]:
+    offsets, skip, times = columns.offsets, columns.skip, columns.time
+    for c in range(len(offsets) - 1):
+        if skip[c]:
             continue
-        start = columns.offsets[c]
-        end = columns.offsets[c + 1]
-        while end > start and np.int64(columns.time[end - 1]) > as_of:
+        start = offsets[c]
+        end = offsets[c + 1]
+        while end > start and np.int64(times[end - 1]) > as_of:
             end -= 1
         found = _label(columns, start, end, gap, label, seen, number, c)
         if found < 0:
@@ -113,12 +114,13 @@ def trails(columns, as_of):  # type: ignore[no-untyped-def]
     ends = np.empty(customers, np.int64)
     customer = np.empty(customers, np.int64)
     count = 0
+    offsets, skip, times = columns.offsets, columns.skip, columns.time
     for c in range(customers):
-        start = columns.offsets[c]
-        end = columns.offsets[c + 1]
-        while end > start and np.int64(columns.time[end - 1]) > as_of:
+        start = offsets[c]
+        end = offsets[c + 1]
+        while end > start and np.int64(times[end - 1]) > as_of:
             end -= 1
-        if end > start and not columns.skip[c]:
+        if end > start and not skip[c]:
             starts[count] = start
             ends[count] = end
             customer[count] = c
@@ -148,47 +150,52 @@ class Visits(NamedTuple):
 def visits(columns, segments, touchpoint, online, goal):  # type: ignore[no-untyped-def]
     """The table of sessions. ``touchpoint`` int16[codes], ``online`` and ``goal`` bool[codes]."""
     count = len(segments.customer)
-    start = np.zeros(count, np.int64)
-    end = np.zeros(count, np.int64)
-    events = np.zeros(count, np.int64)
-    views = np.zeros(count, np.int64)
-    landing = np.zeros(count, np.int64)
-    leaving = np.zeros(count, np.int64)
-    first = np.full(count, -1, np.int64)
-    last = np.full(count, -1, np.int64)
-    meetings = np.zeros(count, np.int64)
-    origin = np.zeros(count, np.int64)
-    is_online = np.zeros(count, np.bool_)
-    has_goal = np.zeros(count, np.bool_)
+    start = np.empty(count, np.int64)
+    end = np.empty(count, np.int64)
+    events = np.empty(count, np.int64)
+    views = np.empty(count, np.int64)
+    landing = np.empty(count, np.int64)
+    leaving = np.empty(count, np.int64)
+    first = np.empty(count, np.int64)
+    last = np.empty(count, np.int64)
+    meetings = np.empty(count, np.int64)
+    origin = np.empty(count, np.int64)
+    is_online = np.empty(count, np.bool_)
+    has_goal = np.empty(count, np.bool_)
     order, starts, ends = segments.order, segments.starts, segments.ends
     code_of, page_of, origin_of, time_of = columns.code, columns.page, columns.origin, columns.time
     mingled = len(order) > 0
     for v in range(count):
+        seen, entry, latest = np.int64(0), np.int64(0), np.int64(0)
+        met, opening, closing = np.int64(0), np.int64(-1), np.int64(-1)
+        came_from = np.int64(0)
+        on_web, won = False, False
         for j in range(starts[v], ends[v]):
             i = order[j] if mingled else j
             code = code_of[i]
             page = np.int64(page_of[i])
             if page > 0:
-                if views[v] == 0:
-                    landing[v] = page
-                leaving[v] = page
-                views[v] += 1
-                is_online[v] = True
-            if online[code]:
-                is_online[v] = True
-            t = touchpoint[code]
+                if seen == 0:
+                    entry = page
+                latest = page
+                seen += 1
+                on_web = True
+            on_web |= online[code]
+            won |= goal[code]
+            t = np.int64(touchpoint[code])
             if t >= 0:
-                if first[v] < 0:
-                    first[v] = t
-                last[v] = t
-                meetings[v] += 1
-            if origin[v] == 0:
-                origin[v] = origin_of[i]
-            if goal[code]:
-                has_goal[v] = True
-        events[v] = ends[v] - starts[v]
+                if met == 0:
+                    opening = t
+                closing = t
+                met += 1
+            if came_from == 0:
+                came_from = np.int64(origin_of[i])
         start[v] = time_of[order[starts[v]] if mingled else starts[v]]
         end[v] = time_of[order[ends[v] - 1] if mingled else ends[v] - 1]
+        events[v] = ends[v] - starts[v]
+        views[v], landing[v], leaving[v] = seen, entry, latest
+        meetings[v], first[v], last[v] = met, opening, closing
+        origin[v], is_online[v], has_goal[v] = came_from, on_web, won
     return start, end, events, views, landing, leaving, first, last, meetings, origin, is_online, has_goal
 
 
@@ -199,15 +206,17 @@ def views_by(columns, segments, keep, touchpoint, pages, touchpoints):  # type: 
     """
     by_page = np.zeros(pages, np.int64)
     by_touchpoint = np.zeros(touchpoints, np.int64)
-    mingled = len(segments.order) > 0
+    order, starts, ends = segments.order, segments.starts, segments.ends
+    code_of, page_of = columns.code, columns.page
+    mingled = len(order) > 0
     for v in range(len(keep)):
         if keep[v]:
-            for j in range(segments.starts[v], segments.ends[v]):
-                i = segments.order[j] if mingled else j
-                page = columns.page[i]
+            for j in range(starts[v], ends[v]):
+                i = order[j] if mingled else j
+                page = page_of[i]
                 if page > 0:
                     by_page[page] += 1
-                t = touchpoint[columns.code[i]]
+                t = touchpoint[code_of[i]]
                 if t >= 0:
                     by_touchpoint[t] += 1
     return by_page, by_touchpoint
