@@ -86,7 +86,8 @@ def curve(columns: tuple[Column, ...], show_plan: bool) -> Curve:
                 planned.append(Point(x, y_of(card.plan.feeling), card.plan.feeling, card.title))
             if card.actual is not None and card.actual.felt is not None:
                 y = y_of(card.actual.felt)
-                measured.append(Point(x, y, card.actual.felt, card.title, card.actual.felt_n, label_y(y)))
+                hollow = None if card.plan.feeling is None or not show_plan else y_of(card.plan.feeling)
+                measured.append(Point(x, y, card.actual.felt, card.title, card.actual.felt_n, label_y(y, hollow)))
     return Curve(
         width=WIDTH * len(columns),
         height=HEIGHT,
@@ -98,6 +99,12 @@ def curve(columns: tuple[Column, ...], show_plan: bool) -> Curve:
     )
 
 
-def label_y(y: float) -> float:
-    """Below the point; at the bottom there is room for it too, since the drawing ends lower than -2."""
-    return y + 19
+def label_y(y: float, hollow: float | None) -> float:
+    """Where a measured point's words stand: below it, or above when the planned point of the same place is in the way.
+
+    >>> label_y(40.0, None), label_y(40.0, 55.0), label_y(14.0, 20.0)
+    (59.0, 29.0, 39.0)
+    """
+    if hollow is None or not y < hollow <= y + 30:
+        return y + 19
+    return y - 11 if y >= TOP + 8 else hollow + 19
