@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from polku.errors import MapError
 from polku.journey import templates
+from polku.journey.document import Document, replace_file
 from polku.journey.edit import plain
 from polku.journey.fault import FaultyMapError
-from polku.journey.load import Document, load, load_journey, replace_file
+from polku.journey.load import load, load_journey
 
 TEXT = """\
 # Our shop's map
