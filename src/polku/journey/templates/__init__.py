@@ -71,6 +71,7 @@ def content(name: str, language: str) -> dict[str, str]:
 def write(folder: str | Path, name: str, language: str) -> tuple[Path, ...]:
     """Start a project in ``folder`` (made when missing): ``journey.yaml``, ``content/``, ``polku.toml``.
 
-    The paths of the files. Nothing that exists is overwritten: ProjectError names what is in the way, and then nothing has been written.
+    Gives the files' paths. Nothing that exists is overwritten: ProjectError names what is in the way, and then
+    nothing has been written.
     """
     return begin(Path(folder), text(name, language), language)
