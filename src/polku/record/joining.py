@@ -21,6 +21,7 @@ from polku.language import N_
 from polku.record import tables
 from polku.record.clock import now
 from polku.record.state import State
+from polku.record.steps import reached
 
 Ints = npt.NDArray[np.int64]
 EVENTS = "events"
@@ -269,7 +270,9 @@ def record(state: State, connection: Connection, changed: Changed) -> None:
             .values(customer=sa.bindparam("to")),
             [{"node": node, "to": customer} for node, customer in changed.updates],
         )
+    reached("customers written")
     note(state, connection, [("moved", c, to) for c, to in changed.moved] + [("dirty", c, None) for c in changed.dirty])
+    reached("changes noted")
 
 
 def note(state: State, connection: Connection, changes: Sequence[tuple[str, int, int | None]]) -> None:

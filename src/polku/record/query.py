@@ -94,6 +94,7 @@ def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 def _prepare(connection: duckdb.DuckDBPyConnection, project: Project, query: str) -> list[str]:
     """Make the views, close the doors; gives the functions that were made."""
     connection.execute("set timezone = 'UTC'")
+    connection.execute("set python_enable_replacements = false")
     connection.execute("set autoinstall_known_extensions = false")
     connection.execute("set autoload_known_extensions = false")
     snapshot, tail = project.look(list(HISTORY.names))
