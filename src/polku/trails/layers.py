@@ -54,7 +54,8 @@ class Layer:
     name: str
     folder: Path
     buckets: tuple[Bucket, ...]
-    seq_base: int
+    seq_base: int  # the lowest seq
+    seq_last: int  # the highest
 
     @property
     def events(self) -> int:
@@ -119,7 +120,7 @@ def open_layer(folder: Path) -> Layer:
             )
         )
         e, c, s = e + events, c + customers, s + sessions + 1
-    return Layer(folder.name, folder, tuple(buckets), told["seq_base"])
+    return Layer(folder.name, folder, tuple(buckets), told["seq_base"], told["seq_last"])
 
 
 def _some(column: npt.NDArray[Any] | None, given: bool, span: slice) -> npt.NDArray[Any] | None:
@@ -210,6 +211,7 @@ def write_layer(
     told = {
         "format": 1,
         "seq_base": int(seqs[0]),
+        "seq_last": int(seqs[1]),
         "events": [int(s) for s in sizes],
         "customers": [len(d.customer) for d in done],
         "sessions": [len(d.session_hash) - 1 for d in done],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,8 +134,9 @@ class Refresher:
             mask, rows = self.take_out(layer, changed, lost, moved)
             kept.append(layer.masked(mask) if mask is not None else layer)
             parts.append(rows)
-        # What was told twice (news that was also read again) counts once.
-        rows = arrange_unique(Rows.join([p for p in parts if len(p)]))
+        rows = Rows.join([p for p in parts if len(p)])
+        if len(fresh) and int(fresh.seq.min()) <= max(layer.seq_last for layer in now.layers):
+            rows = arrange_unique(rows)  # what was told twice counts once
         kept = [kept[0], *(layer for layer in kept[1:] if layer.live_events())]
         above = len(rows) + sum(layer.live_events() for layer in kept[1:])
         # Masked rows are still on the disk: an erasure has to write the layers that held them anew.
@@ -165,8 +167,9 @@ class Refresher:
 
     def taken(self, layer: Layer, which: list[Keys] | None, lost: Keys, moved: dict[int, int]) -> Rows:
         """The events of a layer's customers (rows ``which`` of each bucket; None: all) under the keys of now."""
-        parts = []
-        for b, bucket in enumerate(layer.buckets):
+
+        def of(b: int) -> Rows:
+            bucket = layer.buckets[b]
             rows = np.arange(bucket.customers) if which is None else which[b]
             if bucket.masked is not None:
                 rows = rows[~bucket.masked[rows]]
@@ -174,9 +177,14 @@ class Refresher:
             if len(lost):
                 stay = ~np.isin(keys, lost)
                 rows, keys = rows[stay], keys[stay]
-            if len(rows):
-                parts.append(gather(bucket, layer.seq_base, rows, _renamed(keys, moved)))
-        return Rows.join(parts)
+            return gather(bucket, layer.seq_base, rows, _renamed(keys, moved)) if len(rows) else Rows.empty()
+
+        if self.threads > 1 and len(layer.buckets) > 1:
+            with ThreadPoolExecutor(self.threads) as pool:
+                parts = list(pool.map(of, range(len(layer.buckets))))
+        else:
+            parts = [of(b) for b in range(len(layer.buckets))]
+        return Rows.join([p for p in parts if len(p)])
 
     def take_out(self, layer: Layer, changed: Keys, lost: Keys, moved: dict[int, int]) -> tuple[Bools | None, Rows]:
         """Mask the changed customers in a layer; gives the mask (None: as it was) and their events."""
