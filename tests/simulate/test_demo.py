@@ -41,7 +41,7 @@ def test_a_demo_is_made_and_then_opened(small: demo.Demo) -> None:
 
 
 def test_the_studio_speaks_english(tmp_path: Path) -> None:
-    made = demo.prepare(tmp_path / "studio", 150, "en", kind="studio", end=END)
+    made = demo.prepare(tmp_path / "studio", 150, "en", kind="studio", months=3, end=END)
     with open_project(made.folder) as project:
         assert "yoga" in str(project.journey().title)
         assert project.language == "en"
@@ -63,7 +63,7 @@ def test_a_demo_that_was_stopped_is_finished(tmp_path: Path, left: str, monkeypa
     else:
         monkeypatch.setattr(demo, stops[left], stop)
     with pytest.raises(KeyboardInterrupt):
-        demo.prepare(folder, 120, "fi", end=END)
+        demo.prepare(folder, 120, "fi", months=3, end=END)
     monkeypatch.setattr(demo, stops[left], original)
     finished = demo.prepare(folder, 120, "fi")
     assert finished.made
@@ -114,7 +114,7 @@ class Waiting(threading.Event):
 
 
 def test_the_world_goes_on_through_the_inbox(tmp_path: Path) -> None:
-    made = demo.prepare(tmp_path / "d", 300, end=END)
+    made = demo.prepare(tmp_path / "d", 300, months=3, end=END)
     clock = Clock(END + dt.timedelta(minutes=5))
     with open_project(made.folder) as project:
         told: list[int] = []
@@ -141,7 +141,7 @@ def test_the_world_goes_on_through_the_inbox(tmp_path: Path) -> None:
 
 
 def test_live_can_be_stopped(tmp_path: Path) -> None:
-    made = demo.prepare(tmp_path / "d", 60, end=END)
+    made = demo.prepare(tmp_path / "d", 60, months=3, end=END)
     ending = threading.Event()
     ending.set()
     with open_project(made.folder) as project:

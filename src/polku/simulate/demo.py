@@ -86,13 +86,14 @@ def prepare(
     *,
     kind: str = "shop",
     seed: int = 1,
+    months: float = 18,
     end: dt.datetime | None = None,
 ) -> Demo:
     """Make the demo project in ``folder``, or open the one that is there: template, world, import.
 
-    ``kind``: ``"shop"`` or ``"studio"``; ``language``: of the map and the content; ``end``: of the world, now when
-    None. A demo that stands there already is left as it is, whatever is asked; one that was stopped half-way is
-    finished. Raises ProjectError when the folder holds anything else.
+    ``kind``: ``"shop"`` or ``"studio"``; ``language``: of the map and the content; ``months``: the world's length;
+    ``end``: its end, now when None. A demo that stands there already is left as it is, whatever is asked; one that was
+    stopped half-way is finished. Raises ProjectError when the folder holds anything else.
     """
     path = Path(folder).absolute()
     tell = progress or (lambda done, total, what: None)
@@ -103,7 +104,7 @@ def prepare(
                 N_("{folder} is there already and is not a demo. Give the demo a folder of its own."), folder=str(path)
             )
         moment = end or dt.datetime.now(dt.UTC).replace(second=0, microsecond=0)
-        world = World(kind, customers, seed=seed, end=moment)
+        world = World(kind, customers, months, seed, moment)
         note = {"world": world.facts(), "language": language, "done": False}
         path.mkdir(parents=True, exist_ok=True)
         write_note(path, note)
