@@ -1,5 +1,6 @@
 """JSON Lines and Parquet: the same events as from CSV, nested things kept."""
 
+# ruff: noqa: E501, DTZ001 - a table reads better in one line a case; zone-less times on purpose
 from __future__ import annotations
 
 import datetime as dt

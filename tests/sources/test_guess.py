@@ -1,5 +1,6 @@
 """Columns told by their names and by what stands in them; names of events in one vocabulary."""
 
+# ruff: noqa: E501 - a table reads better in one line a case
 from __future__ import annotations
 
 import pyarrow as pa

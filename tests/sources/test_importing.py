@@ -1,5 +1,6 @@
 """From a file to history: what is stored, what is refused and why, what a second import does."""
 
+# ruff: noqa: E501 - files as they are written
 from __future__ import annotations
 
 import gzip

@@ -34,6 +34,7 @@ class Draft:
     json: frozenset[str]
     rest: pa.Array | None
     rows: int
+    untyped: bool
     refused: npt.NDArray[np.uint8]
     columns: dict[str, pa.Array] = field(default_factory=dict)
     extra: list[pa.Array] = field(default_factory=list)  # pieces of properties that steps leave behind
@@ -185,8 +186,7 @@ def properties(draft: Draft, plan: Plan, translate: Translate) -> None:
         if name in draft.json:
             pieces.append(jsontext.encoded_json(name, values))
         else:
-            text = pa.types.is_string(values.type) or pa.types.is_dictionary(values.type)
-            pieces.append(jsontext.encoded(name, values, loose=text and not draft.json and draft.rest is None))
+            pieces.append(jsontext.encoded(name, values, loose=draft.untyped))
     made = jsontext.joined(pieces, draft.rows) if pieces else None
     objects = [o for o in (draft.rest, made, _objects(draft, plan.properties, Refusal.BAD_PROPERTIES)) if o is not None]
     _put(draft, "properties", objects)
@@ -204,7 +204,7 @@ def context(draft: Draft, plan: Plan, translate: Translate) -> None:
             objects = _objects(draft, column, Refusal.BAD_CONTEXT)
             pieces.append(jsontext.encoded_json("traits", objects))
             continue
-        loose = pa.types.is_string(values.type) and place[0] == "traits"
+        loose = draft.untyped and place[0] == "traits"
         made = (
             jsontext.encoded_json(place[-1], values)
             if column in draft.json
@@ -256,9 +256,10 @@ def run(
     translate: Translate,
     json: frozenset[str] = frozenset(),
     rest: pa.Array | None = None,
+    untyped: bool = True,
 ) -> Batch:
-    """All steps over one batch of ``rows`` raw rows."""
-    draft = Draft(raw, json, rest, rows, np.zeros(rows, np.uint8))
+    """All steps over one batch of ``rows`` raw rows; see ``polku.sources.raw.RawBatch`` for what they are."""
+    draft = Draft(raw, json, rest, rows, untyped, np.zeros(rows, np.uint8))
     for step in STEPS:
         step(draft, plan, translate)
     own = as_names(raw[plan.event_id]) if plan.event_id else None

@@ -76,13 +76,16 @@ class CsvSource:
             )
         return mark
 
+    def close(self) -> None:
+        """Nothing is held open between batches."""
+
     def sample(self) -> pa.Table:
         batch = next(self.batches(self.columns, block=1 << 20), None)
         columns = batch.columns if batch else {c: pa.array([], pa.string()) for c in self.columns}
         return pa.table(columns).slice(0, SAMPLE_ROWS)
 
     def batches(
-        self, roles: Sequence[str], keep: Sequence[str] | None = None, block: int = BLOCK
+        self, roles: Sequence[str], keep: Sequence[str] | None = None, typed: Sequence[str] = (), block: int = BLOCK
     ) -> Iterator[RawBatch]:
         wanted = [c for c in self.columns if keep is None or c in roles or c in keep]
         carry, line, first = b"", 1, True
@@ -167,6 +170,7 @@ class CsvSource:
             lines[good],
             bad,
             text=Lines(data, starts[good], ends[good]),
+            untyped=True,
             done=done,
         )
 

@@ -31,7 +31,7 @@ from polku.events.refusals import Refusal
 from polku.language import N_
 from polku.record.clock import EPOCH
 from polku.record.hashes import id_hash
-from polku.record.tables import imports, refusals
+from polku.record.tables import identities, imports, refusals
 from polku.sources.files import expand
 from polku.sources.mapping import Mapping
 from polku.sources.naming import Namer
@@ -74,7 +74,9 @@ def preview(
     """What ``import_files`` would take each column for; reads only the files' beginnings (whole where dates are
     unclear).
     """
-    return _prepare(project, paths, mapping or Mapping(), dt.datetime.now(dt.UTC))
+    shown = _prepare(project, paths, mapping or Mapping(), dt.datetime.now(dt.UTC))
+    _close(one.source for one in shown)
+    return shown
 
 
 def import_files(
@@ -130,18 +132,40 @@ def import_files(
             kept = refused.keep()
     finally:
         refused.drop()
+        _close(one.source for one in ready)
     counts.dropped(committed)
-    new = project.identities.count() - customers
+    new = _new_customers(project, customers, account)
     report = counts.report(project, said, name, ready, committed, kept, new, time.perf_counter() - began)
     _record(project, said, report, now)
     return report
 
 
 def _prepare(project: Project, paths: Any, said: Mapping, now: dt.datetime) -> list[Preview]:
-    sources = [open_source(path, said) for path in expand(paths)]
     zone = project.journey().timezone
-    planned = settle_order([plan(source, said, zone, now) for source in sources], sources)
+    sources: list[Source] = []
+    try:
+        for path in expand(paths):
+            sources.append(open_source(path, said))
+        planned = settle_order([plan(source, said, zone, now) for source in sources], sources)
+    except BaseException:
+        _close(sources)
+        raise
     return [Preview(source, one) for source, one in zip(sources, planned, strict=True)]
+
+
+def _close(sources: Iterable[Source]) -> None:
+    for source in sources:
+        source.close()
+
+
+def _new_customers(project: Project, before: int, account: bool) -> int:
+    """Customers all of whose ids are new: whose key, the smallest number of their ids, was given since ``before``."""
+    subject = identities.c.kind == "account" if account else identities.c.kind != "account"
+    query = sa.select(sa.func.count()).where(
+        identities.c.id > before, identities.c.customer == identities.c.id, subject
+    )
+    with project.state.read() as connection:
+        return int(connection.execute(query).scalar_one())
 
 
 class _Made(NamedTuple):
@@ -153,10 +177,10 @@ class _Made(NamedTuple):
 def _made(one: Preview, account: bool) -> Iterator[_Made]:
     """The file's batches through the pipeline, on two threads, in order."""
     made = one.planned.plan
-    batches = one.source.batches(made.used, made.keep)
+    batches = one.source.batches(made.used, made.keep, made.traits)
 
     def work(raw: RawBatch) -> _Made:
-        batch = pipeline.run(raw.columns, raw.rows, made, one.planned.translate, raw.json, raw.rest)
+        batch = pipeline.run(raw.columns, raw.rows, made, one.planned.translate, raw.json, raw.rest, raw.untyped)
         return _Made(raw, batch, _nobody(batch.table, account))
 
     return _ordered(work, batches, 2)

@@ -37,6 +37,7 @@ class JsonLinesSource:
         for line in head.split(b"\n")[:SAMPLE_LINES]:
             try:
                 value = json.loads(line.decode("utf-8", "replace"))
+                json.dumps(value, ensure_ascii=False).encode("utf-8")  # halves of surrogate pairs are no text
             except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict):
@@ -49,10 +50,17 @@ class JsonLinesSource:
         self.columns = tuple(n for n in names if n not in (LINE, REASON))
         self.shape = Shape("jsonl", self.columns, compression, self._encoding)
 
+    def close(self) -> None:
+        """Nothing is held open between batches."""
+
     def sample(self) -> pa.Table:
         return pa.table({c: pa.array([_cell(row.get(c)) for row in self._sample], pa.string()) for c in self.columns})
 
-    def batches(self, roles: Sequence[str], keep: Sequence[str] | None = None) -> Iterator[RawBatch]:
+    def batches(
+        self, roles: Sequence[str], keep: Sequence[str] | None = None, typed: Sequence[str] = ()
+    ) -> Iterator[RawBatch]:
+        texts = [r for r in roles if r not in typed]
+        values = [*typed, *(k for k in keep or () if k not in roles)]
         carry, line = b"", 1
         reading = Blocks(self.path, self._compression, self._encoding, BLOCK)
         source = iter(reading)
@@ -69,7 +77,7 @@ class JsonLinesSource:
                         size=LONGEST_LINE >> 20,
                     )
                 carry, data = data[end:], data[:end]
-                yield self._batch(connection, data, line, roles, keep, not following, reading.done)
+                yield self._batch(connection, data, line, texts, values, keep is None, not following, reading.done)
                 line += data.count(b"\n")
                 if not following:
                     return
@@ -81,7 +89,8 @@ class JsonLinesSource:
         data: bytes,
         line: int,
         roles: Sequence[str],
-        keep: Sequence[str] | None,
+        extra: Sequence[str],
+        whole: bool,
         final: bool,
         done: int,
     ) -> RawBatch:
@@ -100,7 +109,7 @@ class JsonLinesSource:
             mark_broken(reasons, starts, ends, data)
         else:
             mark(reasons, starts, data, REPLACED, Refusal.BAD_ENCODING)
-        table = self._read(connection, raw, starts, ends, reasons, roles, keep)
+        table = self._read(connection, raw, starts, ends, reasons, roles, extra, whole)
         if final and len(starts) and int(ends[-1]) == len(data) and reasons[-1] == Refusal.NOT_JSON:
             reasons[-1] = Refusal.TRUNCATED
         good = reasons == 0
@@ -110,10 +119,11 @@ class JsonLinesSource:
         )
         table = table.filter(pa.array(good))
         columns = {c: table.column(f"r{i}").combine_chunks().cast(pa.string()) for i, c in enumerate(roles)}
-        extra = [c for c in keep or () if c not in columns]
         columns |= {c: table.column(f"k{i}").combine_chunks().cast(pa.string()) for i, c in enumerate(extra)}
-        rest = None if keep is not None else table.column("rest").combine_chunks().cast(pa.string())
-        return RawBatch(columns, lines[good], bad, frozenset(extra), rest, Lines(data, starts[good], ends[good]), done)
+        rest = None if not whole else table.column("rest").combine_chunks().cast(pa.string())
+        return RawBatch(
+            columns, lines[good], bad, frozenset(extra), rest, Lines(data, starts[good], ends[good]), done=done
+        )
 
     def _read(
         self,
@@ -123,20 +133,20 @@ class JsonLinesSource:
         ends: npt.NDArray[np.int64],
         reasons: npt.NDArray[np.uint8],
         roles: Sequence[str],
-        keep: Sequence[str] | None,
+        extra: Sequence[str],
+        whole: bool,
     ) -> pa.Table:
         """One row a line: ``r0...`` (roles as text), ``k0...`` (kept columns as JSON), ``rest``. Marks what is no
         object.
         """
         texts = _texts(raw, starts, ends, reasons)
-        extra = [c for c in keep or () if c not in roles]
         parts = [f"json_extract_string(j, {_pointer(c)}) as r{i}" for i, c in enumerate(roles)]
         parts += [
             f"cast(nullif(cast(json_extract(j, {_pointer(c)}) as varchar), 'null') as varchar) as k{i}"
             for i, c in enumerate(extra)
         ]
-        if keep is None:
-            patch = json.dumps(dict.fromkeys([*roles, LINE, REASON]), ensure_ascii=False).replace("'", "''")
+        if whole:
+            patch = json.dumps(dict.fromkeys([*roles, *extra, LINE, REASON]), ensure_ascii=False).replace("'", "''")
             parts.append(f"cast(json_merge_patch(j, '{patch}') as varchar) as rest")
         connection.register("lines", pa.table({"l": texts, "n": pa.array(np.arange(len(starts)))}))
         query = (
@@ -158,7 +168,7 @@ class JsonLinesSource:
         reasons[fine & broken] = Refusal.NOT_JSON
         reasons[fine & ~broken & ~objects] = Refusal.NOT_AN_OBJECT
         # DuckDB reads NaN and Infinity, which are not JSON and which others cannot read back
-        odd = pc.fill_null(pc.match_substring_regex(table.column("whole"), r"[\[:,](-?(?i:nan|inf))"), False)
+        odd = pc.fill_null(pc.match_substring_regex(table.column("whole"), r"[\[:,]\s*-?(?i:nan|inf)"), False)
         for at in np.flatnonzero(np.asarray(odd.combine_chunks(), dtype=np.bool_)).tolist():
             try:
                 json.loads(texts[at].as_py(), parse_constant=_no_constant)

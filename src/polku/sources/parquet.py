@@ -75,6 +75,11 @@ class ParquetSource:
             reason=str(error).rstrip(".") + ".",
         )
 
+    def close(self) -> None:
+        """Give back the unpacked copy."""
+        if self._unpacked is not None:
+            self._unpacked.close()
+
     def sample(self) -> pa.Table:
         with self._open() as file:
             try:
@@ -95,7 +100,9 @@ class ParquetSource:
         ]
         return table
 
-    def batches(self, roles: Sequence[str], keep: Sequence[str] | None = None) -> Iterator[RawBatch]:
+    def batches(
+        self, roles: Sequence[str], keep: Sequence[str] | None = None, typed: Sequence[str] = ()
+    ) -> Iterator[RawBatch]:
         wanted = [c for c in self.columns if keep is None or c in roles or c in keep]
         row = 1
         with self._open(self._few) as file:

@@ -32,8 +32,8 @@ class RawBatch:
 
     ``columns``: name to Arrow array of equal lengths. ``json``: names whose texts are JSON values (nested or typed).
     ``rest``: JSON objects of all that stands in no column (JSON Lines), or None. ``lines`` int64[n]: where each row
-    starts. ``text``: the rows' own lines, for the file of refused rows, where the reader has them. ``done``: bytes
-    read so far.
+    starts. ``text``: the rows' own lines, for the file of refused rows, where the reader has them. ``untyped``:
+    every value is a text, whatever it means. ``done``: bytes read so far.
     """
 
     columns: dict[str, pa.Array]
@@ -42,6 +42,7 @@ class RawBatch:
     json: frozenset[str] = frozenset()
     rest: pa.Array | None = None
     text: Lines | None = None
+    untyped: bool = False
     done: int = 0
 
     @property
@@ -95,8 +96,14 @@ class Source(Protocol):
         """The first rows (at most about 10,000) with all columns."""
         ...
 
-    def batches(self, roles: Sequence[str], keep: Sequence[str] | None = None) -> Iterator[RawBatch]:
+    def close(self) -> None:
+        """Give back what is held open."""
+        ...
+
+    def batches(
+        self, roles: Sequence[str], keep: Sequence[str] | None = None, typed: Sequence[str] = ()
+    ) -> Iterator[RawBatch]:
         """All rows in file order. ``roles``: columns that are read as themselves; ``keep``: the other columns wanted
-        (None: all).
+        (None: all); ``typed``: those of the roles whose JSON values keep their types (traits), where the file has types.
         """
         ...

@@ -101,7 +101,7 @@ def _json_line(line: int, reason: Refusal, text: str) -> str:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text.replace("\0", "")
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or "\\ud" in text.lower():  # half a surrogate pair cannot be written as UTF-8
         return text
     return json.dumps(
         {LINE: line, REASON: reason.name.lower(), **{k: v for k, v in value.items() if k not in (LINE, REASON)}},
