@@ -133,11 +133,12 @@ def test_ways_of_reading(shop, text):
     "text",
     [
         "copy (select 1) to '{inside}'", "copy events to '{outside}'", "export database '{outside}'",
-        "attach '{outside}'", "create table t as select 1", "drop view events", "insert into events select * from events", "set threads = 1",
-        "pragma enable_profiling", "install httpfs", "load httpfs", "call pragma_version()", "select 1; select 2", "",
-        "select * from read_csv('{secret}')", "select * from read_text('{secret}')", "select * from '{secret}'",
-        "select * from glob('{secret}*')", "selct 1", "select evnt from events",
-        "select * from sqlite_scan('{state}', 'identities')", "select * from shop", "select * from tail",
+        "attach '{outside}'", "create table t as select 1", "drop view events", "set threads = 1",
+        "insert into events select * from events", "pragma enable_profiling", "install httpfs", "load httpfs",
+        "call pragma_version()", "select 1; select 2", "", "select * from read_csv('{secret}')",
+        "select * from read_text('{secret}')", "select * from '{secret}'", "select * from glob('{secret}*')",
+        "selct 1", "select evnt from events", "select * from sqlite_scan('{state}', 'identities')",
+        "select * from shop", "select * from tail",
     ],
 )  # fmt: skip
 def test_nothing_else_is_read_and_nothing_written(shop, tmp_path, text):

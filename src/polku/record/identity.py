@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Id", "IdTable", "Identities", "Join", "Preview", "id_hash"]
 
+#: More new ids than this at once are numbered in order of their hash, so that the database's index grows at its end.
+BULK = 50_000
 ID_COLUMNS = ("time", "seq", "user_id", "anonymous_id", "account_id", "context")
 
 
@@ -359,6 +361,11 @@ class _Numbers:
         ]
         self._base = base
         order = np.argsort(self.hashes)
+        if count > BULK:
+            self.hashes = self.hashes[order]
+            self._kinds = [self._kinds[i] for i in order.tolist()]
+            self._values = [self._values[i] for i in order.tolist()]
+            order = np.arange(count)
         self._sorted, self._sorted_ids = self.hashes[order], self.ids[order]
 
     def of(self, base: IdTable, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
