@@ -183,3 +183,22 @@ def test_a_visit_from_a_letter_is_the_letter_not_the_page(tmp_path):
     }
     told = timeline(trails_of(journey, people, as_of="2026-02-01 12:00"), 1, journey)
     assert [e.touchpoint for e in told.events] == ["newsletter_visit", "cart_letter", "customer_letter", "product"]
+
+
+@pytest.mark.parametrize(
+    ("name", "touchpoint"),
+    [("shop-5", "advice"), ("search-4", "phone_call"), ("subscription", "question"), ("b2b", "call")],
+)
+def test_a_call_that_nobody_answers_is_a_failure_and_no_meeting(name, touchpoint, tmp_path):
+    journey = journey_of(name, tmp_path)
+    calls = [
+        ("2026-01-10 10:00", "Call Received", {"properties": {"answered": False}}),
+        ("2026-01-10 10:10", "Call Received", {"properties": {"answered": True}}),
+        ("2026-01-10 10:20", "Call Received"),
+    ]
+    told = timeline(trails_of(journey, {"anna": calls}, as_of="2026-02-01 12:00"), 1, journey)
+    assert [(e.touchpoint, e.failed) for e in told.events] == [
+        (None, touchpoint),
+        (touchpoint, None),
+        (touchpoint, None),
+    ]
