@@ -14,6 +14,7 @@ from tests.trails.record import MemoryRecord, row
 from tests.trails.told import told
 
 import polku.trails.refresh as refreshing
+import polku.trails.store as storing
 from polku.journey.model import Journey
 from polku.trails.layout import Trails
 from polku.trails.matching import Matching
@@ -105,7 +106,10 @@ def test_refreshed_equals_rebuilt(steps: list[tuple[str, Any]], fold: float) -> 
                 else:
                     world.do(what, with_)
             now = open_(world.record, Path(folder))
-            assert told(now) == rebuilt(world.record)
+            with TemporaryDirectory() as other:
+                again = open_(world.record, Path(other))
+                assert told(now) == told(again)
+                assert (now.first, now.last) == (again.first, again.last)
             unknown = sum(r["user_id"] is None for r in world.record.all)
             assert now.without_customer == unknown
     finally:
@@ -148,6 +152,20 @@ def test_nothing_new_keeps_the_generation(tmp_path: Path) -> None:
     first = open_(world.record, tmp_path)
     assert open_(world.record, tmp_path).generation == first.generation
     assert open_(world.record, tmp_path).buckets is first.buckets
+
+
+def test_older_files_go_after_their_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = busy()
+    open_(world.record, tmp_path)
+    old = {p.name for p in (tmp_path / "generations").iterdir()}
+    world.do("add", [("Other", u, 3, None, None, None, None, None) for u in USERS])
+    trails = open_(world.record, tmp_path)
+    assert old < {p.name for p in (tmp_path / "generations").iterdir()}
+    monkeypatch.setattr(storing, "GRACE", 0.0)
+    assert open_(world.record, tmp_path).generation == trails.generation
+    assert {p.name for p in (tmp_path / "generations").iterdir()} == {trails.generation}
+    assert len(list((tmp_path / "layers").iterdir())) == 1
+    assert told(open_(world.record, tmp_path)) == rebuilt(world.record)
 
 
 def test_ties_are_in_order_of_arrival(tmp_path: Path) -> None:

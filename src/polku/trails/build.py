@@ -28,7 +28,7 @@ from polku.trails.vocabulary import Renumbering, Vocabulary
 GROUP_ROWS = 500_000
 READING, SORTING = N_("reading the history"), N_("sorting the trails")
 
-#: Told what is being done, how much of it is done, and how much there is.
+#: Told what is being done, how much of it is done, and how much there is; from whichever thread did it.
 Progress = Callable[[str, int, int], None]
 
 

@@ -67,6 +67,7 @@ class Refresher:
                 return self.build(now)
             now = changed
         if news.nothing and news.position == now.manifest.position:
+            self.store.sweep_old(now.manifest)
             return now
         return self.add(now, news)
 
@@ -153,7 +154,7 @@ class Refresher:
             layers_now,
             vocabulary,
             position=news.position,
-            span=_widened(now.manifest, fresh),
+            span=_ends(layers_now) if len(erased) else _widened(now.manifest, fresh),
             without_customer=without,
             fresh=[la for la in layers_now if la not in kept],
             at_once=bool(len(erased)),
@@ -440,8 +441,20 @@ def _whole_span(manifest: Manifest) -> tuple[int | None, int | None]:
     return manifest.first, manifest.last
 
 
+def _ends(layers: Sequence[Layer]) -> tuple[int | None, int | None]:
+    """The first and last moment in unmasked layers."""
+    ends: list[int] = []
+    for bucket in (b for layer in layers for b in layer.buckets if b.events):
+        for at in (int(bucket.time.argmin()), int(bucket.time.argmax())):
+            second = int(bucket.time[at])
+            same = bucket.time == second
+            micros = np.zeros(1, np.int64) if bucket.micros is None else bucket.micros[same].astype(np.int64)
+            ends += [second * MICRO + int(micros.min()), second * MICRO + int(micros.max())]
+    return (min(ends), max(ends)) if ends else (None, None)
+
+
 def _widened(manifest: Manifest, rows: Rows) -> tuple[int | None, int | None]:
-    """The first and last moment with these rows besides; an erasure does not narrow it."""
+    """The first and last moment with these rows besides."""
     if not len(rows):
         return manifest.first, manifest.last
     low, high = int(rows.time.min()), int(rows.time.max())

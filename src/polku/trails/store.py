@@ -4,7 +4,7 @@
     lock                          held by the one process that refreshes
     layers/L000001/               sorted columns, immutable (polku.trails.layers)
     pages/P000001.arrow           the page table, shared by generations that add no page
-    generations/G000001/          manifest.json: layers, position in the record, codes, origins; masks of the layers
+    generations/G000001-5f2c90aa/ manifest.json: layers, position in the record, codes, origins; masks of the layers
 
 A generation is written whole before ``CURRENT`` names it, so a stop between any two writes leaves the older one in
 force, and what the newer one had begun is swept away by the next refresh. Readers pin a generation by mapping its
@@ -18,6 +18,7 @@ import dataclasses
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,11 +130,12 @@ class Store:
     def next_name(self, kind: str) -> str:
         """A name that no layer, generation or page file ever had: one more than the highest seen."""
         folder = {"L": "layers", "G": "generations", "P": "pages"}[kind]
-        there = [p.name.split(".")[0] for p in (self.folder / folder).glob(f"{kind}*")]
+        there = [p.name.split(".")[0].split("-")[0] for p in (self.folder / folder).glob(f"{kind}*")]
         if kind == "G" and (now := self.current_name()):
-            there.append(now)
+            there.append(now.split("-")[0])
         highest = max((int(n[1:]) for n in there if n[1:].isdigit()), default=0)
-        return f"{kind}{highest + 1:06d}"
+        # Results are cached under a generation's name, which must stay unique when the folder is deleted and made anew.
+        return f"{kind}{highest + 1:06d}" + (f"-{uuid.uuid4().hex[:8]}" if kind == "G" else "")
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -214,6 +216,15 @@ class Store:
         reached("trails: CURRENT prepared")
         _replace(fresh, self.current)
         reached("trails: CURRENT replaced")
+
+    def sweep_old(self, manifest: Manifest) -> None:
+        """Remove what an earlier refresh left for readers that were just opening it, once its grace is over."""
+        now = time.time()
+        if any(now - since >= GRACE and self._exists(name) for name, since in manifest.retired):
+            self.sweep(manifest)
+
+    def _exists(self, name: str) -> bool:
+        return any((self.folder / folder / name).exists() for folder in ("generations", "layers", "pages"))
 
     def sweep(self, manifest: Manifest, at_once: bool = False) -> None:
         """Remove what no generation in force or in its grace needs: older generations, folded layers, stopped work."""
