@@ -104,6 +104,6 @@ class Source(Protocol):
         self, roles: Sequence[str], keep: Sequence[str] | None = None, typed: Sequence[str] = ()
     ) -> Iterator[RawBatch]:
         """All rows in file order. ``roles``: columns that are read as themselves; ``keep``: the other columns wanted
-        (None: all); ``typed``: those of the roles whose JSON values keep their types (traits), where the file has types.
+        (None: all); ``typed``: those of the roles whose JSON values keep their types (traits).
         """
         ...
