@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import given, settings
+
 from measures.reference import transitions
 from measures.small_world import journey_of, trails
 from measures.strategies import journeys, moments, people
-
 from polku.kernels import fold
 from polku.measures.rules import rules_of
 from polku.measures.view import columns_of
@@ -63,9 +63,7 @@ def test_a_condition_nests_deep():
     for _ in range(20):
         deep = f"(count(a) >= 1 and ({deep} or count(a) = 7))"
     journey = journey_of(("one", ["a"]), ("two", [], {"enter": deep}))
-    assert found_by_kernel(journey, [[(5, "a")]], 9) == [
-        [(5, 0, -1, 0, "entered"), (5, 0, 0, 1, "entered")]
-    ]
+    assert found_by_kernel(journey, [[(5, "a")]], 9) == [[(5, 0, -1, 0, "entered"), (5, 0, 0, 1, "entered")]]
 
 
 def test_sums_of_a_sliding_window_stay_exact():

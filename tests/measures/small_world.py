@@ -15,14 +15,17 @@ def journey_of(*stages, **more) -> Journey:
     made = []
     for id, touchpoints, *rest in stages:
         parts = [t if isinstance(t, dict) else {"id": t} for t in touchpoints]
-        made.append({"id": id, "touchpoints": [{"match": {"event": p["id"]}, **p} for p in parts], **(rest[0] if rest else {})})
+        made.append(
+            {"id": id, "touchpoints": [{"match": {"event": p["id"]}, **p} for p in parts], **(rest[0] if rest else {})}
+        )
     return Journey.model_validate({"title": "Small", "timezone": "UTC", "stages": made, **more})
 
 
 def trails(journey: Journey, people, buckets: int = 1, as_of: int | None = None, last=None, codes=None) -> Trails:
     """``people``: a list of customers, each a list of (second, name[, value[, {page, origin, session, micros}]]).
 
-    Customer ``c`` (from 0) stands in bucket ``c % buckets``. A name that is no touchpoint is an event off the map; a name
+    Customer ``c`` (from 0) stands in bucket ``c % buckets``. A name that is no touchpoint is an event off the map;
+    a name
     such as ``!cart`` says that the touchpoint failed.
     """
     ids = journey.touchpoint_ids
@@ -40,8 +43,11 @@ def trails(journey: Journey, people, buckets: int = 1, as_of: int | None = None,
     made = []
     for b in range(buckets):
         mine = [c for c in range(len(people)) if c % buckets == b]
-        rows = [(e[0], e[1], e[2] if len(e) > 2 and e[2] is not None else NAN, e[3] if len(e) > 3 else {})
-                for c in mine for e in sorted(people[c], key=lambda e: (e[0], e[3].get("micros", 0) if len(e) > 3 else 0))]
+        rows = [
+            (e[0], e[1], e[2] if len(e) > 2 and e[2] is not None else NAN, e[3] if len(e) > 3 else {})
+            for c in mine
+            for e in sorted(people[c], key=lambda e: (e[0], e[3].get("micros", 0) if len(e) > 3 else 0))
+        ]
         time = np.array([r[0] for r in rows], np.uint32)
         values = np.array([r[2] for r in rows], np.float64)
         micros = np.array([r[3].get("micros", 0) for r in rows], np.uint32)
@@ -62,10 +68,22 @@ def trails(journey: Journey, people, buckets: int = 1, as_of: int | None = None,
     times = [e[0] for p in people for e in p]
     at = as_of if as_of is not None else max(times, default=0)
     tables = Tables(
-        ids, tuple(names), np.array(touch, np.int16), np.array(fails, np.int16), (None,) * len(names),
-        Words(pages), tuple(origins), (),
+        ids,
+        tuple(names),
+        np.array(touch, np.int16),
+        np.array(fails, np.int16),
+        (None,) * len(names),
+        Words(pages),
+        tuple(origins),
+        (),
     )
     return Trails(
-        tuple(made), tables, None, moment(at), moment(min(times)) if times else None, moment(max(times)) if times else None,
-        len(times), 0,
+        tuple(made),
+        tables,
+        None,
+        moment(at),
+        moment(min(times)) if times else None,
+        moment(max(times)) if times else None,
+        len(times),
+        0,
     )

@@ -52,7 +52,9 @@ def journeys(draw):
 
 
 events = st.tuples(
-    st.integers(100, 125), st.sampled_from([*NAMES, "other", "!cart"]), st.sampled_from([None, None, 0.1, 0.2, 10.0, -5.0, 25.5])
+    st.integers(100, 125),
+    st.sampled_from([*NAMES, "other", "!cart"]),
+    st.sampled_from([None, None, 0.1, 0.2, 10.0, -5.0, 25.5]),
 )
 people = st.lists(st.lists(events, min_size=0, max_size=9).map(lambda p: sorted(p, key=lambda e: e[0])), max_size=6)
 moments = st.integers(95, 140)

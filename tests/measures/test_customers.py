@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measures.small_world import journey_of, trails
 
+from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.language import Reader
 from polku.measures.catalogue import CATALOGUE, goals, measure
@@ -97,7 +97,11 @@ def test_pages_of_a_list_make_the_whole(shop, order):
 
 
 def test_lists_name_what_they_do_not_know(shop):
-    for selector, near in (("stage:decid:now", "decide"), ("touchpoint:crt:reached", "cart"), ("event:othr:seen", "other")):
+    for selector, near in (
+        ("stage:decid:now", "decide"),
+        ("touchpoint:crt:reached", "cart"),
+        ("event:othr:seen", "other"),
+    ):
         with pytest.raises(MeasureError) as told:
             customers_behind(shop, SHOP, selector)
         assert told.value.facts["nearest"] == near
@@ -156,8 +160,17 @@ def test_a_filter_and_a_moment_travel_in_the_selector(shop):
 
 def test_feeling_is_mapped_from_the_scale(shop):
     def answer(customer, time, score, survey="order"):
-        return {"customer": customer, "time": moment(time), "event": "Survey Answered", "source": None, "channel": None,
-                "value": None, "properties": json.dumps({"survey": survey, "score": score}), "context": None, "seq": time}
+        return {
+            "customer": customer,
+            "time": moment(time),
+            "event": "Survey Answered",
+            "source": None,
+            "channel": None,
+            "value": None,
+            "properties": json.dumps({"survey": survey, "score": score}),
+            "context": None,
+            "seq": time,
+        }
 
     rows = [answer(1, 30, 10), answer(2, 700, 5), answer(2, 800, "7.5"), answer(1, 31, 0, "other"), answer(1, 32, 99)]
     schema = pa.schema([("customer", pa.int64()), ("time", pa.timestamp("us", "UTC")), *((n, pa.string()) for n in (

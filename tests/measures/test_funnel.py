@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measures.small_world import journey_of, trails
 
+from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.measures.conversion import conversion, leaving
 from polku.measures.customers import customers_behind
@@ -23,7 +23,7 @@ STEPS = ("home", "view", "cart", "order")
 
 
 def furthest(person, steps, window):
-    """The most steps of any chain, by trying every one: events in order, each used once, within the window of the first."""
+    """The most steps of any chain, by trying every one: events in order, each used once, within the window."""
     best = 0
     for size in range(1, len(steps) + 1):
         found = False
@@ -39,7 +39,7 @@ def furthest(person, steps, window):
 
 
 def window_funnel(person, steps, window):
-    """ClickHouse's windowFunnel in its default mode: events sorted by (time, step), the newest start kept for each step."""
+    """ClickHouse's windowFunnel in its default mode: sorted by (time, step), the newest start kept for each step."""
     rows = sorted((e[0], k) for e in person for k, s in enumerate(steps) if e[1] == s)
     starts = [None] * len(steps)
     for time, k in rows:
@@ -68,7 +68,11 @@ def test_a_customer_is_given_the_start_that_gets_furthest(people, steps, window)
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(person, max_size=5), st.lists(st.sampled_from(STEPS), min_size=2, max_size=4, unique=True), st.integers(1, 30))
+@given(
+    st.lists(person, max_size=5),
+    st.lists(st.sampled_from(STEPS), min_size=2, max_size=4, unique=True),
+    st.integers(1, 30),
+)
 def test_without_ties_counts_equal_window_funnel(people, steps, window):
     spread = [[(100 * e[0] + i, e[1]) for i, e in enumerate(p)] for p in people]
     levels = [window_funnel(p, steps, 100 * window) for p in spread]
@@ -104,8 +108,13 @@ def test_by_session_each_session_is_its_own():
 
 def test_sessions_that_mingle_are_told_apart():
     """Two devices at once: the source's own sessions win over the order of events."""
-    person = [(0, "view", None, {"session": 1}), (1, "view", None, {"session": 2}), (2, "cart", None, {"session": 1}),
-              (3, "order", None, {"session": 2}), (4, "order", None, {"session": 1})]
+    person = [
+        (0, "view", None, {"session": 1}),
+        (1, "view", None, {"session": 2}),
+        (2, "cart", None, {"session": 1}),
+        (3, "order", None, {"session": 2}),
+        (4, "order", None, {"session": 1}),
+    ]
     assert reached([person], ("view", "cart", "order"), by="session") == [2, 1, 1]
 
 

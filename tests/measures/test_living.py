@@ -7,10 +7,10 @@ from statistics import quantiles
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from measures.reference import transitions
 from measures.small_world import journey_of, trails
 from measures.strategies import journeys, moments, people
-
 from polku.measures.customers import customers_behind
 from polku.measures.deviations import ad_hoc
 from polku.measures.living import LivingMap, living_map
@@ -111,16 +111,27 @@ def told(living: LivingMap):
     for s, stage in enumerate(living.stages):
         figures = stage.figures
         out["stage", s] = {
-            "now": stage.now.n, "lapsed": stage.lapsed.n, "lapsed_in": stage.lapsed_in.n, "won_back_in": stage.won_back.n,
-            "skipped": stage.skipped.n, "reached": figures.reached.n, "entered": figures.entered.n,
-            "went_on": figures.went_on.numerator, "dropped": figures.drop_off.numerator, "pending": figures.went_on.pending,
+            "now": stage.now.n,
+            "lapsed": stage.lapsed.n,
+            "lapsed_in": stage.lapsed_in.n,
+            "won_back_in": stage.won_back.n,
+            "skipped": stage.skipped.n,
+            "reached": figures.reached.n,
+            "entered": figures.entered.n,
+            "went_on": figures.went_on.numerator,
+            "dropped": figures.drop_off.numerator,
+            "pending": figures.went_on.pending,
         }
     for touchpoint in living.touchpoints:
         figures = touchpoint.figures
         deviations = {d.kind: d.rate for d in touchpoint.deviations}
         out["touchpoint", touchpoint.id] = {
-            "events": touchpoint.events, "reached": figures.reached.n, "entered": figures.entered.n,
-            "went_on": figures.went_on.numerator, "dropped": figures.drop_off.numerator, "pending": figures.went_on.pending,
+            "events": touchpoint.events,
+            "reached": figures.reached.n,
+            "entered": figures.entered.n,
+            "went_on": figures.went_on.numerator,
+            "dropped": figures.drop_off.numerator,
+            "pending": figures.went_on.pending,
             **{
                 name: deviations[kind].numerator if deviations.get(kind) else 0
                 for name, kind in (("ahead", "out_of_sequence"), ("failed", "failed"), ("missing", "missing"))

@@ -19,6 +19,8 @@ def test_every_measure_is_documented(name):
 
 
 def test_the_selectors_shown_can_be_read():
-    shown = re.findall(r"^(?:stage|touchpoint|event|funnel):\S+|(?<= )(?:stage|touchpoint|event|funnel):\S+", PAGE, re.MULTILINE)
+    shown = re.findall(
+        r"^(?:stage|touchpoint|event|funnel):\S+|(?<= )(?:stage|touchpoint|event|funnel):\S+", PAGE, re.MULTILINE
+    )
     assert len(shown) >= 5
     assert [str(Selector.parse(text)) for text in shown] == shown

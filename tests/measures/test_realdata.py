@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from measures.test_funnel import window_funnel
 
+from measures.test_funnel import window_funnel
 from polku.journey.model import Journey
 from polku.kernels import sessions as kernel
 from polku.measures.conversion import conversion
@@ -133,7 +133,9 @@ def test_rees46_ties_change_nothing_here(rees46):
     """Nine events share their second with an earlier one of the same user; ClickHouse's rule for ties agrees here."""
     people: dict[str, list[tuple[int, str]]] = {}
     for row in rees46:
-        people.setdefault(row["user_id"], []).append((seconds(row["event_time"], "%Y-%m-%d %H:%M:%S UTC"), row["event_type"]))
+        people.setdefault(row["user_id"], []).append(
+            (seconds(row["event_time"], "%Y-%m-%d %H:%M:%S UTC"), row["event_type"])
+        )
     tied = sum(len(p) - len({e[0] for e in p}) for p in people.values())
     levels = [window_funnel(p, ("view", "cart", "purchase"), 600) for p in people.values()]
     assert tied == 9

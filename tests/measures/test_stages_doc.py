@@ -7,9 +7,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from measures.small_world import journey_of, trails
 from ruamel.yaml import YAML
 
+from measures.small_world import journey_of, trails
 from polku.language import Reader
 from polku.measures.timeline import timeline
 

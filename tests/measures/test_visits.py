@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measures.small_world import journey_of, trails
 
+from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.kernels import sessions as kernel
 from polku.measures.customers import customers_behind
@@ -81,7 +81,8 @@ def test_bounce_is_a_visit_of_one_page_by_where_it_landed():
     found = bounce(view_of(made, SHOP))
     assert (found.overall.numerator, found.overall.denominator) == (3, 5)
     assert [(p.name, p.rate.numerator, p.rate.denominator, p.customers.n) for p in found.places] == [
-        ("/", 2, 3, 3), ("/dress", 1, 2, 2),
+        ("/", 2, 3, 3),
+        ("/dress", 1, 2, 2),
     ]
     for place in found.places:
         assert customers_behind(made, SHOP, place.customers.behind).total == place.customers.n
@@ -102,7 +103,10 @@ def test_without_pages_touchpoints_stand_in():
     found = bounce(view)
     assert (found.by, found.unit) == ("touchpoint", "event")
     assert [(p.name, p.rate.numerator, p.rate.denominator) for p in found.places] == [("home", 1, 2), ("view", 1, 1)]
-    assert {p.name: (p.rate.numerator, p.rate.denominator) for p in exits(view).places} == {"home": (1, 2), "view": (2, 2)}
+    assert {p.name: (p.rate.numerator, p.rate.denominator) for p in exits(view).places} == {
+        "home": (1, 2),
+        "view": (2, 2),
+    }
     for place in found.places + exits(view).places:
         assert customers_behind(made, SHOP, place.customers.behind).total == place.customers.n
     with pytest.raises(MeasureError, match="page"):
@@ -145,9 +149,16 @@ def test_sources_by_one_part():
     assert [(s.source, s.medium, s.visits) for s in found.sources] == [("instagram", None, 2)]
 
 
+facts = st.tuples(
+    st.integers(0, 9000),
+    st.sampled_from(["/", "/a", ""]),
+    st.sampled_from(["page", "order", "view"]),
+    st.sampled_from([INSTAGRAM, GOOGLE, (None, None, None)]),
+)
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(st.tuples(st.integers(0, 9000), st.sampled_from(["/", "/a", ""]), st.sampled_from(["page", "order", "view"]),
-                                   st.sampled_from([INSTAGRAM, GOOGLE, (None, None, None)])), max_size=6), max_size=5))  # fmt: skip
+@given(st.lists(st.lists(facts, max_size=6), max_size=5))
 def test_any_split_into_buckets_gives_the_same(rows):
     people = [[(t, e, None, {"page": p, "origin": o}) for t, p, e, o in sorted(r, key=lambda x: x[0])] for r in rows]
     pair = [view_of(trails(SHOP, people, n, as_of=10_000), SHOP) for n in (1, 3)]

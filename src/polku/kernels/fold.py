@@ -7,7 +7,7 @@ with worked examples, are in docs/stages.md.
 
 Everything is counted in whole seconds; the order of events inside a second is their order in the trail. Money is
 counted in ten-thousandths, as whole numbers, so that a window's sum is exact however it slides and partial sums merge
-in any order. """
+in any order."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 For every step the newest chain that reaches it is kept: a later start can do all that an earlier one can, and has its
 window open longer, so nothing is lost and one pass is enough. Events of the same moment count in their order of
-arrival. """
+arrival."""
 
 from __future__ import annotations
 

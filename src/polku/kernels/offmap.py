@@ -12,8 +12,8 @@ def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyp
     """Counts of the events off the map, by ``group`` of their code (int32[codes], -1 on the map), with time in [start,
     end).
 
-    Returns int64[groups, 2] (events, customers), int64[pages, 2] of the page views among them, and how many customers have
-    any event at all in that time.
+    Returns int64[groups, 2] (events, customers), int64[pages, 2] of the page views among them, and how many customers
+    have any event at all in that time.
     """
     by_group = np.zeros((groups, 2), np.int64)
     by_page = np.zeros((pages, 2), np.int64)

@@ -82,7 +82,8 @@ def query(survey: Survey) -> str:
     return (
         "select customer, score from (select *, "
         f"{number.sql('duckdb')} as score, epoch(time)::bigint as second from answers) "
-        f"where event = {event} and customer is not null and second >= ? and second < ? and score between ? and ?{where} "
+        f"where event = {event} and customer is not null and second >= ? and second < ? "
+        f"and score between ? and ?{where} "
         "order by seq"
     )
 
