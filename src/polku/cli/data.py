@@ -89,6 +89,15 @@ def import_(
             "--day-first/--month-first", help=N_("How 3/4/2026 is read where the column itself does not tell.")
         ),
     ] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option("--decimal", help=N_("The decimal mark, a comma or a point, where values do not tell.")),
+    ] = None,
+    consent: Annotated[Column, typer.Option("--consent", help=N_("The column of consent."))] = None,
+    keep_names: Annotated[
+        bool,
+        typer.Option("--keep-names", help=N_("Keep event names as they are; by default known ones are translated.")),
+    ] = False,
     language: Language = None,
     as_json: AsJson = False,
 ) -> None:
@@ -117,11 +126,14 @@ def import_(
         encoding=encoding,
         delimiter=delimiter,
         day_first=day_first,
+        decimal=decimal,
+        consent=consent,
+        keep_names=keep_names,
     )
     with terminal.progress() as progress:
         report = import_files(project, files, mapping, progress=progress)
     if as_json:
-        terminal.data(report.to_dict())
+        terminal.data(report.to_dict(terminal.reader.language))
     else:
         terminal.out.print(report.text(terminal.reader), markup=False)
 

@@ -83,12 +83,14 @@ def check(folder: Folder, language: Language = None, as_json: AsJson = False) ->
     faults = faults_of(path)
     spoken = terminal.reader.language
     errors = [f for f in faults if f.severity == "error"]
+    word = {"error": terminal.reader(N_("fault")), "warning": terminal.reader(N_("warning"))}
     if as_json:
         terminal.data({"file": str(path), "faults": [f.to_dict(spoken) for f in faults], "errors": len(errors)})
     else:
         for fault in faults:
+            place = f"{fault.file}:{fault.line}:{fault.column}"
             terminal.out.print(
-                f"{fault.file}:{fault.line}:{fault.column}: {fault.text(spoken)} [{fault.code}]",
+                f"{place}: {word[fault.severity]}: {fault.text(spoken)} [{fault.code}]",
                 markup=False,
                 soft_wrap=True,
             )

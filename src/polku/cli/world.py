@@ -2,7 +2,8 @@
 
 import datetime as dt
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +43,7 @@ def serve(
 def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None, live: bool = False) -> None:
     from polku.web.serve import serve as serve_pages
 
-    settings = project.settings.server
+    settings, inbox = project.settings.server, project.settings.inbox
     wanted = settings.port if port is None else port
 
     def ready(url: str, moved: bool) -> None:
@@ -53,6 +54,7 @@ def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None,
             terminal.say("Port {port} is taken by another program; using another one.", port=wanted)
         terminal.say("The living map is at {url}  (stop with Ctrl-C)", url=url)
 
+    project.mover.start(inbox.seconds, inbox.events, inbox.files)
     serve_pages(project, settings.host if host is None else host, wanted, ready, live=live)
 
 
@@ -94,14 +96,26 @@ def demo(
         if as_json:
             terminal.data({"folder": str(folder), "made": made.made})
         return
+    with open_project(folder, terminal.reader.language) as project, _going_on(project, rate, live):
+        _serve(terminal, project, host, port, live=live)
+
+
+@contextmanager
+def _going_on(project: Any, rate: float, live: bool) -> Iterator[None]:
+    """The demo's world goes on in a thread of its own while the pages are served."""
+    if not live:
+        yield
+        return
+    from polku.simulate.live import live as play
+
     stop = threading.Event()
-    with open_project(folder, terminal.reader.language) as project:
-        source = demos.live(project, rate=rate, stop=stop) if live else nullcontext()
-        with source:
-            try:
-                _serve(terminal, project, host, port, live=live)
-            finally:
-                stop.set()
+    player = threading.Thread(target=play, args=(project, rate, stop), name="polku-demo", daemon=True)
+    player.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        player.join(timeout=10)
 
 
 def _known_kind(kind: str) -> None:
