@@ -36,7 +36,7 @@ def _catalogue(language: str) -> dict[str, str]:
         if entry.name.endswith(".po"):
             with entry.open("rb") as f:
                 catalogue = read_po(f, locale=language)
-            texts.update({m.id: m.string for m in catalogue if isinstance(m.id, str) and m.id and m.string})
+            texts.update({m.id: str(m.string) for m in catalogue if isinstance(m.id, str) and m.id and m.string})
     return texts
 
 
@@ -127,7 +127,7 @@ class Reader:
         """The two largest units: "1 pv 4 h", "2 d 7 h", "3 min"."""
         day, hour, minute, second = ("pv", "h", "min", "s") if self.language == "fi" else ("d", "h", "min", "s")
         left = round(seconds)
-        parts = []
+        parts: list[tuple[int, str]] = []
         for size, unit in ((86400, day), (3600, hour), (60, minute), (1, second)):
             count, left = divmod(left, size)
             if count or parts:
