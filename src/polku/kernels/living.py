@@ -166,7 +166,7 @@ def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[
 
 @inner
 def next_entry(notes, stage):  # type: ignore[no-untyped-def]
-    """When a stage further right was entered first; -1 never. Customers only move right, so the nearest is the first."""
+    """When a stage further right was entered first; -1 never. Customers only move right: the nearest is first."""
     for s in range(stage + 1, len(notes.entered)):
         if notes.entered[s] >= 0:
             return notes.entered[s]
