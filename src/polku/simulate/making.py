@@ -248,7 +248,7 @@ def write(folder: Path, world: World, progress: Progress | None = None) -> Summa
             sent, arrived = teller.deliver(block)
             files.append(folder / f"events-{len(files) + 1:04d}.parquet")
             pq.write_table(
-                arrived, files[-1], compression="zstd", compression_level=1, store_schema=False, row_group_size=250_000,
+                arrived, files[-1], compression="snappy", store_schema=False, row_group_size=250_000,
                 use_dictionary=[c for c in arrived.column_names if c not in UNIQUE],
             )  # fmt: skip
             truth.stages(block.changes)

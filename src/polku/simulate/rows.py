@@ -108,19 +108,17 @@ def contexts(
             texts.append(dump({"campaign": campaign}) if campaign else None)
         else:
             texts.append(None)
-    made = chosen(texts, (np.cumsum(used) - 1)[key])
+    codes = (np.cumsum(used, dtype=np.int32) - np.int32(1))[key]
+    absent = np.array([t is None for t in texts], np.bool_)[codes]
+    words = pa.array([t or "" for t in texts], pa.string())
     known = np.flatnonzero(rows["kind"] == v.IDENTIFY)
-    if not len(known):
-        return made
-    return pa.concat_arrays([made, _traits(rows[known], made.take(pa.array(known)), people, first, world)]).take(
-        pa.array(_replaced(len(rows), known))
-    )
-
-
-def _replaced(n: int, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    index = np.arange(n, dtype=np.int64)
-    index[places] = n + np.arange(len(places))
-    return index
+    if len(known):
+        traits = _traits(rows[known], words.take(pa.array(codes[known], mask=absent[known])), people, first, world)
+        codes[known] = len(words) + np.arange(len(known), dtype=np.int32)
+        absent[known] = False
+        words = pa.concat_arrays([words, traits])
+    # As plain strings: given the dictionary itself, pyarrow 26 writes the same world in other bytes now and then.
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=absent), words).dictionary_decode()
 
 
 def _traits(

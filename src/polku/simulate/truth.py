@@ -83,9 +83,9 @@ class Truth:
 
     def __enter__(self) -> Truth:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._stages = pq.ParquetWriter(self.folder / "stages.parquet", STAGES, compression="zstd")
-        self._people = pq.ParquetWriter(self.folder / "people.parquet", PEOPLE, compression="zstd")
-        self._noise = pq.ParquetWriter(self.folder / "noise.parquet", NOISE, compression="zstd")
+        self._stages = pq.ParquetWriter(self.folder / "stages.parquet", STAGES, compression="snappy")
+        self._people = pq.ParquetWriter(self.folder / "people.parquet", PEOPLE, compression="snappy")
+        self._noise = pq.ParquetWriter(self.folder / "noise.parquet", NOISE, compression="snappy")
         return self
 
     def __exit__(
