@@ -164,12 +164,18 @@ class Changing:
         ).all()
         dirty = {int(c) for kind, c in rows if kind == "dirty"}
         erased = {int(c) for kind, c in rows if kind == "erased"}
-        keys = sorted({int(c) for kind, c in rows if kind == "moved"})
+        changed = {int(c) for kind, c in rows if kind == "moved"}
+        keys = sorted(changed | dirty)
         moved: dict[int, int] = {}
         for at in range(0, len(keys), 10_000):
             # Where they live now, not where they first went: a chain arrives at once, an undone merge not at all.
             query = sa.select(who.id, who.customer).where(who.id.in_(keys[at : at + 10_000]), who.customer != who.id)
-            moved.update({int(i): int(c) for i, c in connection.execute(query)})
+            for number, customer in connection.execute(query):
+                if number in changed:
+                    moved[int(number)] = int(customer)
+                if number in dirty:
+                    # Split off first and joined to another since: that one lacks what the first split took away.
+                    dirty.add(int(customer))
         return moved, dirty, erased
 
     # -- rows -----------------------------------------------------------------------------------------------------
