@@ -47,12 +47,14 @@ class MemoryRecord:
     log: list[tuple[str, Any]] = field(default_factory=list)  # what happened, in order
     log_gone: bool = False
     part_rows: int = 7
+    last_customer: int = 0
     wholes: int = 0  # how often all was read
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         for r in rows:
             if r["user_id"] is not None and r["user_id"] not in self.customers:
-                self.customers[r["user_id"]] = len(self.customers) + 1
+                self.last_customer += 1  # a key is never given twice
+                self.customers[r["user_id"]] = self.last_customer
         self.all += rows
         self.log += [("row", r) for r in rows]
 
