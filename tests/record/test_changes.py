@@ -333,3 +333,15 @@ TestLife = Life.TestCase
 @pytest.mark.soak
 def test_a_long_life():
     run_state_machine_as_test(Life, settings=settings(deadline=None, max_examples=300, stateful_step_count=40))
+
+
+def test_a_split_id_that_was_joined_to_another_since(project):
+    """The long life found this one: both what it left and where it went must be made again."""
+    stored(project, event("a", 0, user="bert"), event("b", 1, anonymous="c"), event("d", 2, user="anna", anonymous="c"))
+    position = project.changes(None, COLUMNS).position
+    anna, bert = (project.identities.customer_of("user", name) for name in ("anna", "bert"))
+    project.identities.undo(project.identities.joins_of(anna)[0].number)
+    stored(project, event("e", 3, user="bert", anonymous="c"))
+    changes = project.changes(position, COLUMNS)
+    assert {anna, bert} <= changes.dirty
+    assert "b" in ids(project.events_of({bert}, COLUMNS, changes.position))
