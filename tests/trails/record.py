@@ -48,13 +48,14 @@ class MemoryRecord:
     log_gone: bool = False
     part_rows: int = 7
     last_customer: int = 0
+    own: dict[str, int] = field(default_factory=dict)  # user id -> the key it was given first
     wholes: int = 0  # how often all was read
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         for r in rows:
             if r["user_id"] is not None and r["user_id"] not in self.customers:
                 self.last_customer += 1  # a key is never given twice
-                self.customers[r["user_id"]] = self.last_customer
+                self.customers[r["user_id"]] = self.own[r["user_id"]] = self.last_customer
         self.all += rows
         self.log += [("row", r) for r in rows]
 
@@ -62,14 +63,15 @@ class MemoryRecord:
         """All ids of both now mean the smaller customer."""
         one, other = sorted((self.customers[a], self.customers[b]))
         if one != other:
+            self.log += [("moved", (self.own[u], one)) for u, c in self.customers.items() if c == other]
             self.customers = {k: one if v == other else v for k, v in self.customers.items()}
-            self.log.append(("moved", (other, one)))
 
-    def part(self, user: str, customer: int) -> None:
-        """Undo: ``user`` is ``customer`` (again)."""
-        before = self.customers[user]
-        self.customers[user] = customer
-        self.log.append(("dirty", {before, customer}))
+    def part(self, user: str) -> None:
+        """Undo a merge: ``user`` is a customer of their own again."""
+        before, own = self.customers[user], self.own[user]
+        if before != own:
+            self.customers[user] = own
+            self.log.append(("dirty", {before, own}))
 
     def erase(self, user: str) -> None:
         customer = self.customers[user]
@@ -78,7 +80,7 @@ class MemoryRecord:
         self.log = [("gone", None) if k == "row" and w["user_id"] in gone else (k, w) for k, w in self.log]
         self.log.append(("erased", customer))
         for user_id in gone:
-            del self.customers[user_id]
+            del self.customers[user_id], self.own[user_id]
 
     @property
     def position(self) -> dict[str, int]:
@@ -104,13 +106,17 @@ class MemoryRecord:
         return News(
             self.position,
             table_of([w for k, w in after if k == "row"]).select(list(columns)),
-            dict(w for k, w in after if k == "moved"),
+            self.moved({w[0] for k, w in after if k == "moved"}),
             {c for k, w in after if k == "dirty" for c in w},
             {w for k, w in after if k == "erased"},
         )
 
     def events_of(self, customers: Collection[int], columns: Sequence[str], position: Mapping[str, int]) -> pa.Table:
         return table_of(self.all).select(list(columns))
+
+    def moved(self, keys: set[int]) -> dict[int, int]:
+        """Where they live now, as the real record tells it."""
+        return {k: self.customers[u] for u, k in self.own.items() if k in keys and self.customers[u] != k}
 
     def resolver(self, subject: str) -> Resolve:
         now = dict(self.customers)

@@ -83,7 +83,7 @@ class World:
         elif what == "merge" and all(u in record.customers for u in with_):
             record.merge(*with_)
         elif what == "undo" and with_ in record.customers:
-            record.part(with_, USERS.index(with_) + 100)
+            record.part(with_)
         elif what == "erase" and with_ in record.customers:
             record.erase(with_)
 

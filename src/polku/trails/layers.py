@@ -114,6 +114,7 @@ def open_layer(folder: Path) -> Layer:
                 customer=customer[c : c + customers],
                 offsets=offsets[c + b : c + b + customers + 1],
                 session_hash=hashes[s : s + sessions + 1],
+                seq_base=told["seq_base"],
                 micros=_some(optional["micros"], told["micros"][b], span),
                 value=_some(optional["value"], told["value"][b], span),
                 **{name: column[span] for name, column in columns.items()},

@@ -49,6 +49,7 @@ class Bucket:
     value: F64 | None  # [N] NaN where absent; None where the bucket has none
     masked: Bools | None = None  # [C] this customer stands in a newer layer, skip; None: nobody
     seq: npt.NDArray[Any] | None = None  # [N] order of arrival (less the layer's lowest); only refreshing reads it
+    seq_base: int = 0  # what to add to `seq`
     session_hash: U64 | None = None  # [sessions + 1] what each session number stands for; only refreshing reads it
 
     @property

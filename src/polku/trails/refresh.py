@@ -115,14 +115,16 @@ class Refresher:
         coded = coder.code(news.rows, lambda: news.rows.column("properties"))
         fresh = coded.rows
         without = now.manifest.without_customer + coded.without_customer
-        again = np.array(sorted(set(news.dirty) - set(news.erased)), np.int64)
+        moved = _survivors(news.moved)
+        # One who was parted from another may have been merged into a third since: then the third is read again too.
+        dirty = set(news.dirty) | {moved[c] for c in news.dirty if c in moved}
+        again = np.array(sorted(dirty - set(news.erased)), np.int64)
         if len(again):  # their past has to be read again: whose event is whose has changed
             fresh = fresh.take(~np.isin(fresh.customer, again))
             fresh = Rows.join([fresh, self.read_again(coder, again, news.position)])
         erased = np.array(sorted(news.erased), np.int64)
         if len(erased):
             fresh = fresh.take(~np.isin(fresh.customer, erased))
-        moved = _survivors(news.moved)
         # Taken out of where they stand: all who changed. Put in again: those whose old events still are theirs.
         changed = np.unique(np.concatenate([fresh.customer, again, erased, _keys(moved.keys()), _keys(moved.values())]))
         lost = np.union1d(again, erased)
