@@ -196,7 +196,10 @@ class Shop:
         return dataclasses.replace(story, name=self.name(customer))
 
     def sql(self, query: str) -> pa.Table:
-        """DuckDB over the view ``events``, read only."""
+        """DuckDB over the view ``events`` (with ``customer``, ``touchpoint`` and ``stage``), read only."""
+        from polku.measures.labels import add_to_sql
+
+        add_to_sql()
         return self.project.sql(query)
 
     def title(self, id: str) -> Text:

@@ -158,7 +158,10 @@ def sql(
 ) -> None:
     from rich.table import Table
 
+    from polku.measures.labels import add_to_sql
+
     terminal, project = opened(folder, language, as_json)
+    add_to_sql()
     found = project.sql(query)
     if as_json:
         from polku.cli.opening import plain_rows
@@ -186,8 +189,10 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     from polku.cli.exporting import write
+    from polku.measures.labels import add_to_sql
 
     terminal, project = opened(folder, language, as_json)
+    add_to_sql()
     if file.exists() and not force:
         raise UsageError("{file} exists already; give another name, or --force to replace it.", file=file)
     with terminal.progress() as progress:
