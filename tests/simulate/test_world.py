@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -209,6 +210,39 @@ def test_the_studios_proportions_are_those_of_a_studio(studio: Made) -> None:
     assert 0.06 < told["started"] / told["people"] < 0.2
     assert 0.1 < told["converted"] / told["started"] < 0.4
     assert count(studio.events, "Subscription Renewed") > 3 * told["converted"]
+
+
+def days_between(world: Made, *stages: str) -> pd.Series:
+    """Days from each person's first moment in one stage to the next, for those who went on."""
+    table = world.truth("stages").to_pandas()
+    first = table[table["stage"].isin(stages)].groupby(["customer", "stage"])["time"].min().unstack()
+    gaps = (first[stages[1]] - first[stages[0]]).dropna() / pd.Timedelta(days=1)
+    return gaps[gaps >= 0]
+
+
+def test_people_take_the_time_that_people_take(shop: Made, studio: Made) -> None:
+    """Most come back on another day before they look closer, and again before they decide; and not all of them do."""
+    for world in (shop, studio):
+        closer = days_between(world, "awareness", "consideration")
+        assert 0.2 < closer.median() < 7
+        decided = days_between(world, "consideration", "decision")
+        assert 0.5 < decided.median() < 14
+        assert 0.1 < (decided < 1 / 24).mean() < 0.5
+    bought = days_between(shop, "decision", "retention")
+    assert 1 / 24 < bought.median() < 5
+    assert 0.2 < (bought < 1 / 24).mean() < 0.6
+    again = days_between(shop, "retention", "loyalty")
+    assert 21 < again.median() < 180
+    trial = days_between(studio, "decision", "retention")
+    assert trial.median() == pytest.approx(91, abs=3)
+
+
+def test_a_person_is_mostly_one_visitor(shop: Made) -> None:
+    """A second device or a lost cookie makes another visitor of some, and not of most."""
+    people = shop.truth("people").filter(pc.invert(shop.truth("people")["is_bot"]))
+    cookies = [len(names) for names in people["anonymous_ids"].to_pylist()]
+    assert 1.15 < sum(cookies) / len(cookies) < 1.5
+    assert np.mean(np.array(cookies) == 1) > 0.7
 
 
 def test_memory_does_not_grow_with_the_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,15 @@ LOYAL_WITHIN = 365 * DAY * MICROS
 _LIFE = nb.typeof(np.zeros(1, v.LIFE))
 HOUR = 3600 * MICROS
 MOST_PRODUCTS = 12
+#: Share of visits that are made with the person's other device.
+OTHER_DEVICE = 0.12
+#: Share of first visits that only look what the shop is about, and see no product yet.
+LOOKS_IN = 0.66
+#: Nobody is in a hurry: the first visit with products seldom fills a cart, the later ones for the same need do.
+READINESS = (-0.95, 0.45, 0.75)
+#: Share of full carts that wait for a decision, and of later visits that go straight to a cart that waits.
+SLEEPS_ON_IT = 0.52
+BACK_TO_CART = 0.8
 #: Share of ad clicks that the ad platform's log can tie to a visitor.
 AD_LOG = 0.3
 
@@ -73,7 +82,10 @@ def known_here(life):  # type: ignore[no-untyped-def]
 def choose_device(life, person, m):  # type: ignore[no-untyped-def]
     """The device, a lost cookie now and then, and whether the person is logged in."""
     root, visit, persona = life.root, life.visit, person.persona
-    life.device = MOBILE if chance(root, visit, 1) < m.mobile[persona] else DESKTOP
+    phone = chance(root, 0, 20) < m.mobile[persona]  # the device that the person mostly uses
+    if chance(root, visit, 1) < OTHER_DEVICE:
+        phone = not phone
+    life.device = MOBILE if phone else DESKTOP
     if visit > 1 and chance(root, visit, 2) < 0.05:
         life.cookies[life.device] += 1
         life.known[life.device] = 0
@@ -139,6 +151,19 @@ def stays(out, life, person, m, on, landing):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
+def look_in(out, life, landing):  # type: ignore[no-untyped-def]
+    """A first visit that goes no further than the front page and the blog."""
+    root, visit = life.root, life.visit
+    later(life, 11, 25.0)
+    if landing != HOME:
+        put(out, life, life.time, v.PAGE, HOME, 0, 0, np.nan, 0.0)
+        later(life, 14, 25.0)
+    elif chance(root, visit, 12) < 0.4:
+        put(out, life, life.time, v.PAGE, BLOG, 0, 0, np.nan, 0.0)
+        later(life, 15, 60.0)
+
+
+@nb.njit(cache=True)
 def look_around(out, changes, life, person, category):  # type: ignore[no-untyped-def]
     """Search, lists, and pages that are read on the way, the gift card among them, which no map plans."""
     root, visit = life.root, life.visit
@@ -149,6 +174,7 @@ def look_around(out, changes, life, person, category):  # type: ignore[no-untype
         mark(changes, life, life.time, v.CONSIDERATION)
         later(life, 14, 12.0)
     put(out, life, life.time, v.LIST, CATEGORY_PAGE + category, category, 0, np.nan, 0.0)
+    mark(changes, life, life.time, v.CONSIDERATION)
     later(life, 15, 20.0)
     if chance(root, visit, 16) < 0.05:
         put(out, life, life.time, v.PAGE, GIFT_CARD, 0, 0, np.nan, 0.0)
@@ -162,11 +188,12 @@ def look_around(out, changes, life, person, category):  # type: ignore[no-untype
 
 
 @nb.njit(cache=True)
-def subscribe(out, life, person, m):  # type: ignore[no-untyped-def]
+def subscribe(out, changes, life, person, m):  # type: ignore[no-untyped-def]
     """The pop-up with 10 % for newsletter subscribers: the form, and from then on the person is known here."""
     root, visit = life.root, life.visit
     if not life.has_email and says_yes(chance(root, visit, 20), m.subscribes[person.persona]):
         put(out, life, life.time, v.FORM, HOME, 0, 0, np.nan, 0.0)
+        mark(changes, life, life.time, v.CONSIDERATION)
         known_here(life)
         life.member = True
         put(out, life, life.time + 200_000, v.IDENTIFY, HOME, 0, 0, np.nan, 1.0)
@@ -177,6 +204,8 @@ def subscribe(out, life, person, m):  # type: ignore[no-untyped-def]
 def view_products(out, changes, life, person, m, on, category):  # type: ignore[no-untyped-def]
     """Product pages, size guide, reviews; returns (items in the cart, their worth, the last item, size known)."""
     root, visit, persona = life.root, life.visit, person.persona
+    ready = READINESS[min(life.looked, len(READINESS) - 1)]
+    life.looked += 1
     many = min(1 + int(gap(root, visit, 24, m.viewed[persona] - 0.5)), MOST_PRODUCTS)
     count, worth, last, sized = 0, 0.0, 0, True
     for j in range(many):
@@ -190,7 +219,7 @@ def view_products(out, changes, life, person, m, on, category):  # type: ignore[
         put(out, life, life.time + 150_000, v.PRODUCT, PRODUCT_PAGE + item, item, 0, price, 0.0)
         mark(changes, life, life.time + 150_000, v.CONSIDERATION)
         later(life, slot + 3, 35.0)
-        logit = m.cart[persona] + (0.55 if life.orders > 0 else 0.0) - 0.004 * (price - 60.0)
+        logit = m.cart[persona] + ready + (0.55 if life.orders > 0 else 0.0) - 0.004 * (price - 60.0)
         knows = True
         if chance(root, visit, slot + 4) < m.asks_size[persona]:
             if m.guide[kind] or not on[NO_SIZE_GUIDE]:
@@ -353,18 +382,30 @@ def order(out, changes, life, person, m, totals, item, count, worth, off, sized,
 
 @nb.njit(cache=True)
 def web_visit(out, changes, life, person, m, on, totals, remind):  # type: ignore[no-untyped-def]
-    """One visit to the web shop. Returns 0 (nothing bought), 1 (left a cart behind) or 2 (bought)."""
+    """One visit to the web shop. Returns 0 (nothing bought), 1 (a cart waits) or 2 (bought)."""
+    root, visit = life.root, life.visit
     choose_device(life, person, m)
     phase = 0 if life.visit == 1 else (1 if life.orders == 0 else 2)
     category, landing = arrive(out, changes, life, person, m, phase, remind)
     if not stays(out, life, person, m, on, landing):
-        return 0
-    look_around(out, changes, life, person, category)
-    subscribe(out, life, person, m)
-    count, worth, item, sized = view_products(out, changes, life, person, m, on, category)
-    if count == 0:
-        return 0
-    totals[v.CARTS] += 1
+        return 1 if life.kept > 0 else 0
+    if life.kept > 0 and (landing == CART_PAGE or chance(root, visit, 110) < BACK_TO_CART):
+        count, worth, item, sized = life.kept, life.kept_worth, life.kept_item, life.kept_sized
+    else:
+        if visit == 1 and chance(root, visit, 111) < LOOKS_IN:
+            look_in(out, life, landing)
+            subscribe(out, changes, life, person, m)
+            return 0
+        look_around(out, changes, life, person, category)
+        subscribe(out, changes, life, person, m)
+        count, worth, item, sized = view_products(out, changes, life, person, m, on, category)
+        if count == 0:
+            return 1 if life.kept > 0 else 0
+        totals[v.CARTS] += 1
+        life.kept, life.kept_worth, life.kept_item, life.kept_sized = count, worth, item, sized
+        if chance(root, visit, 112) < SLEEPS_ON_IT:
+            put(out, life, life.time, v.CART, CART_PAGE, 0, 0, worth, 0.0)
+            return 1
     bought, off = check_out(out, changes, life, person, m, on, totals, worth)
     if not bought:
         return 1
@@ -409,6 +450,12 @@ def call(out, changes, life, person, m):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
+def comes_back(life, m, persona, result):  # type: ignore[no-untyped-def]
+    """Share of those who come again for the same need: of those with products in mind more, with a full cart most."""
+    return m.comes_back[persona] + (0.1 if life.looked > 0 else 0.0) + (0.15 if result == 1 else 0.0)
+
+
+@nb.njit(cache=True)
 def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-untyped-def]
     """The whole life of one person, to the horizon ``life.until``."""
     root, persona = life.root, person.persona
@@ -416,6 +463,8 @@ def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-unt
     remind = 0
     while life.time < life.until:
         result = 0
+        life.looked = 0
+        life.kept = 0
         for _ in range(9):
             if life.time >= life.until:
                 break
@@ -431,7 +480,7 @@ def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-unt
                 break
             if result == 0:
                 call(out, changes, life, person, m)
-            if chance(root, visit, 101) >= m.comes_back[persona] + (0.25 if result == 1 else 0.0):
+            if chance(root, visit, 101) >= comes_back(life, m, persona, result):
                 break
             if result == 1 and life.has_email and chance(root, visit, 102) < 0.5:
                 remind = v.CART_REMINDER

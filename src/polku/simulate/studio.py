@@ -13,7 +13,7 @@ from polku.simulate.browsers import SAMSUNG
 from polku.simulate.calendar import DAY, MICROS, day_of, moment
 from polku.simulate.chance import chance, gap, pick, root_of, says_yes
 from polku.simulate.people import DESKTOP, MOBILE
-from polku.simulate.shop import known_here, later
+from polku.simulate.shop import OTHER_DEVICE, known_here, later
 from polku.simulate.shop_model import PAYMENT_FAILURE, SLOWNESS
 from polku.simulate.studio_model import (
     BLOG,
@@ -41,6 +41,10 @@ from polku.simulate.vocabulary import mark, put, settle
 
 A_DAY = DAY * MICROS
 HOUR = 3600 * MICROS
+#: Share of first visits that only look what the studio is about.
+LOOKS_IN = 0.6
+#: Three months are promised seldom at first sight: what the earlier visits with something to see do to the wish.
+READINESS = (-1.0, 0.3, 0.7)
 #: Weeks and months of a person look their luck up here, apart from the visits, which count from 1.
 WEEKS, MONTHS = 100_000, 200_000
 
@@ -49,7 +53,10 @@ WEEKS, MONTHS = 100_000, 200_000
 def arrive(out, changes, life, person, m, origin):  # type: ignore[no-untyped-def]
     """The landing page, with the letter or the ad that led there; returns the page."""
     root, visit = life.root, life.visit
-    life.device = MOBILE if chance(root, visit, 1) < m.mobile[person.persona] else DESKTOP
+    phone = chance(root, 0, 20) < m.mobile[person.persona]  # the device that the person mostly uses
+    if chance(root, visit, 1) < OTHER_DEVICE:
+        phone = not phone
+    life.device = MOBILE if phone else DESKTOP
     if visit > 1 and chance(root, visit, 2) < 0.05:
         life.cookies[life.device] += 1
         life.known[life.device] = 0
@@ -153,14 +160,18 @@ def visit_site(out, changes, life, person, m, on, totals):  # type: ignore[no-un
     landing = arrive(out, changes, life, person, m, origin)
     if not stays(out, life, person, m, on, landing):
         return False
-    wish = watch_sample(out, changes, life, person, m, on) + read_on(out, changes, life)
+    looks_in = visit == 1 and landing in (HOME, BLOG) and chance(root, visit, 44) < LOOKS_IN
+    wish = READINESS[min(life.looked, len(READINESS) - 1)]
+    if not looks_in:
+        life.looked += 1
+        wish += watch_sample(out, changes, life, person, m, on) + read_on(out, changes, life)
     if not life.has_email and chance(root, visit, 40) < 0.05:
         put(out, life, life.time, v.FORM, HOME, 0, 0, np.nan, 0.0)
         mark(changes, life, life.time, v.CONSIDERATION)
         known_here(life)
         put(out, life, life.time + 200_000, v.IDENTIFY, HOME, 0, 0, np.nan, 1.0)
         later(life, 41, 8.0)
-    if not says_yes(chance(root, visit, 42), m.trial[persona] + wish):
+    if looks_in or not says_yes(chance(root, visit, 42), m.trial[persona] + wish):
         return False
     put(out, life, life.time, v.PAGE, SIGN_UP, 0, 0, np.nan, 0.0)
     later(life, 43, 60.0)
@@ -387,6 +398,7 @@ def studio(out, changes, lives, people, start, seed, horizon, cal, m, on, totals
         life.serial = 0
         life.visit = 0
         life.orders = 0
+        life.looked = 0
         life.met = 0
         life.has_email = False
         for device in range(2):
@@ -401,7 +413,7 @@ def studio(out, changes, lives, people, start, seed, horizon, cal, m, on, totals
             if visit_site(out, changes, life, person, m, on, totals):
                 belong(out, changes, life, person, cal, m, on, totals)
                 break
-            if chance(life.root, visit, 100) >= m.comes_back[person.persona]:
+            if chance(life.root, visit, 100) >= m.comes_back[person.persona] + (0.15 if life.looked > 0 else 0.0):
                 mark(changes, life, life.time + 30 * A_DAY, v.LAPSED)
                 break
             at = life.time + np.int64(gap(life.root, visit, 101, 4.0) * A_DAY)

@@ -132,6 +132,12 @@ LIFE: Final = np.dtype(
         ("origin", np.uint8),
         ("has_email", np.bool_),
         ("member", np.bool_),
+        # What the present need has come to: visits that looked at products, and the cart that waits for a decision.
+        ("looked", np.int16),
+        ("kept", np.int16),
+        ("kept_sized", np.bool_),
+        ("kept_item", np.int32),
+        ("kept_worth", np.float64),
     ]
 )
 
