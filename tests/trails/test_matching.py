@@ -9,9 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.trails.maps import SHOP, journey
-from tests.trails.record import row, table_of
-from tests.trails.told import told
 
 from polku.errors import TrailsError
 from polku.journey.model import Journey
@@ -21,6 +18,10 @@ from polku.trails.layout import Trails
 from polku.trails.matching import Matching
 from polku.trails.people import trails_of, trails_of_table
 from polku.trails.sorting import MICRO
+
+from .maps import SHOP, journey
+from .record import row, table_of
+from .told import told
 
 AT = "2026-03-01 12:00"
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
-from tests.trails.told import told
 
 import polku.trails.refresh as refreshing
 from polku.events.schema import ARRIVING
@@ -28,6 +28,8 @@ from polku.trails.matching import Matching
 from polku.trails.open import open_store
 from polku.trails.project_feed import ProjectFeed
 from polku.trails.store import Store
+
+from .told import told
 
 MAP = """
 polku: 1
@@ -72,6 +74,12 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def rebuilt(project: Project, folder: Path) -> dict[int, list[tuple[Any, ...]]]:
     store = Store(folder, flush=False)
     return told(open_store(store, ProjectFeed(project), Matching.of(project.journey()), threads=2))
+
+
+def _flushed() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("flush"):
+            thread.join()
 
 
 def names(trails: Trails, customer: int) -> list[str]:
@@ -219,9 +227,7 @@ def test_a_power_cut_is_built_anew(project: Project, monkeypatch: pytest.MonkeyP
     stored(project, event(1, "page", user_id="anna"))
     first = open_trails(project)
     store = Store(project.folder / ".polku" / "trails")
-    for thread in threading.enumerate():
-        if thread.name.startswith("flush"):
-            thread.join()
+    _flushed()
     monkeypatch.setattr(layers, "booted", lambda: time.time() + 1000)
     assert open_trails(project).generation == first.generation
     for mark in store.folder.rglob(layers.DURABLE):
@@ -240,7 +246,54 @@ def test_a_power_cut_is_built_anew(project: Project, monkeypatch: pytest.MonkeyP
 def test_layers_reach_the_disk(project: Project) -> None:
     stored(project, event(1, "page", user_id="anna"))
     open_trails(project)
-    for thread in threading.enumerate():
-        if thread.name.startswith("flush"):
-            thread.join()
+    _flushed()
     assert list((project.folder / ".polku" / "trails" / "layers").glob("*/durable"))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _told_otherwise(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    told_before = json.loads(path.read_text(encoding="utf-8"))
+    change(told_before)
+    path.write_text(json.dumps(told_before), encoding="utf-8")
+
+
+def _shorter(path: Path) -> None:
+    np.save(path, np.load(path)[:-1], allow_pickle=False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        *(("generations/*/manifest.json", d) for d in (Path.unlink, _cut)),
+        ("generations/*/manifest.json", lambda p: _told_otherwise(p, lambda m: m.update(format=1))),
+        ("generations/*/manifest.json", lambda p: _told_otherwise(p, lambda m: m.pop("layers"))),
+        ("generations/*/manifest.json", lambda p: _told_otherwise(p, lambda m: m.update(later="field"))),
+        ("generations/*/manifest.json", lambda p: _told_otherwise(p, lambda m: m["position"].pop("inbox"))),
+        ("generations/*/manifest.json", lambda p: p.write_text("[]", encoding="utf-8")),
+        ("layers/*/layer.json", lambda p: _told_otherwise(p, lambda m: m.update(format=1))),
+        ("layers/*/layer.json", lambda p: _told_otherwise(p, lambda m: m.pop("micros"))),
+        *((f"layers/*/{c}.npy", d) for c in ("time", "offsets", "value") for d in (Path.unlink, _cut, _shorter)),
+        ("layers/*/page.npy", lambda p: p.write_bytes(b"")),
+        *(("pages/*.arrow", d) for d in (Path.unlink, _cut)),
+        ("pages/*.arrow", lambda p: p.write_bytes(b"")),
+    ],
+)
+def test_another_layout_is_built_anew_in_silence(
+    project: Project, pattern: str, damage: Callable[[Path], object]
+) -> None:
+    """Trails of an earlier or later version, or with a file that is gone or cut short: nobody has to know."""
+    stored(project, event(1, "page", "/guide", user_id="anna"))
+    stored(project, {**event(2, "Order Completed", user_id="anna"), "value": 5.0})
+    first = open_trails(project)
+    _flushed()
+    for path in (project.folder / ".polku" / "trails").glob(pattern):
+        damage(path)
+    stored(project, event(3, "page", user_id="bo"))
+    trails = open_trails(project)
+    assert trails.events == 3
+    assert trails.generation != first.generation
+    stored(project, event(4, "page", user_id="bo"))
+    assert open_trails(project).events == 4

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.trails.maps import SHOP, journey
-from tests.trails.record import MemoryRecord, row
-from tests.trails.told import told
 
 import polku.trails.refresh as refreshing
 import polku.trails.store as storing
@@ -20,6 +17,10 @@ from polku.trails.layout import Trails
 from polku.trails.matching import Matching
 from polku.trails.open import open_store
 from polku.trails.store import Store
+
+from .maps import SHOP, journey
+from .record import MemoryRecord, row
+from .told import told
 
 MAP = Matching.of(SHOP)
 USERS = [f"u{i}" for i in range(6)]

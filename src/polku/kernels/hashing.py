@@ -48,9 +48,12 @@ def _hash_bytes(data, offsets, seed, out):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def combine(h, column):  # type: ignore[no-untyped-def]
-    """Fold ``column`` (uint64[n]) into the row hashes ``h`` (uint64[n]), in place; the order of columns matters."""
+    """Fold ``column`` (uint64[n]) into the row hashes ``h`` (uint64[n]), in place; the order of columns matters.
+
+    Either may be raw small numbers: ``h`` is mixed before it meets ``column``, so that 1 and 2 are not 2 and 1.
+    """
     for i in range(len(h)):
-        h[i] = mix(h[i] + GOLDEN ^ column[i])
+        h[i] = mix(mix(h[i] + GOLDEN) ^ column[i])
 
 
 def hash_strings(values: pa.Array | pa.ChunkedArray, seed: int = 0) -> npt.NDArray[np.uint64]:
@@ -76,8 +79,12 @@ def hash_strings(values: pa.Array | pa.ChunkedArray, seed: int = 0) -> npt.NDArr
         values = values.cast(pa.large_string() if not pa.types.is_large_binary(values.type) else pa.large_binary())
     wide = pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type)
     _, offset_buffer, data_buffer = values.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)[values.offset : values.offset + len(values) + 1]
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(1, np.uint8)
+    offsets = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)[
+        values.offset : values.offset + len(values) + 1
+    ]
+    data = (
+        np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.zeros(1, np.uint8)
+    )
     _hash_bytes(data, offsets, np.uint64(seed), out)
     if values.null_count:
         out[np.asarray(values.is_null())] = 0

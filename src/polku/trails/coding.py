@@ -410,12 +410,10 @@ class _Reading:
 
 
 def _mixed(n: int, columns: Iterable[npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
-    """uint64[n] that are equal where all ``columns`` are. Small numbers are mixed first: xor of them would collide."""
+    """uint64[n] that are equal where all ``columns`` are."""
     mixed = np.zeros(n, np.uint64)
     for column in columns:
-        part = np.zeros(n, np.uint64)
-        combine(part, column.astype(np.uint64))
-        combine(mixed, part)
+        combine(mixed, column.astype(np.uint64))
     return mixed
 
 

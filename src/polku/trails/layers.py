@@ -33,6 +33,8 @@ MOST_BUCKETS = 4096
 #: Says that a layer's files have been flushed to the disk.
 DURABLE = "durable"
 OPTIONAL = ("micros", "value")
+#: Of a layer's files.
+FORMAT = 2
 
 
 def buckets_for(events: int) -> int:
@@ -98,11 +100,23 @@ def _read(folder: Path, name: str) -> npt.NDArray[Any]:
 
 
 def open_layer(folder: Path) -> Layer:
-    """Map a layer's files. Raises FileNotFoundError when it is gone (read CURRENT again)."""
+    """Map a layer's files.
+
+    Raises FileNotFoundError when it is gone (read CURRENT again), ValueError or KeyError when its files are not of this
+    format or not as long as they should be.
+    """
     told = json.loads((folder / "layer.json").read_text(encoding="utf-8"))
+    if told["format"] != FORMAT:
+        raise ValueError(f"{folder.name} is of format {told['format']}")
     columns = {name: _read(folder, name) for name in ("time", "code", "day", "page", "origin", "session", "seq")}
     optional = {name: _read(folder, name) if any(told[name]) else None for name in OPTIONAL}
     customer, offsets, hashes = (_read(folder, name) for name in ("customer", "offsets", "session_hash"))
+    events_, customers_, sessions_ = sum(told["events"]), sum(told["customers"]), sum(told["sessions"])
+    count = len(told["events"])
+    wanted = [(column, events_) for column in (*columns.values(), *(o for o in optional.values() if o is not None))]
+    for column, length in (*wanted, (customer, customers_), (offsets, customers_ + count), (hashes, sessions_ + count)):
+        if len(column) != length:
+            raise ValueError(f"a column of {folder.name} holds {len(column)} values where {length} are told of")
     buckets = []
     e = c = s = 0
     for b, (events, customers, sessions) in enumerate(
@@ -210,7 +224,7 @@ def write_layer(
         np.save(making / f"{name}.npy", np.concatenate(parts_of), allow_pickle=False)
     reached("trails: columns written")
     told = {
-        "format": 1,
+        "format": FORMAT,
         "seq_base": int(seqs[0]),
         "seq_last": int(seqs[1]),
         "events": [int(s) for s in sizes],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -54,6 +54,8 @@ class ProjectFeed:
 
     def news(self, since: Mapping[str, int], columns: Sequence[str]) -> News | None:
         """What came since; None when that cannot be told as changes."""
+        if {*since} != {f.name for f in fields(Position)}:
+            return None  # told by a version of Polku that counted otherwise
         try:
             changes = self.project.changes(Position(**since), list(columns))
             if changes.rebuild:

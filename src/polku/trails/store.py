@@ -33,8 +33,10 @@ from polku.trails.layout import Bools, Origin
 from polku.trails.matching import Matching
 from polku.trails.vocabulary import Vocabulary
 
-#: Format of the folder; another one is built anew.
-FORMAT = 1
+#: Format of the folder, in every manifest and layer; trails of another one are built anew.
+FORMAT = 2
+#: What reading files of an unknown layout, or cut short, raises.
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError)
 #: Seconds that files of an older generation stay for readers that are just opening it.
 GRACE = 60.0
 
@@ -69,7 +71,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest | None:
-        """The manifest, or None when it is of another format."""
+        """The manifest, or None when it is of another format. Raises one of ``UNREADABLE`` when it is no manifest."""
         raw: dict[str, Any] = json.loads(text)
         if raw.get("format") != FORMAT:
             return None
@@ -140,7 +142,7 @@ class Store:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def open(self, tries: int = 20) -> Generation | None:
-        """The generation in force, or None when there is none that can be used.
+        """The generation in force, or None when there is none that can be used: whoever refreshes builds anew then.
 
         A generation that is removed while it is being opened has a successor: CURRENT is read again.
         """
@@ -150,8 +152,8 @@ class Store:
                 return None
             try:
                 return self._open(name)
-            except ValueError:
-                return None  # a manifest cut short by a power cut
+            except UNREADABLE:
+                return None  # cut short by a power cut, or of a layout that this version does not know
             except FileNotFoundError:
                 if self.current_name() == name:
                     return None  # not replaced: the files were lost; whoever holds the lock builds anew
@@ -171,7 +173,10 @@ class Store:
             if layer_name in manifest.masks:
                 mask = np.load(folder / f"mask-{layer_name}.npy", allow_pickle=False)
                 mask.setflags(write=False)
-            layers.append(open_layer(path).masked(mask))
+            layer = open_layer(path)
+            if mask is not None and len(mask) != layer.customers:
+                raise ValueError(f"the mask of {layer_name} is of another length")
+            layers.append(layer.masked(mask))
         return Generation(manifest, tuple(layers), self._read_pages(manifest.pages))
 
     def _read_pages(self, name: str) -> pa.Array:
