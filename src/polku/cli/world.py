@@ -41,7 +41,13 @@ def serve(
 
 
 def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None, live: bool = False) -> None:
+    from polku.measures.warm import warm
+    from polku.shop import Shop
     from polku.web.serve import serve as serve_pages
+
+    with terminal.progress() as progress:
+        warm(progress)
+        Shop(project, lambda what, done, total: progress(done, total, what)).living()
 
     settings, inbox = project.settings.server, project.settings.inbox
     wanted = settings.port if port is None else port
