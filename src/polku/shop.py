@@ -160,29 +160,24 @@ class Shop:
 
     def names(self, customers: list[int]) -> dict[int, str]:
         """What each customer is called: their user id or account, else an anonymous id, else Polku's number."""
+        from polku.record.naming import called
+
         known = self.project.identities.ids_of_many(customers)
-        best = (
-            {"account": 0, "user": 1, "anonymous": 2}
-            if self.journey.subject == "account"
-            else {"user": 0, "anonymous": 1, "account": 2}
-        )
-        return {
-            c: min(known[c], key=lambda i: (best.get(i.kind, 9), i.value)).value if known.get(c) else f"#{c}"
-            for c in customers
-        }
+        return {c: called(known.get(c, ()), self.journey.subject) or f"#{c}" for c in customers}
 
     def name(self, customer: int, given: str | None = None) -> str:
         return given if given is not None else self.names([customer])[customer]
 
     def find(self, id: str) -> int:
         """The customer that an id of any kind belongs to (``#12`` is Polku's own number). Raises MeasureError."""
+        from polku.record.naming import meant
+
         if id.startswith("#") and id[1:].isdigit():
             return int(id[1:])
-        kinds = {"account": 0} if self.journey.subject == "account" else {"user": 0, "anonymous": 1}
-        found = sorted((kinds[i.kind], c) for i, c in self.project.identities.find(id) if i.kind in kinds)
-        if not found:
+        found = meant(self.project.identities.find(id), self.journey.subject)
+        if found is None:
             raise MeasureError(N_("No customer has the id {id!r}. polku customers lists those that there are."), id=id)
-        return found[0][1]
+        return found
 
     def ids(self, customer: int) -> list[tuple[str, str]]:
         return [(i.kind, i.value) for i in self.project.identities.ids_of(customer)]

@@ -24,6 +24,7 @@ from polku.measures.selectors import Selector
 from polku.measures.timeline import timeline_view
 from polku.measures.view import View, view_of
 from polku.record import tables
+from polku.record.naming import called, meant
 from polku.record.project import Project
 from polku.trails import Trails, open_trails
 from polku.web.answers import CustomerPage, CustomerRow, MeasureInfo, MeasurePage, Story
@@ -31,7 +32,7 @@ from polku.web.behind import definition_of, in_words
 from polku.web.forms import SHARED, default_steps, form, measure_of
 from polku.web.notfound import NotFoundError
 from polku.web.options import MapOptions, refuse_unknown
-from polku.web.story import best_id, facts_of, story_of
+from polku.web.story import facts_of, story_of
 
 #: Where time alone moves the numbers, a page is drawn again this often, in seconds.
 REDRAW = 300
@@ -177,8 +178,7 @@ class ProjectAnswers:
 
     def _names(self, customers: list[int], journey: Journey) -> dict[int, str]:
         ids = self.project.identities.ids_of_many(customers)
-        account = journey.subject == "account"
-        return {c: best_id(ids.get(c, ()), account) or str(c) for c in customers}
+        return {c: called(ids.get(c, ()), journey.subject) or f"#{c}" for c in customers}
 
     def _search(self, text: str) -> Any:
         """Keys of the customers with an id that holds ``text``, in any case."""
@@ -189,18 +189,16 @@ class ProjectAnswers:
 
     def customer(self, key: str, reader: Reader, *, limit: int = 500) -> Story:
         journey = self.journey()
-        found = self.project.identities.find(key)
-        if not found:
+        customer = meant(self.project.identities.find(key), journey.subject)
+        if customer is None:
             raise NotFoundError(
                 N_("There is no customer with the id {value!r}. Search for a part of it on the page Customers."),
                 value=key,
             )
-        wanted = ("account", "user", "anonymous") if journey.subject == "account" else ("user", "account", "anonymous")
-        customer = min(found, key=lambda pair: wanted.index(pair[0].kind))[1]
         told = timeline_view(view_of(self._trails(), journey), customer)
         ids = self.project.identities.ids_of(customer)
         return story_of(
-            best_id(ids, journey.subject == "account") or key,
+            called(ids, journey.subject) or key,
             told,
             ids,
             self._traits([each.number for each in ids]),

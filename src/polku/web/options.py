@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from polku.errors import UsageError, nearest
 from polku.journey.model import Journey
 from polku.language import N_
+from polku.measures.periods import compared_with, midnight, named_period
 from polku.measures.result import Period
 from polku.web.notfound import NotFoundError
 
@@ -181,25 +182,9 @@ class MapOptions:
         Returns aware datetimes, start inclusive and end exclusive; None is open.
         """
         zone = ZoneInfo(timezone)
-        today = as_of.astimezone(zone).date()
-
-        def midnight(day: dt.date | None) -> dt.datetime | None:
-            return None if day is None else dt.datetime.combine(day, dt.time(), zone)
-
-        first: dt.date | None
-        last: dt.date | None
-        if self.period == "all":
-            return Period(None, None), None
         if self.period == "custom":
-            first, last = self.start, self.end
+            after = self.end + dt.timedelta(days=1) if self.end else None
+            period = Period(*(None if day is None else midnight(day, zone) for day in (self.start, after)))
         else:
-            last = today
-            first = today - dt.timedelta(days=int(self.period.removesuffix("d")) - 1)
-        after = last + dt.timedelta(days=1) if last else None
-        period = Period(midnight(first), midnight(after))
-        if self.compare == "none" or first is None:
-            return period, None
-        until = min(last or today, today) + dt.timedelta(days=1)
-        if self.compare == "previous":
-            return period, Period(midnight(first - (until - first)), midnight(first))
-        return period, Period(midnight(first - dt.timedelta(days=365)), midnight(until - dt.timedelta(days=365)))
+            period = named_period(self.period, as_of, zone)
+        return period, compared_with(period, self.compare, as_of, zone)

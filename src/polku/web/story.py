@@ -20,16 +20,6 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 Facts = dict[tuple[int, str], collections.deque[dict[str, Any]]]
 
 
-def best_id(ids: tuple[Id, ...], account: bool) -> str | None:
-    """The id a customer is called by: the account or user id, else the anonymous one; the oldest of its kind."""
-    order = ("account", "user", "anonymous") if account else ("user", "account", "anonymous")
-    for kind in order:
-        for each in ids:
-            if each.kind == kind:
-                return each.value
-    return None
-
-
 def microseconds(when: dt.datetime) -> int:
     return (when - EPOCH) // dt.timedelta(microseconds=1)
 

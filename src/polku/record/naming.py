@@ -1,0 +1,25 @@
+"""What a customer is called, and whom an id means: one rule for pages, commands and the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from polku.record.identity import Id
+
+#: Kinds of ids, the most telling first, where the journey is a person's and where it is an account's.
+KINDS = {"person": ("user", "account", "anonymous"), "account": ("account", "user", "anonymous")}
+
+
+def called(ids: Iterable[Id], subject: str) -> str | None:
+    """The id that a customer is called by: the most telling kind, the oldest of its kind; None when there is none."""
+    known = list(ids)
+    return next((each.value for kind in KINDS[subject] for each in known if each.kind == kind), None)
+
+
+def meant(found: Iterable[tuple[Id, int]], subject: str) -> int | None:
+    """The customer meant by an id that may be known in several kinds; None when nobody has it."""
+    order = KINDS[subject]
+    best = min(found, key=lambda pair: order.index(pair[0].kind), default=None)
+    return None if best is None else best[1]
