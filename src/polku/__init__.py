@@ -7,7 +7,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from polku import compiledcache
 
 if TYPE_CHECKING:
     from polku.shop import Shop
@@ -21,6 +24,8 @@ _WHERE = {
     "Shop": ("polku.shop", "Shop"),
     "Trails": ("polku.trails.layout", "Trails"),
 }
+
+compiledcache.settle(Path(__file__).parent)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@
     ├── RecordError         state or history cannot be read or written
     ├── TrailsError         the derived columns cannot be built
     ├── MeasureError        a measure was asked for something that it cannot answer
+    ├── MachineError        the machine refuses: no room on the disk, no permission
     └── UsageError          a command or a page was asked with options that do not fit
 
 Each has a stable ``code`` (shown by ``--json`` and in the docs), a message in English that is also the key of its
@@ -93,6 +94,10 @@ class TrailsError(PolkuError):
 
 class MeasureError(PolkuError):
     code = "measure"
+
+
+class MachineError(PolkuError):
+    code = "machine"
 
 
 class UsageError(PolkuError):

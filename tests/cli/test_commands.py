@@ -220,7 +220,58 @@ def test_unexpected_errors_keep_their_traceback_in_a_file(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert "Vika on Polussa" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "RuntimeError: boom" in (tmp_path / "polku-error.txt").read_text(encoding="utf-8")
+    [report] = tmp_path.glob("polku-error-*.txt")
+    assert "RuntimeError: boom" in report.read_text(encoding="utf-8")
+    assert str(report) in done.stderr
+
+
+def test_an_unexpected_error_is_told_when_its_report_cannot_be_written(tmp_path: Path) -> None:
+    code = "import polku.cli.app as a, sys, tempfile\ntempfile.tempdir = '/no/such'\nsys.excepthook = a.unexpected\n"
+    code += "raise RuntimeError('boom')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "RuntimeError: boom" in done.stderr
+    assert "sys.excepthook" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["serve", ".", "--port", "abc"], "--port ei kelpaa: tähän tarvitaan kokonaisluku."),
+        (["serve", ".", "--port", "99999"], "--port ei kelpaa: arvo on enintään 65535."),
+        (["customers", ".", "--limit", "0"], "--limit ei kelpaa: arvo on vähintään 1."),
+        (["simulate", "w", "--months", "x"], "--months ei kelpaa: tähän tarvitaan luku."),
+        (["status", ".", "ja", "muuta"], "Komennossa on liikaa: ja muuta."),
+        (["status", ".", "--period"], "Valinnan --period perästä puuttuu arvo."),
+    ],
+)
+def test_what_typer_says_is_said_in_finnish(polku: Callable[..., Run], words: list[str], told: str) -> None:
+    found = polku("--language", "fi", *words)
+    assert (found.code, told in found.err) == (2, True), found.err
+
+
+def test_what_the_machine_refuses_is_told_as_such() -> None:
+    import errno
+    import sqlite3
+
+    import sqlalchemy as sa
+
+    from polku.cli.mishaps import mishap
+
+    def told(error: BaseException) -> str:
+        found = mishap(error)
+        return "" if found is None else found.text("en")
+
+    assert told(OSError(errno.ENOSPC, "No space left on device")).startswith("There is no room left on the disk.")
+    assert told(PermissionError(errno.EACCES, "x", "/shop")) == "You have no permission to read or write /shop."
+    assert told(OSError("Generic error: Permission denied (os error 13)")).startswith("You have no permission")
+    engine = sa.create_engine("sqlite:///file:/no/such/folder/state.db?mode=ro&uri=true")
+    with pytest.raises(sa.exc.OperationalError) as fault:
+        engine.connect()
+    assert isinstance(fault.value.orig, sqlite3.OperationalError)
+    assert told(fault.value) == "You have no permission to read or write .polku/state.db."
+    engine.dispose()
+    assert told(FileNotFoundError(errno.ENOENT, "x", "lost")) == "", "a file that Polku lost is Polku's fault"
+    assert told(ValueError("boom")) == ""
 
 
 def test_the_commands_page_is_in_step() -> None:

@@ -3,6 +3,8 @@
 # ruff: noqa: E501 - a table reads better in one line a case
 from __future__ import annotations
 
+import datetime as dt
+
 import pyarrow as pa
 import pytest
 
@@ -124,3 +126,19 @@ def test_a_files_own_vocabulary() -> None:
     assert company(["view", "addtocart", "transaction"])["transaction"] == "Order Completed"
     assert company(["view"]) == {}
     assert company(["view", "cart", "logout"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "time"),
+    [
+        ({"Päivä": ["1.3.2026", "2.3.2026"], "Klo": ["9.05", "14.30.15"]}, "Päivä+Klo"),
+        ({"Pvm": ["2026-03-01", "2026-03-02"], "Kellonaika": ["klo 9:05", None]}, "Pvm+Kellonaika"),
+        ({"date": [dt.date(2026, 3, 1)], "clock": [dt.time(9, 5)]}, "date+clock"),
+        ({"Päivä": ["1.3.2026 9.05", "2.3.2026 8.00"], "Klo": ["9.05", "14.30"]}, "Päivä"),
+        ({"Päivä": ["1.3.2026", "2.3.2026"], "Klo": ["aamu", "ilta"]}, "Päivä"),
+        ({"Päivä": ["1.3.2026", "2.3.2026"], "Koko": ["9.05", "9.50"]}, "Päivä"),
+    ],
+)
+def test_a_date_and_its_clock_go_together(table: dict[str, list[object]], time: str) -> None:
+    found = guess(list(table), pa.table(table))
+    assert found.choices["time"].column == time

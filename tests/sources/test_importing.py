@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.csv
@@ -425,3 +426,19 @@ def test_any_file_is_stored_or_refused_row_by_row(
             encoding="utf-8",
         )
         assert (again.read, again.stored, again.refused_count) == (report.read, 0, report.refused_count)
+
+
+def test_the_finnish_excel_export(project: Project, write: Write) -> None:
+    """cp1252, semicolons, decimal commas, a euro sign, a day and a clock in columns of their own."""
+    rows = [
+        "Asiakasnro;Päivä;Klo;Tapahtuma;Summa;Tuote",
+        "101;1.3.2026;9.05;Tilaus;1 299,50 €;Mekko Ää",
+        "102;13.3.2026;14.30.15;Tilaus;1\xa0299,50 €;Kenkä",
+        "103;14.3.2026;;Tilaus;-12,00 €;Ääni",
+    ]
+    report = bring(project, write("kansio ä/tilaukset ääni.csv", "\r\n".join(rows).encode("cp1252")))
+    assert (report.stored, report.refused) == (3, ())
+    assert stored(project, "value", "currency") == [(1299.5, "EUR"), (1299.5, "EUR"), (-12.0, "EUR")]
+    assert [json.loads(row[0])["Tuote"] for row in stored(project, "properties")] == ["Mekko Ää", "Kenkä", "Ääni"]
+    moments = [row[0].astimezone(ZoneInfo("Europe/Helsinki")).isoformat() for row in stored(project, "time")]
+    assert moments == ["2026-03-01T09:05:00+02:00", "2026-03-13T14:30:15+02:00", "2026-03-14T00:00:00+02:00"]

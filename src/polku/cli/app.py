@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ import typer
 from typer import rich_utils
 from typer.exceptions import TyperException
 
+from polku.cli.mishaps import mishap
 from polku.cli.terminal import WISH, wished_language
 from polku.errors import PolkuError, nearest
 from polku.language import N_, translate
@@ -32,6 +33,20 @@ FRAME = {
     "REQUIRED_LONG_STRING": N_("[required]"),
     "ABORTED_TEXT": N_("Stopped."),
 }
+#: What click and typer say in English, and how Polku says it.
+SAID = (
+    (
+        r"unexpected extra argument[^(]*(?:\(s\))? ?\((.+)\)",
+        N_("There is no place for: {what}. A text with spaces goes in quotes."),
+    ),
+    (r"^Option '?([^' ]+)'? requires", N_("{what} needs a value behind it.")),
+)
+UNFIT = (
+    (r"valid integer|not a valid int", N_("a whole number is needed.")),
+    (r"valid number|not a valid float", N_("a number is needed.")),
+    (r"less than or equal to (\S+)", N_("it can be at most {limit}.")),
+    (r"greater than or equal to (\S+)", N_("it must be at least {limit}.")),
+)
 USAGE = N_("Usage: ")
 HELP = N_("Show this message and exit.")
 
@@ -118,7 +133,7 @@ def usage(error: TyperException, language: str, commands: list[str]) -> str:
     if kind == "MissingParameter":
         return translate(language, "{name} is missing.", name=name)
     if kind == "BadParameter":
-        return translate(language, "{name} does not fit: {message}", name=name, message=error.message)
+        return translate(language, "{name} does not fit: {message}", name=name, message=_unfit(error.message, language))
     if kind == "UsageError" and error.message.startswith("No such command"):
         word = error.message.split("'")[1] if "'" in error.message else error.message
         near = nearest(word, commands)
@@ -126,7 +141,18 @@ def usage(error: TyperException, language: str, commands: list[str]) -> str:
         if near:
             text += " " + translate(language, "Did you mean {near}?", near=near)
         return text + " " + translate(language, "Commands: {commands}.", commands=", ".join(commands))
+    for pattern, text in SAID:
+        if found := re.search(pattern, error.message):
+            return translate(language, text, what=found[1])
     return error.format_message()
+
+
+def _unfit(message: str, language: str) -> str:
+    """Why a value does not fit its option, of which typer tells in English only."""
+    for pattern, text in UNFIT:
+        if found := re.search(pattern, message):
+            return translate(language, text, limit=found[1] if found.groups() else "")
+    return message
 
 
 def tell(text: str, arguments: list[str], payload: dict[str, Any]) -> None:
@@ -136,24 +162,29 @@ def tell(text: str, arguments: list[str], payload: dict[str, Any]) -> None:
 
 
 def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """For what nobody foresaw: a short word to the person, the traceback in a file for the one who mends it."""
+    """For what no command foresaw. What the machine refused is told as that; for a fault of Polku's a short word to
+    the person, and the traceback in a file for the one who mends it."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("\n")
         return
     language = wished_language(sys.argv[1:])
-    report = Path(tempfile.gettempdir()) / "polku-error.txt"
+    if (refusal := mishap(error)) is not None:
+        tell(refusal.text(language), sys.argv[1:], refusal.to_dict(language))
+        return
     versions = f"polku {' '.join(sys.argv[1:])}\nPython {sys.version}\n{platform.platform()}\n\n"
-    report.write_text(versions + "".join(traceback.format_exception(kind, error, trace)), encoding="utf-8")
-    sys.stderr.write(
-        translate(
-            language,
-            "This is a fault in Polku, not in what you did: {kind}: {error}\nThe details are in {report}.",
-            kind=kind.__name__,
-            error=error,
-            report=report,
-        )
-        + "\n"
+    details = versions + "".join(traceback.format_exception(kind, error, trace))
+    text = translate(
+        language, "This is a fault in Polku, not in what you did: {kind}: {error}", kind=kind.__name__, error=error
     )
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix="polku-error-", suffix=".txt", delete=False
+        ) as report:
+            report.write(details)
+        text += "\n" + translate(language, "The details are in {report}.", report=report.name)
+    except OSError:
+        text += "\n" + details
+    tell(text, sys.argv[1:], {"error": {"code": "fault", "message": text}})
 
 
 def main(arguments: list[str] | None = None) -> None:

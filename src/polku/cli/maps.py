@@ -9,7 +9,8 @@ from polku.cli.terminal import Terminal
 from polku.errors import UsageError, nearest
 from polku.language import N_
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help=N_("The project's folder."))]
+#: Whether it can be read is found out, and told in the reader's language, when it is opened.
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", readable=False, help=N_("The project's folder."))]
 AsJson = Annotated[bool, typer.Option("--json", help=N_("One JSON document on stdout instead of text."))]
 Language = Annotated[
     str | None,

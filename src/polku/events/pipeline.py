@@ -65,7 +65,8 @@ def time(draft: Draft, plan: Plan, translate: Translate) -> None:
     """``time`` in UTC; refuses what cannot be read, or cannot be."""
     columns = [draft.raw[c] for c in plan.time]
     if len(columns) > 1:
-        columns = [pc.binary_join_element_wise(*(c.cast(pa.string()) for c in columns), " ")]
+        date, *clock = (c.cast(pa.string()) for c in columns)
+        columns = [pc.binary_join_element_wise(date, *(pc.fill_null(c, "") for c in clock), " ")]  # the day is known
     read = read_times(columns[0], plan.zone, plan.latest, plan.order)
     draft.take(read.refused)
     draft.columns["time"] = pa.array(read.micros).view(MOMENT)

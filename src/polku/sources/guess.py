@@ -181,6 +181,12 @@ NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "context": (("context",),),
 }
 REQUIRED = ("customer", "event", "time")
+CLOCK_TEXT = r"^\s*(klo\s*)?\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?(\s*[AaPp][Mm])?\s*$"
+DATE_TEXT = r"^\s*(\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{8})\s*$"
+#: Names of a column that holds the clock of a day which stands in another.
+CLOCKS = frozenset(
+    ("klo", "kello", "kellonaika", "aika", "time", "timeofday", "clock", "clocktime", "hour", "tunti", "eventtime")
+)
 
 #: Columns with a place of their own in the context (Segment's layout).
 PLACES: dict[str, tuple[str, ...]] = {
@@ -256,12 +262,12 @@ def guess(columns: Sequence[str], sample: pa.Table, taken: Sequence[str] = ()) -
             else:
                 choices[role] = Choice(role, fitting[0], NAMED)
             break
-    if "time" in choices and _clock_only(sample.column(choices["time"].column)):
-        dates = [c for c in free if names[c] in NAMES["time"][-1] and c != choices["time"].column]
-        if len(dates) == 1:
-            choices["time"] = Choice("time", f"{dates[0]}+{choices['time'].column}", CLOCK)
-        else:
+    if "time" in choices:
+        whole = _whole_time(choices["time"].column, free, names, sample, [c.column for c in choices.values()])
+        if whole is None:
             del choices["time"]
+        elif whole != choices["time"].column:
+            choices["time"] = Choice("time", whole, CLOCK)
     if "time" not in choices and "time" not in rivals:
         by_content = [
             c for c in free if not any(ch.column == c for ch in choices.values()) and _are_times(sample.column(c))
@@ -346,12 +352,39 @@ def _are_times(values: pa.ChunkedArray) -> bool:
     return bool(readable.mean() > 0.9)
 
 
+def _whole_time(
+    column: str, free: Sequence[str], names: dict[str, str], sample: pa.Table, spoken_for: Sequence[str]
+) -> str | None:
+    """``date+clock`` where the column of the time tells only one of them and one other column tells the other.
+
+    None where it tells the clock only, and no column the day.
+    """
+    others = [c for c in free if c not in spoken_for]
+    if _clock_only(sample.column(column)):
+        dates = [c for c in others if names[c] in NAMES["time"][-1]]
+        return f"{dates[0]}+{column}" if len(dates) == 1 else None
+    if _date_only(sample.column(column)):
+        clocks = [c for c in others if names[c] in CLOCKS and _clock_only(sample.column(c))]
+        return f"{column}+{clocks[0]}" if len(clocks) == 1 else column
+    return column
+
+
 def _clock_only(values: pa.ChunkedArray) -> bool:
     filled = _filled(values)
+    if pa.types.is_time(filled.type):
+        return True
     if not pa.types.is_string(filled.type) or not len(filled):
         return False
-    clock = pc.match_substring_regex(filled, r"^\s*(klo\s*)?\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?(\s*[AaPp][Mm])?\s*$")
-    return bool(np.asarray(clock, dtype=np.bool_).mean() > 0.9)
+    return bool(np.asarray(pc.match_substring_regex(filled, CLOCK_TEXT), dtype=np.bool_).mean() > 0.9)
+
+
+def _date_only(values: pa.ChunkedArray) -> bool:
+    filled = _filled(values)
+    if pa.types.is_date(filled.type):
+        return True
+    if not pa.types.is_string(filled.type) or not len(filled):
+        return False
+    return bool(np.asarray(pc.match_substring_regex(filled, DATE_TEXT), dtype=np.bool_).mean() > 0.9)
 
 
 def _are_mails(values: pa.ChunkedArray) -> bool:
