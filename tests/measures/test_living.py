@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from statistics import quantiles
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,7 +93,8 @@ def expected(journey, crowd, as_of, ends):
             place, (at, *_) = inside[0]
             before = [c for c in changes if (c[1] is not None and c[1] < place) or (c[1] is None and c[0] <= at)]
             if before and before[-1][3] > homes[id]:
-                add("touchpoint", id, "ahead")
+                if mine[0][1][0] >= start:
+                    add("touchpoint", id, "late")
             elif homes[id] < last:
                 later = sorted(t for to, (t, _) in entered.items() if to > homes[id])
                 add("touchpoint", id, outcome(at, journey.window, later[0] if later else None, as_of))
@@ -134,7 +136,7 @@ def told(living: LivingMap):
             "pending": figures.went_on.pending,
             **{
                 name: deviations[kind].numerator if deviations.get(kind) else 0
-                for name, kind in (("ahead", "out_of_sequence"), ("failed", "failed"), ("missing", "missing"))
+                for name, kind in (("late", "out_of_sequence"), ("failed", "failed"), ("missing", "missing"))
             },
         }
     return out
@@ -148,7 +150,7 @@ def test_every_figure_is_what_counting_by_hand_gives(journey, crowd, as_of, ends
     unseen = {t.id for t in living.touchpoints if any(d.kind == "no_data" for d in t.deviations)}
     for key, row in told(living).items():
         for name, n in row.items():
-            if key[1] in unseen and name in ("failed", "missing"):
+            if key[1] in unseen and name == "missing":
                 continue
             assert n == right.get(key, {}).get(name, 0), (key, name)
 
@@ -267,6 +269,39 @@ def test_an_optional_touchpoint_is_never_missing():
     missing = {t.id: [d.rate.numerator for d in t.deviations if d.kind == "missing"] for t in living.touchpoints}
     assert missing["ad"] == [1]
     assert missing["blog"] == []
+
+
+def deviations_of(living: LivingMap, id: str) -> dict[str, tuple[int, int]]:
+    return {
+        d.kind: (d.rate.numerator, d.rate.denominator) if d.rate else (0, 0)
+        for t in living.touchpoints
+        if t.id == id
+        for d in t.deviations
+    }
+
+
+@pytest.mark.parametrize(
+    ("person", "found"),
+    [
+        ([(10, "view"), (20, "cart"), (200, "view")], {}),  # comes back to look again
+        ([(20, "cart"), (200, "view")], {"out_of_sequence": (1, 1)}),  # met for the first time, too late
+        ([(20, "cart"), (50, "view"), (200, "view")], {}),  # was late before the period
+        ([(200, "view"), (210, "cart"), (220, "view")], {}),  # in order, then again
+    ],
+)
+def test_only_a_first_meeting_can_be_out_of_sequence(person, found):
+    shop = journey_of(("a", ["view"]), ("b", ["cart"]))
+    living = living_map(trails(shop, [person], as_of=1000), shop, period=period_of((100, 300)))
+    assert deviations_of(living, "view") == found
+    listed = customers_behind(trails(shop, [person], as_of=1000), shop,
+                              "touchpoint:view:out_of_sequence:19700101T000140Z..19700101T000500Z")  # fmt: skip
+    assert listed.total == len(found)
+
+
+def test_failures_are_told_of_a_touchpoint_that_nobody_ever_met():
+    shop = journey_of(("a", ["view"]), ("b", ["pay"]))
+    living = living_map(trails(shop, [[(1, "view"), (2, "!pay")]], as_of=1000), shop)
+    assert deviations_of(living, "pay") == {"no_data": (0, 0), "failed": (1, 1)}
 
 
 def test_no_stage_follows_the_last():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -28,11 +28,17 @@ def over_buckets(work: Callable[[B], P], buckets: Sequence[B], threads: int | No
     >>> over_buckets(lambda bucket: bucket * 2, [1, 2, 3])
     [2, 4, 6]
     """
+    return list(each(work, buckets, threads))
+
+
+def each(work: Callable[[B], P], buckets: Sequence[B], threads: int | None = None) -> Iterator[P]:
+    """The same one by one as they come, so that nobody has to hold them all."""
     count = threads_for(len(buckets), threads)
     if count == 1:
-        return [work(bucket) for bucket in buckets]
-    with ThreadPoolExecutor(count, thread_name_prefix="polku-kernel") as pool:
-        return list(pool.map(work, buckets))
+        yield from map(work, buckets)
+    else:
+        with ThreadPoolExecutor(count, thread_name_prefix="polku-kernel") as pool:
+            yield from pool.map(work, buckets)
 
 
 def sum_over(work: Callable[[B], P], buckets: Sequence[B], zero: P, threads: int | None = None) -> P:
@@ -41,4 +47,4 @@ def sum_over(work: Callable[[B], P], buckets: Sequence[B], zero: P, threads: int
     >>> sum_over(len, ["ab", "c"], 0)
     3
     """
-    return functools.reduce(operator.add, over_buckets(work, buckets, threads), zero)
+    return functools.reduce(operator.add, each(work, buckets, threads), zero)

@@ -23,8 +23,8 @@ NEVER = np.int64(1) << np.int64(62)
 UNIT = 10_000
 
 # state: the fixed part, then four numbers an atom of the conditions
-STAGE, LAPSED, ACTIVE_AT, NOW = 0, 1, 2, 3
-FIXED = 4
+STAGE, LAPSED, ACTIVE_AT, NOW, ASKED = 0, 1, 2, 3, 4
+FIXED = 5
 HEAD, COUNT, TOTAL, LATEST = 0, 1, 2, 3
 PER_ATOM = 4
 
@@ -60,6 +60,7 @@ class Rules(NamedTuple):
     atom_number: npt.NDArray[np.int64]  # [A] thousandths of a count, ten-thousandths of money, or seconds
     atom_window: npt.NDArray[np.int64]  # [A] seconds, 0 all of the past
     atom_touchpoint: npt.NDArray[np.bool_]  # [A, T]
+    counted: npt.NDArray[np.bool_]  # [T] some atom counts this touchpoint
 
 
 def new_state(atoms: int) -> npt.NDArray[np.int64]:
@@ -258,7 +259,9 @@ def on_event(state, rules, columns, i, moves):  # type: ignore[no-untyped-def]
             n = _write(moves, n, now, i, stage, stage, WON_BACK, BY_ACTIVITY)
     if rules.touching[touchpoint] and rules.stage_of[touchpoint] > stage:
         n = _enter(state, moves, n, i, rules.stage_of[touchpoint], BY_TOUCHPOINT)
-    if state[STAGE] < rules.furthest[0]:
+    # what the conditions say changes with what they count and with moments: between these they need no asking again
+    if state[STAGE] < rules.furthest[0] and (rules.counted[touchpoint] or state[ASKED] == 0):
+        state[ASKED] = 1
         for a in range(len(rules.atom_kind)):
             if rules.atom_touchpoint[a, touchpoint]:
                 at = FIXED + PER_ATOM * a

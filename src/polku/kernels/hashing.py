@@ -17,7 +17,7 @@ M2 = np.uint64(0x94D049BB133111EB)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@nb.njit(nb.uint64(nb.uint64), cache=True, inline="always")
+@nb.njit(cache=True, inline="always")
 def mix(x):  # type: ignore[no-untyped-def]
     """splitmix64's finaliser: every bit of the input changes about half of the output's."""
     x = (x ^ (x >> np.uint64(30))) * M1

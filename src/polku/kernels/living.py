@@ -23,6 +23,7 @@ from polku.kernels.fold import (
     LAPSED_KIND,
     MOST_MOVES,
     MOVE,
+    NEVER,
     PER_ATOM,
     STAGE,
     TIME,
@@ -48,7 +49,7 @@ NOT_HERE, DROPPED, WENT_ON, PENDING, AHEAD, LAST_STAGE = -1, 0, 1, 2, 3, 4
 ) = range(11)  # fmt: skip
 # columns of the touchpoint counts
 (
-    T_REACHED, T_ENTERED, T_WENT_ON, T_DROPPED, T_PENDING, T_AHEAD, T_FAILED, T_TRIED, T_PASSED, T_MISSING,
+    T_REACHED, T_ENTERED, T_WENT_ON, T_DROPPED, T_PENDING, T_LATE, T_FAILED, T_TRIED, T_PASSED, T_MISSING,
     T_EVENTS, T_ORDERS, T_VALUE, TOUCH_COUNTS,
 ) = range(14)  # fmt: skip
 ON_MAP, OUTSIDE, TOTALS = 0, 1, 2
@@ -126,16 +127,20 @@ def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[
     valued = len(columns.value) > 0
     i = columns.offsets[c]
     end = columns.offsets[c + 1]
-    due = next_moment(state, rules, columns.time)
-    while i < end:
-        time = np.int64(columns.time[i])
+    # nothing changes with time alone before `due`: silence only moves it on, what brings it nearer works it out anew
+    due = NEVER
+    while True:
+        time = np.int64(columns.time[i]) if i < end else NEVER
+        upto = min(time, ask.as_of)
+        while due <= upto:
+            due = next_moment(state, rules, columns.time)
+            if due <= upto:
+                found = on_moment(state, rules, columns, due, moves)
+                if found > 0:
+                    _note_moves(notes, rules, ask, moves, found)
+                due = next_moment(state, rules, columns.time)
         if time > ask.as_of:
             break
-        while due <= time:
-            found = on_moment(state, rules, columns, due, moves)
-            if found > 0:
-                _note_moves(notes, rules, ask, moves, found)
-            due = next_moment(state, rules, columns.time)
         code = columns.code[i]
         inside = ask.start <= time < ask.end
         touchpoint = rules.code_touchpoint[code]
@@ -153,15 +158,11 @@ def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[
             found = on_event(state, rules, columns, i, moves)
             if found > 0:
                 _note_moves(notes, rules, ask, moves, found)
-            due = next_moment(state, rules, columns.time)
+            if found > 0 or rules.counted[touchpoint]:
+                due = next_moment(state, rules, columns.time)
         if inside and ask.fails[code] >= 0:
             notes.failed[ask.fails[code]] = 1
         i += 1
-    while due <= ask.as_of:
-        found = on_moment(state, rules, columns, due, moves)
-        if found > 0:
-            _note_moves(notes, rules, ask, moves, found)
-        due = next_moment(state, rules, columns.time)
 
 
 @inner
@@ -212,6 +213,12 @@ def touch_outcome(notes, rules, ask, t):  # type: ignore[no-untyped-def]
 
 
 @inner
+def is_first(notes, ask, t):  # type: ignore[no-untyped-def]
+    """Whether the first meeting of touchpoint ``t`` in the period was the first ever. Who comes back is not late."""
+    return notes.first[t] >= ask.start
+
+
+@inner
 def is_member(notes, rules, ask, state, kind, index, what):  # type: ignore[no-untyped-def]
     """Whether the customer of ``notes`` stands behind number ``what`` of stage or touchpoint ``index``."""
     if kind == OF_MAP:
@@ -257,8 +264,8 @@ def is_member(notes, rules, ask, state, kind, index, what):  # type: ignore[no-u
         return outcome == WENT_ON
     if what == T_DROPPED:
         return outcome == DROPPED
-    if what == T_AHEAD:
-        return outcome == AHEAD
+    if what == T_LATE:
+        return outcome == AHEAD and is_first(notes, ask, index)
     return outcome == PENDING
 
 
@@ -339,8 +346,8 @@ def living(columns, rules, ask):  # type: ignore[no-untyped-def]
                 touch[t, T_DROPPED] += 1
             elif outcome == PENDING:
                 touch[t, T_PENDING] += 1
-            elif outcome == AHEAD:
-                touch[t, T_AHEAD] += 1
+            elif outcome == AHEAD and is_first(notes, ask, t):
+                touch[t, T_LATE] += 1
         totals[ON_MAP if on_map else OUTSIDE] += 1
     return stage, touch, totals, stage_times, touch_times
 

@@ -1,7 +1,8 @@
-"""Sessions: the source's own where it brings them, else gaps of less than half an hour; and a table of them.
+"""Sessions as stretches of events: the source's own where it brings them, else gaps of less than half an hour.
 
 An event without a session of its own joins the session of the event before it when less than the gap lies between them,
-whoever named that session; so a shop's order event falls into the visit in which it was made.
+whoever named that session; so a shop's order event falls into the visit in which it was made. What is only counted by
+visit never needs the stretches: see :mod:`polku.kernels.visits`.
 """
 
 from __future__ import annotations
@@ -128,98 +129,4 @@ def trails(columns, as_of):  # type: ignore[no-untyped-def]
     return np.empty(0, np.int64), starts[:count].copy(), ends[:count].copy(), customer[:count].copy()
 
 
-class Visits(NamedTuple):
-    """One row a session."""
-
-    customer: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]  # seconds
-    end: npt.NDArray[np.int64]
-    events: npt.NDArray[np.int64]
-    views: npt.NDArray[np.int64]  # page views
-    landing: npt.NDArray[np.int64]  # page of the first view, 0 none
-    leaving: npt.NDArray[np.int64]  # page of the last view
-    first: npt.NDArray[np.int64]  # touchpoint of the first event of one, -1 none
-    last: npt.NDArray[np.int64]
-    meetings: npt.NDArray[np.int64]  # events of touchpoints
-    origin: npt.NDArray[np.int64]  # the first origin given in it, 0 none
-    online: npt.NDArray[np.bool_]  # a visit: something in it happened on the web, in an app, or on a channel unknown
-    goal: npt.NDArray[np.bool_]  # holds an event of the goal
-
-
-@kernel
-def visits(columns, segments, touchpoint, online, goal):  # type: ignore[no-untyped-def]
-    """The table of sessions. ``touchpoint`` int16[codes], ``online`` and ``goal`` bool[codes]."""
-    count = len(segments.customer)
-    start = np.empty(count, np.int64)
-    end = np.empty(count, np.int64)
-    events = np.empty(count, np.int64)
-    views = np.empty(count, np.int64)
-    landing = np.empty(count, np.int64)
-    leaving = np.empty(count, np.int64)
-    first = np.empty(count, np.int64)
-    last = np.empty(count, np.int64)
-    meetings = np.empty(count, np.int64)
-    origin = np.empty(count, np.int64)
-    is_online = np.empty(count, np.bool_)
-    has_goal = np.empty(count, np.bool_)
-    order, starts, ends = segments.order, segments.starts, segments.ends
-    code_of, page_of, origin_of, time_of = columns.code, columns.page, columns.origin, columns.time
-    mingled = len(order) > 0
-    for v in range(count):
-        seen, entry, latest = np.int64(0), np.int64(0), np.int64(0)
-        met, opening, closing = np.int64(0), np.int64(-1), np.int64(-1)
-        came_from = np.int64(0)
-        on_web, won = False, False
-        for j in range(starts[v], ends[v]):
-            i = order[j] if mingled else j
-            code = code_of[i]
-            page = np.int64(page_of[i])
-            if page > 0:
-                if seen == 0:
-                    entry = page
-                latest = page
-                seen += 1
-                on_web = True
-            on_web |= online[code]
-            won |= goal[code]
-            t = np.int64(touchpoint[code])
-            if t >= 0:
-                if met == 0:
-                    opening = t
-                closing = t
-                met += 1
-            if came_from == 0:
-                came_from = np.int64(origin_of[i])
-        start[v] = time_of[order[starts[v]] if mingled else starts[v]]
-        end[v] = time_of[order[ends[v] - 1] if mingled else ends[v] - 1]
-        events[v] = ends[v] - starts[v]
-        views[v], landing[v], leaving[v] = seen, entry, latest
-        meetings[v], first[v], last[v] = met, opening, closing
-        origin[v], is_online[v], has_goal[v] = came_from, on_web, won
-    return start, end, events, views, landing, leaving, first, last, meetings, origin, is_online, has_goal
-
-
-@kernel
-def views_by(columns, segments, keep, touchpoint, pages, touchpoints):  # type: ignore[no-untyped-def]
-    """Page views by page (int64[pages]) and events by touchpoint (int64[touchpoints]) in the sessions to ``keep``
-    (bool[V]).
-    """
-    by_page = np.zeros(pages, np.int64)
-    by_touchpoint = np.zeros(touchpoints, np.int64)
-    order, starts, ends = segments.order, segments.starts, segments.ends
-    code_of, page_of = columns.code, columns.page
-    mingled = len(order) > 0
-    for v in range(len(keep)):
-        if keep[v]:
-            for j in range(starts[v], ends[v]):
-                i = order[j] if mingled else j
-                page = page_of[i]
-                if page > 0:
-                    by_page[page] += 1
-                t = touchpoint[code_of[i]]
-                if t >= 0:
-                    by_touchpoint[t] += 1
-    return by_page, by_touchpoint
-
-
-__all__ = ["Columns", "Segments", "Visits", "sessions", "views_by", "visits"]
+__all__ = ["Columns", "Segments", "far_apart", "sessions", "trails"]

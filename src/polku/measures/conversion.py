@@ -8,15 +8,17 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
+from polku.engines.threads import sum_over
 from polku.journey.model import Text
+from polku.kernels import visits as kernel
 from polku.kernels.columns import Columns
 from polku.kernels.presence import present
 from polku.language import N_, Reader
+from polku.measures import visits
 from polku.measures.answer import Answer, Table, rate_cell, time_cell, words
 from polku.measures.funnel import funnel, funnel_members
 from polku.measures.quantiles import quantiles
 from polku.measures.result import Quantiles, Rate
-from polku.measures.segments import counted, members, visits
 from polku.measures.steps import chain_text, codes_of, goal_of, title_of
 from polku.measures.view import Mask, View
 
@@ -84,27 +86,18 @@ class Leaving(Answer):
         return (Table(title, tuple(reader(h) for h in heads), (row,)),)
 
 
-def seen_and_converted(view: View, goal: npt.NDArray[np.bool_], by: str, bucket: Columns) -> tuple[I64, I64]:
-    """Indices of the customers (once a visit, by session) who were there in the period, and of those who converted in
-    it.
-    """
-    if by == "session":
-        _, table = visits(view, goal, bucket)
-        keep = counted(view, table)
-        return table.customer[keep], table.customer[keep & table.goal]
+def _counts(view: View, goal: npt.NDArray[np.bool_], bucket: Columns) -> I64:
     seen, converted = present(bucket, goal, view.start, view.end)
-    return np.flatnonzero(seen), np.flatnonzero(converted)
-
-
-def _counts(view: View, goal: npt.NDArray[np.bool_], by: str, bucket: Columns) -> I64:
-    seen, converted = seen_and_converted(view, goal, by, bucket)
-    return np.array([len(seen), len(converted)], np.int64)
+    return np.array([np.count_nonzero(seen), np.count_nonzero(converted)], np.int64)
 
 
 def totals(view: View, to: str, by: str) -> tuple[int, int]:
     """Visitors (or visits) of the period, and those who converted."""
-    parts = view.map(functools.partial(_counts, view, codes_of(view, to), by))
-    seen, converted = np.sum(parts, axis=0) if parts else (0, 0)
+    goal = codes_of(view, to)
+    if by == "session":
+        found = visits.counts(view, visits.asked(view, goal=goal)).totals
+        return int(found[kernel.VISITS]), int(found[kernel.CONVERTED])
+    seen, converted = sum_over(functools.partial(_counts, view, goal), view.columns, np.zeros(2, np.int64))
     return int(seen), int(converted)
 
 
@@ -163,17 +156,14 @@ def conversion_members(view: View, steps: tuple[str, ...], within: int | None, b
 def visit_members(view: View, to: str, by: str, what: str) -> list[Mask]:
     """bool[C] a bucket: who was there in the period, converted, or left without; by session, for any such visit."""
     goal = codes_of(view, to)
-
-    def work(bucket: Columns) -> Mask:
-        if by == "session":
-            _, table = visits(view, goal, bucket)
-            keep = counted(view, table)
-            chosen = {"all": keep, "converted": keep & table.goal, "left": keep & ~table.goal}[what]
-            return members(bucket, table.customer[chosen])
-        seen, converted = seen_and_converted(view, goal, by, bucket)
-        everyone, those = members(bucket, seen), members(bucket, converted)
-        return np.asarray({"all": everyone, "converted": those, "left": everyone & ~those}[what])
-
     if what == "pending":
         return [np.zeros(len(c.skip), np.bool_) for c in view.columns]
+    if by == "session":
+        wanted = {"all": kernel.ALL, "converted": kernel.YES, "left": kernel.NO}[what]
+        return visits.members(view, visits.asked(view, goal=goal), kernel.OF_VISITS, 0, wanted)
+
+    def work(bucket: Columns) -> Mask:
+        seen, converted = present(bucket, goal, view.start, view.end)
+        return np.asarray({"all": seen, "converted": converted, "left": seen & ~converted}[what])
+
     return view.map(work)

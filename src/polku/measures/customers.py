@@ -43,7 +43,7 @@ STAGE_WHATS = {
 }  # fmt: skip
 TOUCH_WHATS = {
     "reached": kernel.T_REACHED, "entered": kernel.T_ENTERED, "went_on": kernel.T_WENT_ON, "dropped": kernel.T_DROPPED,
-    "pending": kernel.T_PENDING, "out_of_sequence": kernel.T_AHEAD, "failed": kernel.T_FAILED, "tried": kernel.T_TRIED,
+    "pending": kernel.T_PENDING, "out_of_sequence": kernel.T_LATE, "failed": kernel.T_FAILED, "tried": kernel.T_TRIED,
     "passed": kernel.T_PASSED, "missing": kernel.T_MISSING,
 }  # fmt: skip
 MAP_WHATS = {"customers": kernel.ON_MAP, "outside": kernel.OUTSIDE}

@@ -28,8 +28,9 @@ AD_HOC_MOST = 20
 class Deviation:
     """Where what happened differs from the plan.
 
-    kind: ``missing`` (planned here, passed by), ``out_of_sequence`` (met after a later stage), ``failed`` (its fails
-    events), ``ad_hoc`` (frequent, not on the map), ``no_data`` (planned, its events were never seen).
+    kind: ``missing`` (planned here, passed by), ``out_of_sequence`` (met for the first time ever after a later stage
+    had been entered), ``failed`` (its fails events), ``ad_hoc`` (frequent, not on the map), ``no_data`` (planned, its
+    events were never seen; what failed there is told besides).
     """
 
     kind: str
@@ -45,9 +46,7 @@ def deviations(
 ) -> tuple[Deviation, ...]:
     """The deviations of one touchpoint from its row of the living map's counts; those that nobody made are left out."""
     stage = next(s.id for _, s, t in view.journey.touchpoints() if t.id == touchpoint.id)
-    if touchpoint.match and not seen:
-        return (Deviation("no_data", stage=stage),)
-    found = []
+    found = [Deviation("no_data", stage=stage)] if touchpoint.match and not seen else []
 
     def add(kind: str, part: int, whole: int, what: str, rest: str | None = None) -> None:
         if row[part]:
@@ -55,9 +54,9 @@ def deviations(
             rate = Rate(int(row[part]), int(row[whole]), behind=behind, behind_not=rest)
             found.append(Deviation(kind, rate, Count(int(row[part]), behind), stage=stage))
 
-    if touchpoint.match and not touchpoint.optional and for_persona(touchpoint, view.persona):
+    if seen and touchpoint.match and not touchpoint.optional and for_persona(touchpoint, view.persona):
         add("missing", kernel.T_MISSING, kernel.T_PASSED, "missing")
-    add("out_of_sequence", kernel.T_AHEAD, kernel.T_ENTERED, "out_of_sequence")
+    add("out_of_sequence", kernel.T_LATE, kernel.T_ENTERED, "out_of_sequence")
     add("failed", kernel.T_FAILED, kernel.T_TRIED, "failed")
     return tuple(found)
 

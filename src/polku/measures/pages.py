@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import operator
 
 import numpy as np
 import numpy.typing as npt
 
 from polku.errors import MeasureError
 from polku.journey.model import Text
-from polku.kernels.columns import Columns
-from polku.kernels.presence import first_rows
-from polku.kernels.sessions import Visits, views_by
+from polku.kernels import visits as kernel
 from polku.language import N_, Reader
+from polku.measures import visits
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
 from polku.measures.result import Count, Rate
-from polku.measures.segments import counted, has_pages, members, visits
 from polku.measures.steps import title_of
 from polku.measures.view import Mask, View, known
 
@@ -98,58 +94,21 @@ def _table(title: str, heads: tuple[str, ...], overall: Rate, places: tuple[Plac
 def grouping(view: View, by: str | None) -> str:
     """ "page" or "touchpoint"; by default page where pages are known. Raises MeasureError for another word."""
     if by is None:
-        return "page" if has_pages(view) else "touchpoint"
+        return "page" if visits.has_pages(view) else "touchpoint"
     known(by, BY, N_("There is no grouping {name!r}.{meant} There are: {known}."))
-    if by == "page" and not has_pages(view):
+    if by == "page" and not visits.has_pages(view):
         raise MeasureError(N_("No page view has been seen, so nothing can be told by page; ask by touchpoint."))
     return by
 
 
-def one_step(view: View, table: Visits) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """bool[V] twice: visits that can bounce (they hold a page view), and those that did (exactly one)."""
-    steps = table.views if has_pages(view) else table.meetings
-    keep = counted(view, table) & (steps > 0)
-    return keep, keep & (steps == 1)
-
-
-def _bounce(view: View, by: str, keys: int, bucket: Columns) -> I64:
-    _, table = visits(view, None, bucket)
-    keep, bounced = one_step(view, table)
-    key = table.landing if by == "page" else table.first
-    keyed = keep & (key >= 0)
-    firsts = first_rows(key, table.customer, keyed, keys)
-    out = np.zeros((keys + 1, 3), np.int64)
-    for column, chosen in enumerate((keyed, keyed & bounced, firsts)):
-        out[:keys, column] = np.bincount(key[chosen], minlength=keys)
-    out[keys, :2] = np.count_nonzero(keep), np.count_nonzero(bounced)
-    return out
-
-
-def _exit(view: View, by: str, keys: int, bucket: Columns) -> I64:
-    segments, table = visits(view, None, bucket)
-    keep = counted(view, table)
-    key = table.leaving if by == "page" else table.last
-    keyed = keep & (key > 0 if by == "page" else key >= 0)
-    pages, touchpoints = views_by(
-        bucket, segments, keep, view.rules.code_touchpoint, len(view.trails.tables.pages), len(view.rules.stage_of)
-    )
-    out = np.zeros((keys + 1, 3), np.int64)
-    out[:keys, 0] = pages if by == "page" else touchpoints
-    out[:keys, 1] = np.bincount(key[keyed], minlength=keys)
-    out[:keys, 2] = np.bincount(key[first_rows(key, table.customer, keyed, keys)], minlength=keys)
-    out[keys, :2] = out[:keys, :2].sum(axis=0)
-    return out
-
-
-def _places(view: View, by: str, kind: str, whats: tuple[str, str], total: I64, limit: int) -> tuple[Place, ...]:
-    rows = total[:-1]
-    order = np.lexsort((np.arange(len(rows)), -rows[:, 0] if kind == "landing" else -rows[:, 1]))
+def _places(view: View, by: str, kind: str, whats: tuple[str, str], rows: I64, limit: int) -> tuple[Place, ...]:
+    column = kernel.WHOLE if kind == "landing" else kernel.PART
+    there = np.flatnonzero(rows[:, kernel.WHOLE])
+    there = there[there > 0]
     places = []
-    for key in order[:limit]:
-        whole, part, customers = (int(n) for n in rows[key])
-        if whole == 0 or (by == "page" and key == 0):
-            continue
-        name = view.trails.tables.pages[int(key)] if by == "page" else view.journey.touchpoint_ids[key]
+    for place in there[np.argsort(-rows[there, column], kind="stable")][:limit]:
+        whole, part, customers = (int(n) for n in rows[place])
+        name = view.trails.tables.pages[int(place)] if by == "page" else view.journey.touchpoint_ids[place - 1]
         everyone, those = (view.select(kind, name, what, by=by) for what in whats)
         title = name if by == "page" else title_of(view.journey, name)
         listed = Count(customers, everyone if kind == "landing" else those)
@@ -157,55 +116,35 @@ def _places(view: View, by: str, kind: str, whats: tuple[str, str], total: I64, 
     return tuple(places)
 
 
-def _keys(view: View, by: str) -> int:
-    return len(view.trails.tables.pages) if by == "page" else len(view.journey.touchpoint_ids)
-
-
 def bounce(view: View, by: str | None = None, limit: int = 50) -> Bounce:
     """Visits of one page / visits, overall and for the ``limit`` places where most visits landed."""
     by = grouping(view, by)
-    keys = _keys(view, by)
-    parts = view.map(functools.partial(_bounce, view, by, keys))
-    total = functools.reduce(operator.add, parts, np.zeros((keys + 1, 3), np.int64))
+    found = visits.counts(view, visits.asked(view, kernel.LANDINGS, by_page=by == "page"))
+    overall = Rate(int(found.totals[kernel.BOUNCED]), int(found.totals[kernel.STEPPED]))
     return Bounce(
         period=view.period, persona=view.persona, segment=view.segment, by=by,
-        unit="page" if has_pages(view) else "event", overall=Rate(int(total[-1, 1]), int(total[-1, 0])),
-        places=_places(view, by, "landing", ("visited", "bounced"), total, limit),
+        unit="page" if visits.has_pages(view) else "event", overall=overall,
+        places=_places(view, by, "landing", ("visited", "bounced"), found.landings, limit),
     )  # fmt: skip
 
 
 def exits(view: View, by: str | None = None, limit: int = 50) -> Exit:
     """Visits that ended on a page / views of it, for the ``limit`` pages where most visits ended."""
     by = grouping(view, by)
-    keys = _keys(view, by)
-    parts = view.map(functools.partial(_exit, view, by, keys))
-    total = functools.reduce(operator.add, parts, np.zeros((keys + 1, 3), np.int64))
+    found = visits.counts(view, visits.asked(view, kernel.EXITS, by_page=by == "page")).exits
+    overall = Rate(int(found[1:, kernel.PART].sum()), int(found[1:, kernel.WHOLE].sum()))
     return Exit(
-        period=view.period, persona=view.persona, segment=view.segment, by=by,
-        overall=Rate(int(total[-1, 1]), int(total[-1, 0])),
-        places=_places(view, by, "exit", ("viewed", "exited"), total, limit),
+        period=view.period, persona=view.persona, segment=view.segment, by=by, overall=overall,
+        places=_places(view, by, "exit", ("viewed", "exited"), found, limit),
     )  # fmt: skip
 
 
 def place_members(view: View, kind: str, name: str, by: str, what: str) -> list[Mask]:
     """bool[C] a bucket: who landed on (bounced from), viewed, or left from a page or touchpoint."""
     if by == "page":
-        key = known(name, view.trails.tables.pages, N_("The page {name!r} has never been seen.{meant}"))
+        place = known(name, view.trails.tables.pages, N_("The page {name!r} has never been seen.{meant}"))
     else:
-        key = view.touchpoint(name)
-
-    def work(bucket: Columns) -> Mask:
-        segments, table = visits(view, None, bucket)
-        if kind == "landing":
-            keep, bounced = one_step(view, table)
-            here = (table.landing if by == "page" else table.first) == key
-            return members(bucket, table.customer[here & (bounced if what == "bounced" else keep)])
-        keep = counted(view, table)
-        if what == "exited":
-            return members(bucket, table.customer[keep & ((table.leaving if by == "page" else table.last) == key)])
-        column = bucket.page if by == "page" else view.rules.code_touchpoint[bucket.code]
-        order = segments.order if len(segments.order) else np.arange(len(bucket.time))
-        hits = np.concatenate(([0], np.cumsum(column[order] == key)))
-        return members(bucket, table.customer[keep & (hits[segments.ends] > hits[segments.starts])])
-
-    return view.map(work)
+        place = view.touchpoint(name) + 1
+    wanted = kernel.YES if what in ("bounced", "exited") else kernel.ALL
+    question = visits.asked(view, by_page=by == "page")
+    return visits.members(view, question, kernel.OF_LANDING if kind == "landing" else kernel.OF_EXIT, place, wanted)

@@ -124,4 +124,5 @@ def _rules(
         frozen([round(a.number * SCALES[a.function]) for a in atoms], np.int64),
         frozen([a.within or 0 for a in atoms], np.int64),
         frozen(members, np.bool_),
+        frozen(members.any(axis=0), np.bool_),
     )

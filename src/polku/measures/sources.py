@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import operator
 
 import numpy as np
 import numpy.typing as npt
 
-from polku.kernels.columns import Columns
-from polku.kernels.presence import first_rows, outcomes
+from polku.kernels import visits as kernel
 from polku.language import N_, Reader
+from polku.measures import visits
 from polku.measures.answer import Answer, Table, count_cell, rate_cell, words
 from polku.measures.result import Count, Rate
-from polku.measures.segments import counted, members, visits
 from polku.measures.steps import codes_of, goal_of
 from polku.measures.view import Mask, View, known
 
 I64 = npt.NDArray[np.int64]
 BY = ("source", "medium", "campaign", "all")
 LEVELS = ("source", "medium", "campaign")
-YES, PENDING = 1, 2
+WHATS = {"visited": kernel.ALL, "converted": kernel.YES, "not": kernel.NO, "pending": kernel.NOT_YET}
 #: How a part of an origin that nobody gave is written in selectors and data.
 NONE = "(none)"
 
@@ -99,26 +97,6 @@ def groups(view: View, by: str) -> tuple[I64, list[tuple[str | None, str | None,
     return group, list(names)
 
 
-def _rows(
-    view: View, goal: npt.NDArray[np.bool_], group: I64, count: int, within: int, bucket: Columns
-) -> tuple[I64, ...]:
-    """Of a bucket's visits of the period: customer, group, whether the goal is in it; and for the firsts their
-    outcome.
-    """
-    _, table = visits(view, goal, bucket)
-    keep = counted(view, table)
-    key = group[table.origin]
-    firsts = first_rows(key, table.customer, keep, count)
-    result = outcomes(bucket, table.customer[firsts], table.start[firsts], goal, within, view.as_of)
-    return key[keep], key[keep & table.goal], key[firsts], table.customer[firsts], result
-
-
-def _counts(view: View, goal: npt.NDArray[np.bool_], group: I64, count: int, within: int, bucket: Columns) -> I64:
-    every, won, first, _, result = _rows(view, goal, group, count, within, bucket)
-    columns = (every, won, first, first[result == YES], first[result == PENDING])
-    return np.stack([np.bincount(c, minlength=count) for c in columns], axis=1)
-
-
 def name_of(names: tuple[str | None, str | None, str | None]) -> str:
     return "|".join(NONE if n is None else n for n in names)
 
@@ -132,8 +110,8 @@ def sources(view: View, by: str = "all", to: str | None = None, within: int | No
     within = within or view.journey.window
     goal = codes_of(view, to)
     group, names = groups(view, by)
-    parts = view.map(functools.partial(_counts, view, goal, group, len(names), within))
-    total = functools.reduce(operator.add, parts, np.zeros((len(names), 5), np.int64))
+    question = visits.asked(view, kernel.SOURCES, goal=goal, group=group, groups=len(names), within=within)
+    total = visits.counts(view, question).sources
     rows = []
     for g in np.lexsort((np.arange(len(names)), -total[:, 0]))[:limit]:
         count, won, customers, converted, pending = (int(n) for n in total[g])
@@ -162,12 +140,5 @@ def source_members(view: View, name: str, by: str, to: str, within: int, what: s
     goal = codes_of(view, to)
     group, names = groups(view, by)
     wanted = known(name, [name_of(n) for n in names], N_("No visit has come from {name!r}.{meant}"))
-
-    def work(bucket: Columns) -> Mask:
-        _, _, first, customer, result = _rows(view, goal, group, len(names), within, bucket)
-        chosen = first == wanted
-        if what != "visited":
-            chosen &= result == {"converted": YES, "not": 0, "pending": PENDING}[what]
-        return members(bucket, customer[chosen])
-
-    return view.map(work)
+    question = visits.asked(view, goal=goal, group=group, within=within)
+    return visits.members(view, question, kernel.OF_SOURCE, wanted, WHATS[what])

@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from polku.engines.threads import over_buckets
 from polku.errors import MeasureError, nearest
@@ -29,6 +27,8 @@ from polku.measures.selectors import Maker, selector_maker
 from polku.trails.layout import Bucket, Trails, moment
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from polku.record.project import Project
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -221,6 +221,8 @@ def persona_masks(view: View, persona: str) -> list[Mask]:
 
 def matching(profiles: pa.Table, where: str) -> npt.NDArray[np.int64]:
     """Customers (ascending) whose traits meet ``where``, by DuckDB over the profiles."""
+    import duckdb  # here, because most questions do without it and start quicker
+
     with duckdb.connect() as connection:
         connection.register("profiles", profiles)
         sql = parse_where(where).to_duckdb(PROFILE_COLUMNS)

@@ -1,0 +1,86 @@
+"""Visits counted: one pass serves bounce, exit, leaving, sources and conversion by session, and their lists."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from polku.engines.threads import sum_over
+from polku.kernels import visits as kernel
+from polku.kernels.columns import Columns, frozen
+from polku.measures.view import Mask, View
+
+I64 = npt.NDArray[np.int64]
+#: Channels on which a session is a visit; an event that names none is taken as one of the web.
+ONLINE = frozenset({None, "web", "app", "social", "search", "ads"})
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Partial:
+    """Counts of some customers' visits (columns as :func:`polku.kernels.visits.visits` tells); they add up with
+    ``+``.
+    """
+
+    totals: I64
+    landings: I64
+    exits: I64
+    sources: I64
+
+    def __add__(self, other: Partial) -> Partial:
+        return Partial(
+            self.totals + other.totals,
+            self.landings + other.landings,
+            self.exits + other.exits,
+            self.sources + other.sources,
+        )
+
+
+def has_pages(view: View) -> bool:
+    """Whether the trails know any page; without, events of touchpoints stand in for page views."""
+    return len(view.trails.tables.pages) > 1
+
+
+def asked(
+    view: View,
+    wanted: int = 0,
+    *,
+    by_page: bool = False,
+    goal: npt.NDArray[np.bool_] | None = None,
+    group: I64 | None = None,
+    groups: int = 0,
+    within: int = 0,
+) -> kernel.Asked:
+    """The view's question as the kernel takes it: ``goal`` bool[codes], ``group`` int64[origins]."""
+    tables = view.trails.tables
+    places = len(tables.pages) if by_page else len(view.journey.touchpoint_ids) + 1
+    return kernel.Asked(
+        view.journey.session_gap, view.as_of, view.start, view.end, within, wanted, has_pages(view), by_page,
+        places if wanted & (kernel.LANDINGS | kernel.EXITS) else 0, groups,
+        frozen(view.rules.code_touchpoint, np.int16),
+        frozen([channel in ONLINE for channel in tables.code_channel], np.bool_),
+        frozen(np.zeros(tables.codes) if goal is None else goal, np.bool_),
+        frozen(np.zeros(len(tables.origins)) if group is None else group, np.int64),
+    )  # fmt: skip
+
+
+def counts(view: View, question: kernel.Asked) -> Partial:
+    """The counts of everyone in the view."""
+    zero = Partial(
+        np.zeros(kernel.TOTALS, np.int64),
+        np.zeros((question.places, kernel.PLACE_COUNTS), np.int64),
+        np.zeros((question.places, kernel.PLACE_COUNTS), np.int64),
+        np.zeros((question.groups, kernel.SOURCE_COUNTS), np.int64),
+    )
+    return sum_over(functools.partial(_partial, question), view.columns, zero)
+
+
+def _partial(question: kernel.Asked, bucket: Columns) -> Partial:
+    return Partial(*kernel.visits(bucket, question))
+
+
+def members(view: View, question: kernel.Asked, kind: int, key: int, what: int) -> list[Mask]:
+    """bool[C] a bucket: who stands behind one number (kinds and whats of :func:`polku.kernels.visits.members`)."""
+    return view.map(lambda bucket: np.asarray(kernel.members(bucket, question, kind, key, what)))
