@@ -222,10 +222,10 @@ def days_between(world: Made, *stages: str) -> pd.Series:
 
 def test_people_take_the_time_that_people_take(shop: Made, studio: Made) -> None:
     """Most come back on another day before they look closer, and again before they decide; and not all of them do."""
-    for world in (shop, studio):
-        closer = days_between(world, "awareness", "consideration")
+    for told in (shop, studio):
+        closer = days_between(told, "awareness", "consideration")
         assert 0.2 < closer.median() < 7
-        decided = days_between(world, "consideration", "decision")
+        decided = days_between(told, "consideration", "decision")
         assert 0.5 < decided.median() < 14
         assert 0.1 < (decided < 1 / 24).mean() < 0.5
     bought = days_between(shop, "decision", "retention")

@@ -22,7 +22,7 @@ from polku.simulate.making import World, write
 from polku.simulate.noise import Noise
 from polku.sources.importing import ImportReport, import_files
 
-CUSTOMERS: Final = 3000
+CUSTOMERS: Final = 10_000
 TEMPLATES: Final = {"shop": "shop-5", "studio": "subscription"}
 
 #: (done, of how many, what is being done: an English text to translate)

@@ -51,14 +51,14 @@ _LIFE = nb.typeof(np.zeros(1, v.LIFE))
 HOUR = 3600 * MICROS
 MOST_PRODUCTS = 12
 #: Share of visits that are made with the person's other device.
-OTHER_DEVICE = 0.12
+OTHER_DEVICE = 0.06
 #: Share of first visits that only look what the shop is about, and see no product yet.
-LOOKS_IN = 0.66
+LOOKS_IN = 0.9
 #: Nobody is in a hurry: the first visit with products seldom fills a cart, the later ones for the same need do.
-READINESS = (-0.95, 0.45, 0.75)
+READINESS = (-1.4, 0.8, 1.1)
 #: Share of full carts that wait for a decision, and of later visits that go straight to a cart that waits.
-SLEEPS_ON_IT = 0.52
-BACK_TO_CART = 0.8
+SLEEPS_ON_IT = 0.62
+BACK_TO_CART = 0.9
 #: Share of ad clicks that the ad platform's log can tie to a visitor.
 AD_LOG = 0.3
 
@@ -86,7 +86,7 @@ def choose_device(life, person, m):  # type: ignore[no-untyped-def]
     if chance(root, visit, 1) < OTHER_DEVICE:
         phone = not phone
     life.device = MOBILE if phone else DESKTOP
-    if visit > 1 and chance(root, visit, 2) < 0.05:
+    if visit > 1 and chance(root, visit, 2) < 0.03:
         life.cookies[life.device] += 1
         life.known[life.device] = 0
     logged_in = life.known[life.device] != 0 and chance(root, visit, 3) < 0.7
@@ -452,7 +452,7 @@ def call(out, changes, life, person, m):  # type: ignore[no-untyped-def]
 @nb.njit(cache=True)
 def comes_back(life, m, persona, result):  # type: ignore[no-untyped-def]
     """Share of those who come again for the same need: of those with products in mind more, with a full cart most."""
-    return m.comes_back[persona] + (0.1 if life.looked > 0 else 0.0) + (0.15 if result == 1 else 0.0)
+    return m.comes_back[persona] + (0.1 if life.looked > 0 else 0.0) + (0.2 if result == 1 else 0.0)
 
 
 @nb.njit(cache=True)

@@ -42,9 +42,9 @@ from polku.simulate.vocabulary import mark, put, settle
 A_DAY = DAY * MICROS
 HOUR = 3600 * MICROS
 #: Share of first visits that only look what the studio is about.
-LOOKS_IN = 0.6
+LOOKS_IN = 0.9
 #: Three months are promised seldom at first sight: what the earlier visits with something to see do to the wish.
-READINESS = (-1.0, 0.3, 0.7)
+READINESS = (-1.4, 0.45, 0.8)
 #: Weeks and months of a person look their luck up here, apart from the visits, which count from 1.
 WEEKS, MONTHS = 100_000, 200_000
 
@@ -57,7 +57,7 @@ def arrive(out, changes, life, person, m, origin):  # type: ignore[no-untyped-de
     if chance(root, visit, 1) < OTHER_DEVICE:
         phone = not phone
     life.device = MOBILE if phone else DESKTOP
-    if visit > 1 and chance(root, visit, 2) < 0.05:
+    if visit > 1 and chance(root, visit, 2) < 0.03:
         life.cookies[life.device] += 1
         life.known[life.device] = 0
     ids = v.BY_BOTH if life.known[life.device] != 0 and chance(root, visit, 3) < 0.7 else v.BY_COOKIE
