@@ -105,6 +105,11 @@ CASES = [
     ("for: 4h", "for: a while", "value.unreadable", 36, 63, "not a duration"),
     ("judge_by: first", "judge_by: frist", "name.measure", 36, 78, "'first'"),
     ("reached: cart", "entered: desision", "name.stage", 36, 36, "'decision'"),
+    ("reached: cart", "failed: crt", "name.touchpoint", 36, 35, "'cart'"),
+    ("reached: cart", "failed: cart", "reach.fails", 36, 35, "has no fails"),
+    ("reached: cart", "reachd: cart", "shape.unknown_key", 36, 27, "'reached'"),
+    ("without: order", "colour: order", "shape.unknown_key", 36, 42, "there are reached"),
+    ("judge_by: first", "only_if: {consnt: email}", "shape.unknown_key", 36, 78, "'consent'"),
     ("reached: cart", "segment: vp", "name.segment", 36, 36, "'vip'"),
     # expressions
     ("\"context.campaign.source = 'instagram'\"", "\"contxt.campaign.source = 'x'\"", "where.syntax", 17, 38, "'context'"),

@@ -298,7 +298,7 @@ def test_a_map_that_cannot_be_read_tells_all_its_faults(tmp_path: Path) -> None:
         load_journey(tmp_path)
     assert [f.line for f in caught.value.faults] == [2, 3]
     assert f"{file}:2:9: window:" in str(caught.value)
-    assert "vikojen määrä: 2" in caught.value.text("fi")
+    assert "on virheitä (2)" in caught.value.text("fi")
     assert len(caught.value.to_dict("fi")["error"]["faults"]) == 2
     file.write_text("title: [", encoding="utf-8")
     with pytest.raises(FaultyMapError):

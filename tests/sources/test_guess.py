@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -142,3 +144,9 @@ def test_a_files_own_vocabulary() -> None:
 def test_a_date_and_its_clock_go_together(table: dict[str, list[object]], time: str) -> None:
     found = guess(list(table), pa.table(table))
     assert found.choices["time"].column == time
+
+
+def test_every_canonical_name_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+    table = [cell for line in page.splitlines() if line.startswith("| ") for cell in re.findall(r"`([^`]+)`", line)]
+    assert sorted(table) == sorted(CANONICAL)

@@ -17,6 +17,7 @@ from polku.journey.load import load_journey
 from polku.journey.model import Journey
 from polku.language import LANGUAGES
 from polku.record.settings import load_settings
+from polku.sources.names import CANONICAL
 
 STAGES = {
     "shop-5": ("awareness", "consideration", "purchase", "customer", "loyalty"),
@@ -53,6 +54,23 @@ def data(name: str, language: str) -> dict[str, Any]:
 def write(folder, name: str, language: str) -> Journey:
     (stories if name in stories.names() else templates).write(folder, name, language)
     return load_journey(folder / "journey.yaml")
+
+
+@every_map
+def test_matchers_are_on_canonical_names(name: str) -> None:
+    def names(part: Any) -> Iterator[str]:
+        if isinstance(part, dict):
+            found = part.get("event", [])
+            yield from [found] if isinstance(found, str) else found
+            for inner in part.values():
+                yield from names(inner)
+        elif isinstance(part, list):
+            for inner in part:
+                yield from names(inner)
+
+    found = set(names(data(name, "en")["stages"]))
+    assert found
+    assert found <= set(CANONICAL)
 
 
 @every_language

@@ -200,4 +200,4 @@ def export(
     if as_json:
         terminal.data({"file": str(file), "rows": rows})
     else:
-        terminal.say("Wrote {n} rows to {file}.", n=terminal.reader.number(rows), file=file)
+        terminal.say("Rows written to {file}: {n}.", n=terminal.reader.number(rows), file=file)

@@ -99,7 +99,7 @@ def check(folder: Folder, language: Language = None, as_json: AsJson = False) ->
             terminal.say("{file}: no faults.", file=path)
         else:
             terminal.say(
-                "{errors} faults, {warnings} warnings.", errors=len(errors), warnings=len(faults) - len(errors)
+                "Faults: {errors}, warnings: {warnings}.", errors=len(errors), warnings=len(faults) - len(errors)
             )
     if errors:
         raise typer.Exit(1)

@@ -73,7 +73,7 @@ class FaultyMapError(MapError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         errors = [f for f in faults if f.severity == "error"]
         super().__init__(
-            N_("{file} has {count} faults; polku check tells how to mend them."),
+            N_("{file} has faults ({count}). polku check tells how to mend them."),
             file=errors[0].file if errors else "",
             count=len(errors),
         )

@@ -249,8 +249,8 @@ class Guidance(Part):
     id: Id = Field(description="Its name: small letters, digits and _; unique.", examples=["cart_reminder"])
     title: Text | None = Field(default=None, description="What people read.")
     when: Free = Field(
-        description="What sets it off: reached and without (touchpoints or stages), entered and lapsed (stages), "
-        "for (a time).",
+        description="What sets it off: reached and without (touchpoints or stages), failed (a touchpoint), entered "
+        "and lapsed (stages), for (a time).",
         examples=[{"reached": "cart", "without": "order", "for": "4h"}],
     )
     only_if: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(

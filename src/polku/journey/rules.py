@@ -142,10 +142,43 @@ def _keys(map: Sketch, key: str) -> list[str]:
     return list(found) if isinstance(found, dict) else []
 
 
+#: What the parts of a guidance rule may say.
+GUIDANCE_KEYS = {
+    "when": ("reached", "without", "failed", "entered", "lapsed", "won_back", "segment", "for", "within"),
+    "only_if": ("consent", "persona", "segment"),
+    "send": ("channel", "content"),
+    "limit": ("times", "every"),
+}
+
+
+def guidance_keys_are_known(map: Sketch) -> Faults:
+    """A misspelt condition would be no condition at all."""
+    for rule in map.root.parts("guidance"):
+        for part, known in GUIDANCE_KEYS.items():
+            found = rule.data.get(part)
+            for key in found if isinstance(found, dict) else ():
+                if key in known:
+                    continue
+                near, path = nearest(str(key), known), (*rule.path, part, key)
+                message = (
+                    N_("there is no key {key!r} here; did you mean {nearest!r}?")
+                    if near
+                    else N_("there is no key {key!r} here; there are {known}")
+                )
+                facts = {"nearest": near, "known": ", ".join(known)}
+                yield map.fault("shape.unknown_key", message, path, key_of=True, key=str(key), **facts)
+
+
 def guidance_fits(map: Sketch) -> Faults:
     """What guidance refers to exists, and its times can be read."""
     places = [*map.touchpoint, *map.stage_ids]
     for rule in map.root.parts("guidance"):
+        for path, name in rule.texts("when", "failed"):
+            if name not in map.touchpoint:
+                yield no_touchpoint(map, path, name)
+            elif not list(map.touchpoint[name].parts("fails")):
+                message = N_("the touchpoint {id!r} has no fails, so that nothing tells of its failing")
+                yield map.fault("reach.fails", message, path, id=name)
         for key in ("reached", "without"):
             yield from _named(map, rule.texts("when", key), places, no_place)
         for path, name in [*rule.texts("when", "segment"), *rule.texts("only_if", "segment")]:
@@ -296,6 +329,7 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     touchpoints_exist,
     stages_exist,
     personas_exist,
+    guidance_keys_are_known,
     guidance_fits,
     content_is_there,
     wheres_parse,

@@ -129,12 +129,12 @@ class Sketch:
         path: Path,
         *,
         column: int | None = None,
-        key: bool = False,
+        key_of: bool = False,
         severity: Severity = "error",
         **facts: Any,
     ) -> Fault:
-        """A fault at the value of ``path`` (``key``: at its key; ``column``: at that sign of its text)."""
-        place = self.tree.inside(path, column) if column else self.tree.place(path, value=not key)
+        """A fault at the value of ``path`` (``key_of``: at its key; ``column``: at that sign of its text)."""
+        place = self.tree.inside(path, column) if column else self.tree.place(path, value=not key_of)
         real = self.tree.real(path)
         return Fault(code, message, facts, "", place.line, place.column, severity, real, self.tree.part(path))
 

@@ -1,4 +1,5 @@
-"""Event names of other tools in Polku's vocabulary (Segment's v2 commerce names and Polku's own). The original is kept.
+"""Event names of other tools in Polku's vocabulary (Segment's v2 commerce names and Polku's own: what the templates
+and the stories name is all there). The original is kept.
 
 A name is translated when it can mean one thing only: GA4's recommended names, PostHog's ``$pageview``, the canonical
 names written in another way (``product_viewed``, ``Order completed``), a few names that shops use, and the vocabulary
@@ -23,6 +24,8 @@ CANONICAL = (
     "Offer Viewed", "Deal Won", "Deal Lost", "Call Received", "Chat Started", "Store Visited", "Support Requested",
     "Support Resolved", "Survey Answered", "Recommended", "Video Started", "Video Finished", "Content Read", "Searched",
     "Form Submitted", "Page Failed", "Page Slow", "Signed Up", "Signed In", "Email Opened", "Email Clicked",
+    "Lesson Attended", "Event Attended", "Webinar Attended", "Comment Posted", "Feedback Given", "Meeting Cancelled",
+    "Meeting Missed", "Onboarding Finished", "Onboarding Delayed", "Review Held", "Feature Used", "Council Attended",
 )  # fmt: skip
 
 GA4 = {

@@ -132,7 +132,7 @@ class ImportReport:
                 lines += _mapping(file, reader)
         rate = n(round(self.read / self.seconds)) if self.seconds else "-"
         facts = {"stored": n(self.stored), "read": n(self.read), "seconds": n(round(self.seconds, 1)), "rate": rate}
-        lines.append(reader(N_("{stored} events stored of {read} rows ({seconds} s, {rate} rows/s)."), **facts))
+        lines.append(reader(N_("Rows read: {read}, events stored: {stored} ({seconds} s, {rate} rows/s)."), **facts))
         if self.first and self.last:
             lines.append(
                 reader(
