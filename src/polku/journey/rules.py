@@ -165,8 +165,10 @@ def guidance_keys_are_known(map: Sketch) -> Faults:
                     if near
                     else N_("there is no key {key!r} here; there are {known}")
                 )
-                facts = {"nearest": near, "known": ", ".join(known)}
-                yield map.fault("shape.unknown_key", message, path, key_of=True, key=str(key), **facts)
+                listed = ", ".join(known)
+                yield map.fault(
+                    "shape.unknown_key", message, path, key_of=True, key=str(key), nearest=near, known=listed
+                )
 
 
 def guidance_fits(map: Sketch) -> Faults:
