@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
+from polku.journey.model import MeasureGoal
 from polku.kernels import sessions as kernel
+from polku.measures.catalogue import measure
 from polku.measures.customers import customers_behind
 from polku.measures.pages import bounce, exits
 from polku.measures.result import Period
@@ -96,6 +98,26 @@ def test_exit_is_the_last_page_over_its_views():
         assert customers_behind(made, SHOP, place.rate.behind).total == place.customers.n
 
 
+def test_one_touchpoint_can_be_asked_for():
+    """Also by a measure of the map: its ``from`` is not passed over."""
+    made = trails(SHOP, [[(0, "home"), (1, "view")], [(0, "home")], [(0, "view"), (5, "other")]], as_of=10_000)
+    for kind, run in (("bounce", bounce), ("exit", exits)):
+        whole = run(view_of(made, SHOP), "touchpoint")
+        for place in whole.places:
+            own = SHOP.model_copy(update={"measures": {"own": MeasureGoal(kind=kind, **{"from": place.name})}})
+            one = measure(made, "own", journey=own)
+            assert one.overall.numerator == place.rate.numerator
+            assert one.overall.denominator == place.rate.denominator
+            assert [(p.name, p.rate) for p in one.places] == [(place.name, place.rate)]
+            listed = customers_behind(made, own, one.overall.behind)
+            assert 0 < listed.total <= one.overall.numerator or not one.overall.numerator
+        assert len(whole.places) > 1
+        with pytest.raises(MeasureError, match="There is no touchpoint 'hom'"):
+            run(view_of(made, SHOP), at="hom")
+        with pytest.raises(MeasureError, match="leave out one"):
+            run(view_of(made, SHOP), "page", at="home")
+
+
 def test_without_pages_touchpoints_stand_in():
     people = [[(0, "home"), (1, "view")], [(0, "home")], [(0, "view"), (5, "other")]]
     made = trails(SHOP, people, as_of=10_000)
@@ -162,7 +184,7 @@ facts = st.tuples(
 def test_any_split_into_buckets_gives_the_same(rows):
     people = [[(t, e, None, {"page": p, "origin": o}) for t, p, e, o in sorted(r, key=lambda x: x[0])] for r in rows]
     pair = [view_of(trails(SHOP, people, n, as_of=10_000), SHOP) for n in (1, 3)]
-    for measure in (bounce, exits, sources):
-        one, many = (measure(view) for view in pair)
+    for run in (bounce, exits, sources):
+        one, many = (run(view) for view in pair)
         key = lambda answer: sorted(map(repr, getattr(answer, "places", None) or getattr(answer, "sources", ())))  # noqa: E731
         assert key(one) == key(many)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
@@ -50,7 +51,7 @@ def rate_line(figures: Figures, reader: Reader) -> Styled:
         line.append(reader("went on {share}", share=reader.percent(rate.value)), style="bold")
         line.append(" " + reader("({n} of {of})", n=reader.number(rate.numerator), of=reader.number(rate.denominator)))
     if rate.pending:
-        line.append(" " + reader("{n} not yet", n=reader.number(rate.pending)), style="dim")
+        line.append(", " + reader("{n} not yet", n=reader.number(rate.pending)), style="dim")
     return line
 
 
@@ -59,7 +60,9 @@ def target_line(figures: Figures, reader: Reader) -> Styled:
     line = Styled(f"{SIGNS[state]} {reader(STATES[state])}".strip(), style=STYLES[state])
     if figures.target is not None:
         sign = "≥" if figures.target_at_least else "≤"
-        line.append(" " + reader("target {sign} {share}", sign=sign, share=reader.percent(figures.target)), style="dim")
+        line.append(
+            ", " + reader("target {sign} {share}", sign=sign, share=reader.percent(figures.target)), style="dim"
+        )
     return line
 
 
@@ -201,8 +204,12 @@ PLAN_LANES: tuple[tuple[str, str], ...] = (
 )
 
 
+#: A list of the plan is read at a glance when it is not longer than this; ``--view plan`` shows all of it.
+SHORT = 4
+
+
 def lane_texts(stage: Stage, field: str) -> list[Text]:
-    """What the stage and its touchpoints say in one lane, each once, in the map's order."""
+    """What the stage and its touchpoints say in one lane, each once, the stage's own first."""
     found: list[Text] = []
     for part in (stage, *stage.touchpoints):
         value = getattr(part, field, None)
@@ -226,12 +233,18 @@ def lanes_of(journey: Journey, living: LivingMap, reader: Reader, view: View) ->
     if view != "actual":
         for name, field in PLAN_LANES:
             if any(lane_texts(s, field) for s in journey.stages):
-                lanes.append((name, functools.partial(_plan_cell, field, reader)))
+                lanes.append((name, functools.partial(_plan_cell, field, reader, view == "plan")))
     return lanes
 
 
-def _plan_cell(field: str, reader: Reader, _: int, stage: Stage) -> RenderableType:
-    return bullets(lane_texts(stage, field), reader)
+def _plan_cell(field: str, reader: Reader, whole: bool, _: int, stage: Stage) -> RenderableType:
+    texts = lane_texts(stage, field)
+    own = getattr(stage, field, None)
+    shown = max(SHORT, len(own) if isinstance(own, tuple) else 0)
+    if whole or len(texts) <= shown + 1:
+        return bullets(texts, reader)
+    more = Styled(reader("and {n} more", n=len(texts) - shown), style="dim")
+    return Group(bullets(texts[:shown], reader), more)
 
 
 def living_map(
@@ -275,11 +288,8 @@ def header(journey: Journey, living: LivingMap, reader: Reader) -> Iterable[Rend
         reader("as of {time}", time=reader.time(living.as_of)),
     ]
     if living.period.start is not None and living.period.end is not None:
-        parts.append(
-            reader(
-                "period {start} to {end}", start=reader.date(living.period.start), end=reader.date(living.period.end)
-            )
-        )
+        last = living.period.end - dt.timedelta(microseconds=1)  # the period ends as its last day does
+        parts.append(reader("period {start} to {end}", start=reader.date(living.period.start), end=reader.date(last)))
     if living.persona:
         parts.append(reader("persona {name}", name=reader.said(journey.personas[living.persona].title)))
     yield Styled(" · ".join(parts), style="dim")
@@ -325,7 +335,7 @@ def goals(terminal: Terminal, figures: Iterable[GoalFigure]) -> None:
             sign = "≥" if goal.at_least else "≤"
             line.append(" " + f"{SIGNS[goal.state]} {reader(STATES[goal.state])}", style=STYLES[goal.state])
             line.append(
-                " " + reader("target {sign} {share}", sign=sign, share=reader.percent(goal.target)), style="dim"
+                ", " + reader("target {sign} {share}", sign=sign, share=reader.percent(goal.target)), style="dim"
             )
         if goal.before is not None and goal.before.value is not None:
             line.append(" " + reader("before {share}", share=reader.percent(goal.before.value)), style="dim")

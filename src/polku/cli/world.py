@@ -71,7 +71,7 @@ def demo(
     kind: Annotated[
         str, typer.Option("--kind", help=N_("shop (fashion) or studio (yoga, with a free trial)."))
     ] = "shop",
-    customers: Annotated[int, typer.Option("--customers", min=100, help=N_("How many people the world has."))] = 3000,
+    customers: Annotated[int, typer.Option("--customers", min=100, help=N_("How many people the world has."))] = 10_000,
     live: Annotated[bool, typer.Option("--live", help=N_("Keep events coming, so that the page moves."))] = False,
     rate: Annotated[float, typer.Option("--rate", min=0.01, help=N_("With --live: events a second, about."))] = 1.0,
     pages: Annotated[

@@ -73,6 +73,7 @@ BY_PLACE = Option(
 TO = Option(
     "to", "goal", N_("to"), N_("the touchpoint or event that counts as converting; by default the map's own goal")
 )
+AT = Option("from", "step", N_("from"), N_("the touchpoint that they left from; by default any"))
 LIMIT = Option("limit", "number", N_("rows"), N_("how many rows to show"), 50)
 
 CATALOGUE: dict[str, Measure] = {
@@ -121,16 +122,16 @@ CATALOGUE: dict[str, Measure] = {
             N_("Bounce"),
             N_("Visits of one page, of all visits, by where they landed."),
             pages.Bounce,
-            (BY_PLACE, LIMIT),
-            pages.bounce,
+            (dataclasses.replace(AT, help=N_("the touchpoint on which they landed; by default any")), BY_PLACE, LIMIT),
+            lambda view, *, by=None, limit=50, **rest: pages.bounce(view, by, limit, rest.get("from")),
         ),
         Measure(
             "exit",
             N_("Exit"),
             N_("Visits that ended on a page, of the views of it."),
             pages.Exit,
-            (BY_PLACE, LIMIT),
-            pages.exits,
+            (AT, BY_PLACE, LIMIT),
+            lambda view, *, by=None, limit=50, **rest: pages.exits(view, by, limit, rest.get("from")),
         ),
         Measure(
             "funnel",
@@ -275,6 +276,7 @@ class GoalFigure:
     at_least: bool
     state: State
     before: Rate | None = None
+    by_visit: bool = False  # the rate counts visits, so its counts are not those of the customers behind it
 
 
 def rate_of(answer: Answer) -> Rate:
@@ -294,6 +296,16 @@ def rate_of(answer: Answer) -> Rate:
     raise MeasureError(N_("This measure has no rate to hold a target against."))
 
 
+def by_visit(answer: Answer) -> bool:
+    """Whether the rate of :func:`rate_of` counts visits and not customers."""
+    match answer:
+        case pages.Bounce() | pages.Exit() | origins.Sources():
+            return True
+        case conversions.Conversion() | conversions.Leaving() | funnels.Funnel():
+            return answer.by == "session"
+    return False
+
+
 def goals(view: View, compare: Period | None = None) -> tuple[GoalFigure, ...]:
     """Every measure that the map names, with actual against target, in the map's order."""
     found = []
@@ -305,7 +317,11 @@ def goals(view: View, compare: Period | None = None) -> tuple[GoalFigure, ...]:
         before = rate_of(answer.before) if answer.before else None
         state = judge(target.value if target else None, at_least, rate)
         title = goal.title if goal.title is not None else id.replace("_", " ").capitalize()
-        found.append(GoalFigure(id, title, goal.kind, rate, target.value if target else None, at_least, state, before))
+        found.append(
+            GoalFigure(
+                id, title, goal.kind, rate, target.value if target else None, at_least, state, before, by_visit(answer)
+            )
+        )
     return tuple(found)
 
 

@@ -66,7 +66,8 @@ class Funnel(Answer):
         rows = tuple(
             (
                 words(f"{k}. {reader.said(s.title)}", s.step),
-                count_cell(s.reached, reader),
+                # sessions are not the customers behind them: there the shares lead to the customers
+                count_cell(s.reached if self.by == "customer" else s.reached.n, reader),
                 rate_cell(s.from_previous, reader),
                 rate_cell(s.from_start, reader),
                 time_cell(s.time, reader),

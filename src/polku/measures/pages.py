@@ -116,23 +116,53 @@ def _places(view: View, by: str, kind: str, whats: tuple[str, str], rows: I64, l
     return tuple(places)
 
 
-def bounce(view: View, by: str | None = None, limit: int = 50) -> Bounce:
-    """Visits of one page / visits, overall and for the ``limit`` places where most visits landed."""
-    by = grouping(view, by)
+def _at(view: View, by: str | None, touchpoint: str) -> int:
+    """The row of ``touchpoint``. Raises MeasureError for one that the map lacks, and when pages are asked for."""
+    if by == "page":
+        raise MeasureError(N_("One touchpoint is asked for, so nothing can be told by page; leave out one of the two."))
+    return view.touchpoint(touchpoint) + 1
+
+
+def _only(rows: I64, row: int) -> I64:
+    """``rows`` without the others."""
+    kept = np.zeros_like(rows)
+    kept[row] = rows[row]
+    return kept
+
+
+def bounce(view: View, by: str | None = None, limit: int = 50, at: str | None = None) -> Bounce:
+    """Visits of one page / visits, overall and for the ``limit`` places where most visits landed; with ``at``, a
+    touchpoint, only of those that landed there.
+    """
+    row = _at(view, by, at) if at is not None else None
+    by = grouping(view, by) if row is None else "touchpoint"
     found = visits.counts(view, visits.asked(view, kernel.LANDINGS, by_page=by == "page"))
+    landings = found.landings if row is None else _only(found.landings, row)
     overall = Rate(int(found.totals[kernel.BOUNCED]), int(found.totals[kernel.STEPPED]))
+    if row is not None and at is not None:
+        overall = Rate(
+            int(landings[row, kernel.PART]), int(landings[row, kernel.WHOLE]),
+            behind=view.select("landing", at, "bounced", by=by),
+        )  # fmt: skip
     return Bounce(
         period=view.period, persona=view.persona, segment=view.segment, by=by,
         unit="page" if visits.has_pages(view) else "event", overall=overall,
-        places=_places(view, by, "landing", ("visited", "bounced"), found.landings, limit),
+        places=_places(view, by, "landing", ("visited", "bounced"), landings, limit),
     )  # fmt: skip
 
 
-def exits(view: View, by: str | None = None, limit: int = 50) -> Exit:
-    """Visits that ended on a page / views of it, for the ``limit`` pages where most visits ended."""
-    by = grouping(view, by)
+def exits(view: View, by: str | None = None, limit: int = 50, at: str | None = None) -> Exit:
+    """Visits that ended on a page / views of it, for the ``limit`` pages where most visits ended; with ``at``, only of
+    that touchpoint.
+    """
+    row = _at(view, by, at) if at is not None else None
+    by = grouping(view, by) if row is None else "touchpoint"
     found = visits.counts(view, visits.asked(view, kernel.EXITS, by_page=by == "page")).exits
-    overall = Rate(int(found[1:, kernel.PART].sum()), int(found[1:, kernel.WHOLE].sum()))
+    behind = None
+    if row is not None and at is not None:
+        found = _only(found, row)
+        behind = view.select("exit", at, "exited", by=by)
+    overall = Rate(int(found[1:, kernel.PART].sum()), int(found[1:, kernel.WHOLE].sum()), behind=behind)
     return Exit(
         period=view.period, persona=view.persona, segment=view.segment, by=by, overall=overall,
         places=_places(view, by, "exit", ("viewed", "exited"), found, limit),

@@ -28,12 +28,25 @@ LISTS: tuple[tuple[str, str], ...] = (
 )
 
 
+#: A list of the plan is read at a glance when it is not longer than this.
+SHORT = 4
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Item:
     """One text of a lane, and the touchpoint it was said of (None: the whole stage)."""
 
     text: Text
     of: Text | None = None
+    anchor: str | None = None  # of the touchpoint's card on the page
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listed:
+    """One lane of one stage: what is read at once, and what the touchpoints say besides, a click away."""
+
+    first: tuple[Item, ...]
+    further: tuple[Item, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +74,7 @@ class Column:
     number: int  # from 1, left to right; the tint
     actual: StageFigures | None
     cards: tuple[Card, ...]
-    lists: dict[str, tuple[Item, ...]]
+    lists: dict[str, Listed]
     guidance: tuple[Guidance, ...]
     tasks: tuple[Task, ...]
     line: int | None
@@ -159,25 +172,30 @@ def column(
         number=number,
         actual=stages.get(stage.id) if show_actual else None,
         cards=tuple(cards),
-        lists={key: items(stage, key) for key, _ in LISTS} if show_plan else {},
+        lists={key: found for key, _ in LISTS if (found := listed(stage, key)).first} if show_plan else {},
         guidance=tuple(g for g in journey.guidance if stage_of_guidance(journey, g) == stage.id) if show_plan else (),
         tasks=tuple(t for t in journey.plan if t.stage == stage.id or t.touchpoint in ids) if show_plan else (),
         line=lines.get(stage.id),
     )
 
 
-def items(stage: Stage, key: str) -> tuple[Item, ...]:
-    """What the plan says in one lane of one stage: of the stage first, then of its touchpoints; each text once."""
+def listed(stage: Stage, key: str) -> Listed:
+    """What the plan says in one lane of one stage: of the stage first, then of its touchpoints; each text once.
+
+    Read at once are the stage's own texts, and those of its touchpoints as long as the list stays short.
+    """
     found: dict[str, Item] = {}
     for item in said_of(stage, key):
         found.setdefault(str(item.text), item)
-    return tuple(found.values())
+    items = tuple(found.values())
+    shown = len(items) if len(items) <= SHORT + 1 else max(SHORT, sum(item.of is None for item in items))
+    return Listed(items[:shown], items[shown:])
 
 
 def said_of(stage: Stage, key: str) -> Iterable[Item]:
     if key == "goals":
         # the stage's own goal stands in its head
-        yield from (Item(t.goal, titled(t)) for t in stage.touchpoints if t.goal is not None)
+        yield from (Item(t.goal, titled(t), anchor_of(t)) for t in stage.touchpoints if t.goal is not None)
         return
     if key == "owner":
         owners = (stage.owner, *(t.owner for t in stage.touchpoints))
@@ -185,7 +203,11 @@ def said_of(stage: Stage, key: str) -> Iterable[Item]:
         return
     yield from (Item(text) for text in getattr(stage, key, ()))
     for touchpoint in stage.touchpoints:
-        yield from (Item(text, titled(touchpoint)) for text in getattr(touchpoint, key))
+        yield from (Item(text, titled(touchpoint), anchor_of(touchpoint)) for text in getattr(touchpoint, key))
+
+
+def anchor_of(touchpoint: Touchpoint) -> str:
+    return f"touchpoint-{touchpoint.id}"
 
 
 def stage_of_guidance(journey: Journey, guidance: Guidance) -> str | None:

@@ -143,7 +143,11 @@ DEFINITIONS: dict[str, Definition] = {
         ),
     ),
     "customers": Definition(
-        N_("Customers on the map"), N_("Known customers with at least one event of the map's touchpoints.")
+        N_("Customers on the map"),
+        N_(
+            "Customers with at least one event of the map's touchpoints. Who has not told who they are is a customer "
+            "of their own on each device, and becomes one with the rest when an id joins them."
+        ),
     ),
     "outside": Definition(
         N_("Not on the map yet"), N_("Known customers without a single event that the map's touchpoints match.")
