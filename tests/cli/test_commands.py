@@ -282,3 +282,19 @@ def test_the_commands_page_is_in_step() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), f"run python scripts/{script.name}"
+
+
+def test_control_c_is_told(polku: Callable[..., Run], shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("polku.journey.check.check", stopped)
+    found = polku("check", shop)
+    assert (found.code, found.err.strip()) == (130, "Stopped. Nothing was left half done.")
+
+
+def test_control_c_while_the_program_is_read_shows_no_traceback() -> None:
+    code = "import sys\nclass Stop:\n def find_spec(self, name, *_):\n  if name == 'typer': raise KeyboardInterrupt\n"
+    code += "sys.meta_path.insert(0, Stop())\nfrom polku.cli import main\nmain(['templates'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -47,6 +47,8 @@ UNFIT = (
     (r"less than or equal to (\S+)", N_("it can be at most {limit}.")),
     (r"greater than or equal to (\S+)", N_("it must be at least {limit}.")),
 )
+#: The exit code of a command that the person stopped.
+STOPPED = 130
 USAGE = N_("Usage: ")
 HELP = N_("Show this message and exit.")
 
@@ -209,9 +211,10 @@ def main(arguments: list[str] | None = None) -> None:
         tell(text, words, {"error": {"code": "usage", "message": text}})
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("\n" + translate(language, "Stopped. Nothing was left half done.") + "\n")
-        sys.exit(130)
+        code = STOPPED
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    if code == STOPPED:  # typer turns Ctrl-C into this code by itself
+        sys.stderr.write("\n" + translate(language, "Stopped. Nothing was left half done.") + "\n")
     sys.exit(code if isinstance(code, int) else 0)
