@@ -25,8 +25,8 @@ MEASURES = {
 
 
 def fresh(events: int, number: int, customers: int) -> Path:
-    """A file of 100,000 events of the day after, by people drawn as the big file's were."""
-    made = data.table(100_000, customers, seed=1000 + number)
+    """A file of 100,000 events of the ``number``-th day after, by people drawn as the big file's were; new each time."""
+    made = data.table(100_000, customers, seed=time.time_ns() % 2**32)
     shift = np.timedelta64(180 + number, "D")
     spread = (made["time"].to_numpy() - data.START) / 180
     time_ = data.START + shift + spread.astype("timedelta64[us]")
@@ -52,7 +52,7 @@ def main() -> None:
         for name, given in MEASURES.items():
             shop.measure(name, **given)
         for number in range(3):
-            file = fresh(options.events, number + int(time.time()) % 1000, customers)
+            file = fresh(options.events, number, customers)
             before = shop.trails.events
             began = time.perf_counter()
             import_files(project, file)

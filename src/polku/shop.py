@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from polku.measures.catalogue import GoalFigure
     from polku.measures.customers import CustomerList
     from polku.measures.living import LivingMap
+    from polku.measures.memo import Memo
     from polku.measures.result import Period
     from polku.measures.timeline import Timeline
     from polku.measures.view import View
@@ -50,6 +51,7 @@ class Shop:
         self.journey: Journey = self.project.journey()
         self.trails = open_trails(self.project, progress=self._progress)
         self._profiles: pa.Table | None = None
+        self._memo: Memo | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -67,8 +69,10 @@ class Shop:
 
     def view(self, period: str = "all", persona: str | None = None, segment: str | None = None) -> View:
         """What a measure looks at: these trails, the period, and the customers of a persona or segment."""
+        from polku.measures.memo import Memo
         from polku.measures.view import view_of
 
+        self._memo = self._memo or Memo()
         if persona is not None and self._profiles is None:
             self._profiles = self.project.identities.profiles()
         return view_of(
@@ -79,6 +83,7 @@ class Shop:
             segment=segment,
             profiles=self._profiles,
             project=self.project,
+            memo=self._memo,
         )
 
     def living(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from polku.cli import main
+from polku.cli import draw, main
 from polku.journey import templates
+from polku.journey.load import load_journey
 
 HERE = Path(__file__).parent
 EVENTS = [
@@ -117,6 +119,30 @@ def test_status_in_finnish(shop: Path, polku: Callable[..., Run]) -> None:
     drawn = polku("status", shop, "--period", "all", "--language", "fi")
     assert "3 asiakasta kartalla" in drawn.out
     assert "Kosketuspisteet" in drawn.out
+
+
+@pytest.mark.parametrize("width", ["80", "120", "200"])
+@pytest.mark.parametrize("language", ["fi", "en"])
+def test_status_is_read_at_a_glance(
+    shop: Path, polku: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, width: str, language: str
+) -> None:
+    """The lists of the plan are cut short, the stage's own texts first; ``--view plan`` tells them all. Nothing is
+    wider than the terminal."""
+    monkeypatch.setenv("COLUMNS", width)
+    journey = load_journey(shop / "journey.yaml")
+    drawn = polku("status", shop, "--language", language, "--period", "2026-03-01..2026-03-02")
+    whole = polku("status", shop, "--language", language, "--view", "plan")
+    assert max(len(line) for line in drawn.out.splitlines()) <= int(width)
+    words = [" ".join(re.sub(r"[^\w ]", " ", told.out).split()) for told in (drawn, whole)]
+    stage = next(s for s in journey.stages if len(draw.lane_texts(s, "questions")) > draw.SHORT + 1)
+    questions = [" ".join(re.sub(r"[^\w ]", " ", str(t)).split()) for t in draw.lane_texts(stage, "questions")]
+    if width == "80":  # one stage below the other, so that texts are not broken by the next column
+        assert questions[0] in words[0]
+        assert questions[-1] not in words[0]
+        assert all(q in words[1] for q in questions)
+    assert ("muuta" if language == "fi" else "more") in words[0]
+    assert "2026" in words[0]
+    assert ("3 3 2026" if language == "fi" else "3 Mar 2026") not in words[0]  # the period ends with its last day
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,24 @@ def test_feeling_is_mapped_from_the_scale(shop):
     assert living_map(shop, SHOP).touchpoints[3].felt is None
 
 
+@pytest.mark.parametrize(
+    ("scale", "score", "felt"),
+    [((5, 1), 1, 2.0), ((5, 1), 5, -2.0), ((5, 1), 3, 0.0), ((5, 1), 6, None), ((1, 5), 5, 2)],
+)
+def test_a_scale_may_run_down_to_its_best_number(scale, score, felt):
+    survey = {"event": "Asked", "score": "score", "scale": scale}
+    shop = journey_of(("a", [{"id": "help", "felt": survey}]))
+    answers = pa.Table.from_pylist(
+        [{"customer": 1, "time": moment(20), "event": "Asked", "source": None, "channel": None, "value": None, "seq": 1,
+          "properties": json.dumps({"score": score}), "context": None}],
+        pa.schema([("customer", pa.int64()), ("time", pa.timestamp("us", "UTC")), ("value", pa.float64()),
+                   ("seq", pa.int64()),
+                   *((n, pa.string()) for n in ("event", "source", "channel", "properties", "context"))]),
+    )  # fmt: skip
+    found = living_map(trails(shop, [[(10, "help")]], as_of=100), shop, answers=answers).touchpoints[0]
+    assert (found.felt, found.felt_n) == (felt, 0 if felt is None else 1)
+
+
 OPTIONS = {"funnel": {"steps": "ad, cart,order", "within": "50s"}, "conversion": {"from": "ad", "to": "order"}}
 
 

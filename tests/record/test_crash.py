@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,10 @@ def template(tmp_path_factory) -> Path:
     return folder
 
 
-def run(folder: Path, deed: str, number: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "record.dying", str(folder), deed, str(number)],
-        cwd=TESTS, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def orders() -> Iterator[dying.Orders]:
+    with dying.orders() as given:
+        yield given
 
 
 def picture(project: Project) -> dict[str, object]:
@@ -64,25 +64,20 @@ def all_joins(project: Project):
     return {j.number: j for c in range(1, 40) for j in project.identities.joins_of(c)}.values()
 
 
-def moments(template: Path, deed: str, folder: Path) -> tuple[int, dict[str, object]]:
-    """How many moments the deed passes, and the picture when it ran to its end."""
-    shutil.copytree(template, folder)
-    done = run(folder, deed, 0)
-    assert done.returncode == 0, done.stderr
-    with open_project(folder) as project:
-        return len(done.stdout.split("\n")) - 1, picture(project)
-
-
 @pytest.mark.parametrize("deed", sorted(dying.DEEDS))
-def test_killed_at_every_write(template, tmp_path, deed):
+def test_killed_at_every_write(template, tmp_path, deed, orders):
     with open_project(template) as project:
         before = picture(project)
-    count, after = moments(template, deed, tmp_path / "whole")
-    assert count > 0
-    for number in range(1, count + 1):
+    shutil.copytree(template, tmp_path / "whole")
+    code, moments, faults = orders.do(tmp_path / "whole", deed, 0)
+    assert (code, faults) == (0, "")
+    assert moments
+    with open_project(tmp_path / "whole") as project:
+        after = picture(project)
+    for number in range(1, len(moments) + 1):
         folder = tmp_path / f"at-{number}"
         shutil.copytree(template, folder)
-        assert run(folder, deed, number).returncode == dying.CODE
+        assert orders.do(folder, deed, number)[:2] == (dying.CODE, moments[:number])
         with open_project(folder) as project:
             found = picture(project)
             assert found in (before, after), f"moment {number} of {deed}: neither before nor after"

@@ -19,9 +19,12 @@ import pytest
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 
+from polku.journey import templates
+from polku.journey.load import load_journey
 from polku.language import translate
 from polku.record.project import Project
 from polku.web.app import POLICY
+from polku.web.mapview import LISTS, SHORT, listed
 from polku.web.words import DEFINITIONS
 
 from . import world
@@ -257,6 +260,38 @@ def test_every_number_is_the_length_of_its_list(site: Site) -> None:
             number = int(re.sub(r"\D", "", shown))
             listed = site.get("/api" + html.unescape(link)).json()
             assert listed["total"] == number, (link, number)
+
+
+def test_every_number_of_every_measure_is_the_length_of_its_list(site: Site) -> None:
+    """A count that opens customers counts customers; where visits are counted, the share opens them."""
+    asked = ["stages", "conversion", "bounce", "exit", "leaving", "funnel?steps=product,cart,order", "sources"]
+    asked += ["funnel?steps=product,cart,order&by=session", "conversion?by=session"]
+    asked += ["exit?from=product", "bounce?by=touchpoint"]
+    checked = 0
+    for name in asked:
+        response = site.get(f"/measures/{name}{'&' if '?' in name else '?'}period=all")
+        assert response.status_code == 200, name
+        for link, shown in re.findall(r'<a href="(/customers[^"]*)"[^>]*>([^<]*)</a>', response.text):
+            if not re.fullmatch(r"[\d\s,]+", shown):
+                continue
+            listed = site.get("/api" + html.unescape(link)).json()
+            assert listed["total"] == int(re.sub(r"\D", "", shown)), (name, link)
+            checked += 1
+    assert checked > 30
+
+
+def test_the_lists_of_the_plan_begin_with_the_stages_own(tmp_path: Path) -> None:
+    file = next(f for f in templates.write(tmp_path / "shop", "shop-5", "en") if f.name == "journey.yaml")
+    journey = load_journey(file)
+    for stage in journey.stages:
+        for key, _ in LISTS:
+            found = listed(stage, key)
+            texts = [str(i.text) for i in (*found.first, *found.further)]
+            assert len(texts) == len(set(texts))
+            own = [str(t) for t in getattr(stage, key)] if key not in ("goals", "owner") else []
+            assert texts[: len(own)] == own
+            assert len(found.first) <= max(SHORT + 1, len(own))
+            assert len(found.further) != 1
 
 
 def test_the_shop_as_it_was_told(site: Site) -> None:

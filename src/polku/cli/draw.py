@@ -186,6 +186,8 @@ def touchpoint_lines(
         line.append(" " + SIGNS[own.state], style=STYLES[own.state])
     yield line
     for deviation in figures.deviations:
+        if deviation.minor:
+            continue
         yield Styled("  ") + deviation_line(deviation, reader)
 
 

@@ -61,6 +61,7 @@ class Rules(NamedTuple):
     atom_window: npt.NDArray[np.int64]  # [A] seconds, 0 all of the past
     atom_touchpoint: npt.NDArray[np.bool_]  # [A, T]
     counted: npt.NDArray[np.bool_]  # [T] some atom counts this touchpoint
+    places: npt.NDArray[np.int32]  # [S + 1] where each stage's touchpoints begin; they are in the order of stages
 
 
 def new_state(atoms: int) -> npt.NDArray[np.int64]:

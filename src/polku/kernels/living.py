@@ -100,9 +100,8 @@ def _note_moves(notes, rules, ask, moves, found):  # type: ignore[no-untyped-def
         if kind == ENTERED:
             notes.entered[moves[m, TO]] = time
             if before >= 0 and ask.start <= notes.entered[before] < ask.end:
-                for t in range(len(rules.stage_of)):
-                    if rules.stage_of[t] == before:
-                        notes.passed[t] = 1 if notes.first[t] >= 0 else 2
+                for t in range(rules.places[before], rules.places[before + 1]):
+                    notes.passed[t] = 1 if notes.first[t] >= 0 else 2
         elif inside:
             if kind == LAPSED_KIND:
                 notes.lapsed_in[before] = 1
@@ -142,19 +141,20 @@ def follow(columns, rules, ask, c, state, moves, notes, touch):  # type: ignore[
         if time > ask.as_of:
             break
         code = columns.code[i]
-        inside = ask.start <= time < ask.end
+        inside = (ask.start <= time) & (time < ask.end)
         touchpoint = rules.code_touchpoint[code]
         if touchpoint >= 0:
-            if notes.first[touchpoint] < 0:
-                notes.first[touchpoint] = time
-            if inside:
-                if notes.met[touchpoint] < 0:
-                    notes.met[touchpoint] = time
-                    notes.met_stage[touchpoint] = state[STAGE]
-                touch[touchpoint, T_EVENTS] += 1
-                if valued and not np.isnan(columns.value[i]):
-                    touch[touchpoint, T_ORDERS] += 1
-                    touch[touchpoint, T_VALUE] += money(columns.value[i])
+            # without branches where nobody can foretell what comes next
+            first = notes.first[touchpoint]
+            notes.first[touchpoint] = time if first < 0 else first
+            met = notes.met[touchpoint]
+            is_new = inside & (met < 0)
+            notes.met[touchpoint] = time if is_new else met
+            notes.met_stage[touchpoint] = state[STAGE] if is_new else notes.met_stage[touchpoint]
+            touch[touchpoint, T_EVENTS] += np.int64(inside)
+            if valued and inside and not np.isnan(columns.value[i]):
+                touch[touchpoint, T_ORDERS] += 1
+                touch[touchpoint, T_VALUE] += money(columns.value[i])
             found = on_event(state, rules, columns, i, moves)
             if found > 0:
                 _note_moves(notes, rules, ask, moves, found)

@@ -15,9 +15,9 @@ def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyp
     Returns int64[groups, 2] (events, customers), int64[pages, 2] of the page views among them, and how many customers
     have any event at all in that time.
     """
-    by_group = np.zeros((groups, 2), np.int64)
+    by_group = np.zeros((groups + 1, 2), np.int64)  # the first row is for what is on the map
     by_page = np.zeros((pages, 2), np.int64)
-    group_seen = np.full(groups, -1, np.int64)
+    group_seen = np.full(groups + 1, -1, np.int64)
     page_seen = np.full(pages, -1, np.int64)
     customers = 0
     offsets, skip, times, codes, page_of = columns.offsets, columns.skip, columns.time, columns.code, columns.page
@@ -30,18 +30,15 @@ def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyp
             if time < start or time >= end:
                 continue
             here = 1
-            g = group[codes[i]]
-            if g < 0:
-                continue
+            g = np.int64(group[codes[i]]) + 1  # without a branch, since nobody can foretell what comes next
             by_group[g, 0] += 1
-            if group_seen[g] != c:
-                group_seen[g] = c
-                by_group[g, 1] += 1
-            page = page_of[i]
-            if page > 0:
+            by_group[g, 1] += np.int64(group_seen[g] != c)
+            group_seen[g] = c
+            if pages > 1:
+                page = np.int64(page_of[i]) if g > 0 else np.int64(0)
                 by_page[page, 0] += 1
-                if page_seen[page] != c:
-                    page_seen[page] = c
-                    by_page[page, 1] += 1
+                by_page[page, 1] += np.int64(page_seen[page] != c)
+                page_seen[page] = c
         customers += here
-    return by_group, by_page, customers
+    by_page[0, :] = 0
+    return by_group[1:].copy(), by_page, customers

@@ -179,6 +179,7 @@ def visits(columns, asked):  # type: ignore[no-untyped-def]
     landed_by = np.full(asked.places, -1, np.int64)
     left_by = np.full(asked.places, -1, np.int64)
     came_by = np.full(asked.groups, -1, np.int64)
+    counted, converted, all_stepped, all_bounced = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     rows, row_of, goals, number = _scratch(columns)
     base = np.int64(0)
     for c in range(len(columns.offsets) - 1):
@@ -192,14 +193,14 @@ def visits(columns, asked):  # type: ignore[no-untyped-def]
         for v in range(count):
             if rows[v, COUNTS] == 0:
                 continue
-            totals[VISITS] += 1
-            totals[CONVERTED] += rows[v, WON]
+            counted += 1
+            converted += rows[v, WON]
             if landing:
                 stepped = np.int64(rows[v, STEPS] > 0)
                 bounced = np.int64(rows[v, STEPS] == 1)
                 place = rows[v, LANDED] * stepped
-                totals[STEPPED] += stepped
-                totals[BOUNCED] += bounced
+                all_stepped += stepped
+                all_bounced += bounced
                 landings[place, WHOLE] += stepped
                 landings[place, PART] += bounced
                 landings[place, CUSTOMERS] += np.int64(landed_by[place] != c)
@@ -224,6 +225,7 @@ def visits(columns, asked):  # type: ignore[no-untyped-def]
         if exiting:
             for i in range(first, end):
                 exits[_place(columns, asked, i), WHOLE] += rows[row_of[i - first], COUNTS]
+    totals[VISITS], totals[CONVERTED], totals[STEPPED], totals[BOUNCED] = counted, converted, all_stepped, all_bounced
     return totals, landings, exits, sources
 
 

@@ -22,6 +22,8 @@ from polku.measures.view import View
 AD_HOC_SHARE = 0.01
 AD_HOC_LEAST = 1
 AD_HOC_MOST = 20
+#: Fewer than this share of those who met a touchpoint out of sequence are a figure and no sign on the map.
+MINOR_SHARE = 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class Deviation:
     event: str | None = None  # ad_hoc: the event or page
     page: str | None = None
     stage: str | None = None
+
+    @property
+    def minor(self) -> bool:
+        """Out of sequence for so few that it is no sign on the map, only a figure: people do come by other ways."""
+        share = self.rate.value if self.rate is not None else None
+        return self.kind == "out_of_sequence" and share is not None and share < MINOR_SHARE
 
 
 def deviations(

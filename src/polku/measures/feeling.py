@@ -10,10 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
-from sqlglot import exp
 
 from polku.journey.model import Felt as Survey
 from polku.journey.where import parse_where
@@ -26,7 +24,9 @@ LOW, HIGH = -2.0, 2.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Felt:
-    """The mean of ``n`` answers, each mapped in a straight line from the survey's scale to -2 ... 2."""
+    """The mean of ``n`` answers, each mapped in a straight line from the survey's scale, its worst number at -2 and
+    its best at 2.
+    """
 
     score: float
     n: int
@@ -59,22 +59,28 @@ def felt(view: View) -> dict[str, Felt]:
         answers = answers_of(view.project, tuple(sorted({survey.event for _, survey in asked})))
     if answers is None or not answers.num_rows:
         return {}
+    import duckdb  # here and sqlglot below: a map without surveys starts quicker without them
+
     found = {}
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.register("answers", answers)
         listed = customers_in(view)
         for id, survey in asked:
-            rows = connection.execute(query(survey), [view.start, view.end, *survey.scale]).fetchnumpy()
+            rows = connection.execute(query(survey), [view.start, view.end, *sorted(survey.scale)]).fetchnumpy()
             scores = np.asarray(rows["score"], np.float64)[np.isin(np.asarray(rows["customer"], np.int64), listed)]
             if len(scores):
-                low, high = survey.scale
-                found[id] = Felt(float(LOW + (scores.mean() - low) / (high - low) * (HIGH - LOW)), len(scores))
+                worst, best = survey.scale
+                found[id] = Felt(float(LOW + (scores.mean() - worst) / (best - worst) * (HIGH - LOW)), len(scores))
     return found
 
 
 def query(survey: Survey) -> str:
-    """The answers to one survey, with parameters start, end, low, high; made as a tree, never by pasting texts."""
+    """The answers to one survey, with parameters start, end, lowest, highest; made as a tree, never by pasting
+    texts.
+    """
+    from sqlglot import exp
+
     score = exp.func("json_extract_string", exp.column("properties"), exp.Literal.string(f'$."{survey.score}"'))
     number = exp.TryCast(this=score, to=exp.DataType.build("double"))
     where = f" and {parse_where(survey.where).to_duckdb()}" if survey.where else ""
@@ -114,6 +120,8 @@ def answers_of(project: Any, events: tuple[str, ...]) -> pa.Table:
 
 
 def _read(project: Any, events: tuple[str, ...], after: int) -> pa.Table:
+    from sqlglot import exp
+
     names = ", ".join(exp.Literal.string(e).sql("duckdb") for e in events)
     table: pa.Table = project.sql(
         f"select {', '.join(COLUMNS)} from events where event in ({names}) and seq > {after:d}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from polku.engines.threads import sum_over
+from polku.engines.threads import over_buckets, sum_over
 from polku.errors import MeasureError
 from polku.journey.model import Journey, Touchpoint
 from polku.kernels import living as kernel
@@ -157,11 +157,26 @@ def bucket_partial(view: View, ask: kernel.Ask, bucket: Columns) -> Partial:
     )
 
 
-def partial_of(view: View) -> tuple[kernel.Ask, Partial]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Counts:
+    """The counts of everyone, the times worked out."""
+
+    stage: npt.NDArray[np.int64]
+    touch: npt.NDArray[np.int64]
+    totals: npt.NDArray[np.int64]
+    stage_times: tuple[Quantiles, ...]
+    touch_times: tuple[Quantiles, ...]
+
+
+def counted(view: View) -> tuple[kernel.Ask, Counts]:
     """The counts of everyone in the view."""
     ask = ask_of(view)
     zero = Partial.nothing(len(view.journey.stages), len(view.journey.touchpoint_ids))
-    return ask, sum_over(functools.partial(bucket_partial, view, ask), view.columns, zero)
+    found = sum_over(functools.partial(bucket_partial, view, ask), view.columns, zero)
+    none = (np.empty(0, np.uint32),)
+    times = over_buckets(lambda parts: quantiles(parts or none), (*found.stage_times, *found.touch_times))
+    stages = len(found.stage_times)
+    return ask, Counts(found.stage, found.touch, found.totals, tuple(times[:stages]), tuple(times[stages:]))
 
 
 def living_map(
@@ -278,16 +293,16 @@ def warnings(view: View, language: str) -> tuple[str, ...]:
 
 
 def figures_of(view: View) -> Filler:
-    """One pass over the view's customers, ready to be asked for figures."""
-    return Filler(view)
+    """One pass over the view's customers (shared with whoever asks of the same), ready to be asked for figures."""
+    return Filler(view, *view.once("living", functools.partial(counted, view)))
 
 
 class Filler:
     """Counts of one view turned into figures."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, ask: kernel.Ask, counts: Counts) -> None:
         self.view = view
-        self.ask, self.partial = partial_of(view)
+        self.ask, self.partial = ask, counts
         self.select = view.select
         self.places = list(view.journey.touchpoints())
         self.paying = view.paying()
@@ -316,7 +331,7 @@ class Filler:
             entered=count(kernel.S_ENTERED, "entered"),
             went_on=rate,
             drop_off=drop,
-            to_next=quantiles(self.partial.stage_times[s] or (np.empty(0, np.uint32),)),
+            to_next=self.partial.stage_times[s],
             value=self.money([t for t, (at, _, _) in enumerate(self.places) if at == s]),
             within=int(self.ask.stage_within[s]),
             target=target.value if target else None,
@@ -345,7 +360,7 @@ class Filler:
             entered=Count(int(row[kernel.T_ENTERED]), self.select("touchpoint", touchpoint.id, "entered")),
             went_on=rate,
             drop_off=drop,
-            to_next=quantiles(self.partial.touch_times[t] or (np.empty(0, np.uint32),)),
+            to_next=self.partial.touch_times[t],
             value=self.money([t]),
             within=int(self.ask.touch_within[t]),
             target=target.value if target else None,

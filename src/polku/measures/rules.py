@@ -125,4 +125,5 @@ def _rules(
         frozen([a.within or 0 for a in atoms], np.int64),
         frozen(members, np.bool_),
         frozen(members.any(axis=0), np.bool_),
+        frozen(np.searchsorted(stage_of, np.arange(len(lapse) + 1)), np.int32),
     )

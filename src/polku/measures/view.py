@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from polku.journey.where import parse_where
 from polku.kernels import fold
 from polku.kernels.columns import Columns, columns
 from polku.language import N_
+from polku.measures.memo import Memo
 from polku.measures.result import Period
 from polku.measures.rules import rules_of, segment_rules
 from polku.measures.selectors import Maker, selector_maker
@@ -60,6 +61,7 @@ class View:
     profiles: pa.Table | None = None
     answers: pa.Table | None = None  # answers to surveys, of trails without a project; see polku.measures.feeling
     project: Any = None
+    memo: Memo = dataclasses.field(default_factory=Memo)  # of the same trails, map and customers
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
@@ -87,7 +89,11 @@ class View:
     def only(self, members: Iterable[Mask]) -> View:
         """The same view of some customers: ``members`` is a bool[C] a bucket."""
         kept = tuple(c._replace(skip=_frozen(c.skip | ~m)) for c, m in zip(self.columns, members, strict=True))
-        return dataclasses.replace(self, columns=kept)
+        return dataclasses.replace(self, columns=kept, memo=Memo())
+
+    def once(self, key: Hashable, work: Callable[[], P]) -> P:
+        """What ``work`` gives for this period and moment, worked out once for all views that share the memo."""
+        return self.memo.once((key, self.as_of, self.start, self.end), work)
 
     def during(self, period: Period) -> View:
         """The same view of another period."""
@@ -169,6 +175,7 @@ def view_of(
     profiles: pa.Table | None = None,
     answers: pa.Table | None = None,
     project: Project | None = None,
+    memo: Memo | None = None,
 ) -> View:
     """The view of a project (its trails refreshed, its map, its profiles), or of trails with their map.
 
@@ -176,7 +183,8 @@ def view_of(
 
     ``profiles`` has ``customer`` int64 and ``traits`` as JSON text; a persona is found by its ``where`` over them.
     ``answers`` are rows of history with their ``customer``, for what surveys measured; a project has both itself. Give
-    ``project`` beside trails of it that are already open, so that one generation answers several questions.
+    ``project`` beside trails of it that are already open, so that one generation answers several questions; and one
+    ``memo`` for all views of the same trails and map, so that measures share their passes.
     Raises MeasureError for a persona or segment that the map lacks, and for a persona without a ``where``.
     """
     if isinstance(source, Trails):
@@ -193,6 +201,7 @@ def view_of(
     view = View(
         trails, journey, rules_of(journey, trails.tables), tuple(columns_of(b) for b in trails.buckets if b.customers),
         at, period, start, end, persona, segment, as_of is not None, profiles, answers, project,
+        Memo() if memo is None else memo,
     )  # fmt: skip
     if persona is not None:
         view = view.only(persona_masks(view, persona))
@@ -208,7 +217,12 @@ def persona_masks(view: View, persona: str) -> list[Mask]:
     where = view.journey.personas[persona].where
     if where is None:
         raise MeasureError(
-            N_("The persona {persona!r} has no `where`, so nobody can be told to be one."), persona=persona
+            N_(
+                "The persona {persona!r} has no `where` in the map, so nothing tells which customers it means. "
+                "Add one, for example where: {example}."
+            ),
+            persona=persona,
+            example="\"traits.segment = 'fashion'\"",
         )
     profiles = view.profiles
     if profiles is None and view.project is not None:

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from polku.engines.threads import sum_over
+from polku.errors import MeasureError
 from polku.kernels import visits as kernel
 from polku.kernels.columns import Columns, frozen
+from polku.measures.steps import codes_of, goal_of
 from polku.measures.view import Mask, View
 
 I64 = npt.NDArray[np.int64]
@@ -67,7 +69,37 @@ def asked(
 
 
 def counts(view: View, question: kernel.Asked) -> Partial:
-    """The counts of everyone in the view."""
+    """The counts of everyone in the view.
+
+    Where the map's usual question (by page where pages are known, its own goal and window, every origin by itself)
+    answers this one, it is asked instead, once for all measures of the view.
+    """
+    usual = usually(view)
+    fits = (
+        (not question.wanted & (kernel.LANDINGS | kernel.EXITS) or question.by_page == usual.by_page)
+        and (not question.goal.any() or np.array_equal(question.goal, usual.goal))
+        and (
+            not question.wanted & kernel.SOURCES
+            or (question.within == usual.within and np.array_equal(question.group, usual.group))
+        )
+    )
+    return view.once("visits", functools.partial(_counts, view, usual)) if fits else _counts(view, question)
+
+
+def usually(view: View) -> kernel.Asked:
+    """All that is counted by visit, as the measures ask when nobody says otherwise."""
+    try:
+        goal = codes_of(view, goal_of(view.journey))
+    except MeasureError:  # a map without a goal can still be asked where its visits landed and ended
+        goal = None
+    origins = len(view.trails.tables.origins)
+    return asked(
+        view, kernel.LANDINGS | kernel.EXITS | kernel.SOURCES, by_page=has_pages(view), goal=goal,
+        group=np.arange(origins), groups=origins, within=view.journey.window,
+    )  # fmt: skip
+
+
+def _counts(view: View, question: kernel.Asked) -> Partial:
     zero = Partial(
         np.zeros(kernel.TOTALS, np.int64),
         np.zeros((question.places, kernel.PLACE_COUNTS), np.int64),

@@ -55,6 +55,10 @@ REPEATING = [
     "context",
     "account_id",
 ]
+#: Columns of numbers that mostly rise: their differences are a fraction of the time and of the bytes.
+RISING = ["time", "seq"]
+#: Files and folders that are flushed at the same time: the disk's journal takes many in one go.
+FLUSHES = 16
 
 
 class Observer(Protocol):
@@ -231,11 +235,7 @@ class Writer:
         files = self._write_days(chunks, first)
         reached("files written")
         lease.check()
-        actions = [self._bring(file) for file in files]
-        if self.history.place.folder:
-            for folder in sorted({str(Path(a.path).parent) for a in actions}):
-                self.history.place.settle(folder)
-            self.history.place.settle("")
+        actions = self._bring(files)
         reached("files in place")
         version = self._commit_delta(actions, count, first, facts or {}, transaction)
         reached("delta committed")
@@ -299,12 +299,15 @@ class Writer:
         date = (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
         name = f"{self.kind}-{self.id}-{number:03d}.parquet"
         local = self.folder / f"{date}-{name}"
+        table = table.select([f.name for f in HISTORY if f.name != "day"])
+        empty = [name for name in table.column_names if table[name].null_count == table.num_rows]
         pq.write_table(
-            table.select([f.name for f in HISTORY if f.name != "day"]),
+            table,
             local,
             compression="zstd",
             compression_level=1,
-            use_dictionary=REPEATING,
+            use_dictionary=sorted({*REPEATING, *empty}),  # an empty dictionary costs half of what decoding it does
+            column_encoding=dict.fromkeys(RISING, "DELTA_BINARY_PACKED"),
             write_statistics=["time", "seq", "event"],
             row_group_size=ROW_GROUP,
             store_schema=False,
@@ -319,12 +322,19 @@ class Writer:
         }
         return f"day={date}/{name}", local, json.dumps(stats)
 
-    def _bring(self, file: tuple[str, Path, str]) -> AddAction:
-        relative, local, stats = file
-        size = local.stat().st_size
-        self.history.place.bring(local, relative)
-        day = relative.split("/")[0].removeprefix("day=")
-        return AddAction(relative, size, {"day": day}, time.time_ns() // 1_000_000, True, stats)
+    def _bring(self, files: list[tuple[str, Path, str]]) -> list[AddAction]:
+        """Move the files into place; they and their names are on disk when this returns."""
+        place = self.history.place
+        sizes = [local.stat().st_size for _, local, _ in files]
+        with cf.ThreadPoolExecutor(FLUSHES, "polku-flush") as pool:
+            list(pool.map(lambda file: place.bring(file[1], file[0]), files))
+            list(pool.map(place.settle, sorted({str(Path(relative).parent) for relative, _, _ in files})))
+        place.settle("")
+        now = time.time_ns() // 1_000_000
+        return [
+            AddAction(relative, size, {"day": relative.split("/")[0].removeprefix("day=")}, now, True, stats)
+            for (relative, _, stats), size in zip(files, sizes, strict=True)
+        ]
 
     def _commit_delta(
         self,

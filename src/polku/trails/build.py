@@ -63,6 +63,20 @@ class Span:
             any(r.value is not None for r in some),
         )
 
+    @classmethod
+    def joined(cls, spans: Iterable[Span]) -> Span:
+        """Of all rows together."""
+        some = [s for s in spans if s.events]
+        if not some:
+            return cls.of([])
+        return cls(
+            sum(s.events for s in some),
+            (min(s.times[0] for s in some), max(s.times[1] for s in some)),
+            (min(s.seqs[0] for s in some), max(s.seqs[1] for s in some)),
+            any(s.micros for s in some),
+            any(s.value for s in some),
+        )
+
 
 @nb.njit(cache=True, nogil=True)
 def _by_bucket(customer, mask, start, order):  # type: ignore[no-untyped-def]

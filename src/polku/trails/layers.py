@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.format import open_memmap
@@ -239,52 +238,6 @@ def write_layer(
     return open_layer(folder)
 
 
-# -- taking customers out of layers ----------------------------------------------------------------------------------
-
-
-@nb.njit(cache=True, nogil=True)
-def _positions(offsets, which, out, owner):  # type: ignore[no-untyped-def]
-    at = 0
-    for k in range(len(which)):
-        for i in range(offsets[which[k]], offsets[which[k] + 1]):
-            out[at] = i
-            owner[at] = k
-            at += 1
-
-
-def gather(
-    bucket: Bucket, seq_base: int, which: npt.NDArray[np.int64], keys: npt.NDArray[np.int64] | None = None
-) -> Rows:
-    """The events of the customers at rows ``which`` (int64[k]) as rows again, under ``keys`` (by default their own)."""
-    lengths = bucket.offsets[which + 1] - bucket.offsets[which]
-    n = int(lengths.sum())
-    if keys is None:
-        keys = bucket.customer[which]
-    if len(which) == bucket.customers:
-        place: npt.NDArray[np.int64] | slice = slice(None)
-        customer = np.repeat(keys, lengths)
-    else:
-        at, owner = np.empty(n, np.int64), np.empty(n, np.int64)
-        _positions(bucket.offsets, which, at, owner)
-        place, customer = at, keys[owner]
-    time = bucket.time[place].astype(np.int64) * 1_000_000
-    if bucket.micros is not None:
-        time += bucket.micros[place]
-    assert bucket.seq is not None  # every layer has both
-    assert bucket.session_hash is not None
-    session = bucket.session[place]
-    return Rows(
-        customer=customer.astype(np.int64, copy=False),
-        time=time,
-        seq=bucket.seq[place].astype(np.int64) + seq_base,
-        code=bucket.code[place],
-        page=bucket.page[place],
-        origin=bucket.origin[place],
-        session=bucket.session_hash[session] if len(bucket.session_hash) > 1 else np.zeros(n, np.uint64),
-        value=None if bucket.value is None else bucket.value[place],
-    )
-
-
 # -- flushing --------------------------------------------------------------------------------------------------------
 
 
@@ -304,21 +257,20 @@ def trusted(folder: Path) -> bool:
     return (folder / DURABLE).exists() or (folder / "layer.json").stat().st_mtime > booted() + 2
 
 
-def flush_later(folder: Path) -> threading.Thread:
-    """Flush a layer's files to the disk on a thread of its own, and leave a mark when that is done."""
+def flush(folder: Path) -> None:
+    """Flush a layer's files to the disk, and leave a mark when that is done."""
+    try:
+        for file in sorted(folder.iterdir()):
+            handle = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        (folder / DURABLE).touch()
+    except FileNotFoundError:
+        return  # folded into another layer meanwhile
 
-    def flush() -> None:
-        try:
-            for file in sorted(folder.iterdir()):
-                handle = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
-            (folder / DURABLE).touch()
-        except FileNotFoundError:
-            return  # folded into another layer meanwhile
 
-    thread = threading.Thread(target=flush, name=f"flush {folder.name}")
-    thread.start()
-    return thread
+def flush_later(folder: Path) -> None:
+    """:func:`flush` on a thread of its own."""
+    threading.Thread(target=flush, args=(folder,), name=f"flush {folder.name}").start()

@@ -13,10 +13,11 @@ from polku.errors import ProjectBusy, TrailsError
 from polku.language import N_
 from polku.trails.build import Progress
 from polku.trails.feed import Feed
+from polku.trails.folding import fold_later
 from polku.trails.layout import Tables, Trails, Words, default_as_of, moment
 from polku.trails.lock import locked
 from polku.trails.matching import Matching
-from polku.trails.refresh import Refresher
+from polku.trails.refresh import Refresher, due
 from polku.trails.sorting import MICRO
 from polku.trails.store import Generation, Store
 from polku.trails.vocabulary import frozen_numbers
@@ -69,6 +70,8 @@ def open_store(
         with locked(store.lock, wait) as held:
             if held:
                 generation = Refresher(store, feed, matching, threads or os.cpu_count() or 1, progress).run()
+                if due(generation.layers):
+                    fold_later(store, feed, matching)
             elif wait:
                 raise ProjectBusy(
                     N_("Another process is still building the trails in {folder}. Try again when it is done."),

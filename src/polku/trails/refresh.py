@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,12 @@ from polku.trails.build import Built, Progress, Span, build_layer, by_bucket, zo
 from polku.trails.coding import Coder, columns_for
 from polku.trails.days import offsets_between
 from polku.trails.feed import Feed, News
-from polku.trails.layers import Layer, buckets_for, flush_later, gather, write_layer
+from polku.trails.gathering import Piece, filled, gathered
+from polku.trails.layers import Layer, buckets_for, flush, flush_later, write_layer
 from polku.trails.layout import Bools
 from polku.trails.matching import Matching
 from polku.trails.scan import distinct
-from polku.trails.sorting import MICRO, Rows, arrange_unique
+from polku.trails.sorting import MICRO, Rows
 from polku.trails.store import Generation, Manifest, Store, codes_of, retire
 from polku.trails.vocabulary import OTHER, Vocabulary
 
@@ -32,6 +33,8 @@ from polku.trails.vocabulary import OTHER, Vocabulary
 FOLD = 0.3
 #: A layer is joined to the next newer one when it holds at most this many times as many events.
 JOIN = 2.0
+#: Trails of at most this many events are folded at once; larger ones aside (polku.trails.folding).
+QUICK = 1_000_000
 #: More new events than this, and more than are known, are taken in by building anew.
 MANY = 2_000_000
 #: How often history is looked at again when its files are replaced while they are read.
@@ -129,26 +132,28 @@ class Refresher:
         changed = np.unique(np.concatenate([fresh.customer, again, erased, _keys(moved.keys()), _keys(moved.values())]))
         lost = np.union1d(again, erased)
         layers = list(now.layers)
-        parts = [fresh]
-        while len(layers) > 1 and layers[-1].live_events() <= JOIN * sum(len(p) for p in parts):
-            parts.append(self.taken(layers.pop(), None, lost, moved))
+        pieces: list[Piece] = []
+        count = len(fresh)
+        while len(layers) > 1 and layers[-1].live_events() <= JOIN * count:
+            pieces += (joined := taken(layers.pop(), None, lost, moved))
+            count += sum(p.events for p in joined)
         kept: list[Layer] = []
         for layer in layers:
-            mask, rows = self.take_out(layer, changed, lost, moved)
+            mask, which = standing(layer, changed)
             kept.append(layer.masked(mask) if mask is not None else layer)
-            parts.append(rows)
-        rows = Rows.join([p for p in parts if len(p)])
-        if len(fresh) and int(fresh.seq.min()) <= max(layer.seq_last for layer in now.layers):
-            rows = arrange_unique(rows)  # what was told twice counts once
+            pieces += taken(layer, which, lost, moved)
+        count = len(fresh) + sum(p.events for p in pieces)
+        # What was told twice counts once.
+        unique = bool(len(fresh)) and int(fresh.seq.min()) <= max(layer.seq_last for layer in now.layers)
+        rows, span = gathered(pieces, fresh, buckets_for(count), unique=unique, threads=self.threads)
         kept = [kept[0], *(layer for layer in kept[1:] if layer.live_events())]
-        above = len(rows) + sum(layer.live_events() for layer in kept[1:])
+        above = span.events + sum(layer.live_events() for layer in kept[1:])
+        many = above > FOLD * max(1, kept[0].events)
         # Masked rows are still on the disk: an erasure has to write the layers that held them anew.
-        if len(erased) or above > FOLD * max(1, kept[0].events):
-            layer = self.fold(kept, rows)
-            layers_now = [layer]
-        elif len(rows):
-            layer = self.write(rows)
-            layers_now = [*kept, layer]
+        if len(erased) or (many and above + kept[0].events <= QUICK):
+            layers_now = [self.fold(kept, Rows.join([r for r in rows if len(r)]))]
+        elif span.events:
+            layers_now = [*kept, self.write(rows, span)]
         else:
             layers_now = kept
         return self.put_in_force(
@@ -168,57 +173,12 @@ class Refresher:
         theirs = table.take(np.flatnonzero(np.isin(coder.resolve(table), customers)))
         return coder.code(theirs, functools.partial(theirs.column, "properties")).rows
 
-    def taken(self, layer: Layer, which: list[Keys] | None, lost: Keys, moved: dict[int, int]) -> Rows:
-        """The events of a layer's customers (rows ``which`` of each bucket; None: all) under the keys of now."""
-
-        def of(b: int) -> Rows:
-            bucket = layer.buckets[b]
-            rows = np.arange(bucket.customers) if which is None else which[b]
-            if bucket.masked is not None:
-                rows = rows[~bucket.masked[rows]]
-            keys = bucket.customer[rows]
-            if len(lost):
-                stay = ~np.isin(keys, lost)
-                rows, keys = rows[stay], keys[stay]
-            return gather(bucket, layer.seq_base, rows, _renamed(keys, moved)) if len(rows) else Rows.empty()
-
-        if self.threads > 1 and len(layer.buckets) > 1:
-            with ThreadPoolExecutor(self.threads) as pool:
-                parts = list(pool.map(of, range(len(layer.buckets))))
-        else:
-            parts = [of(b) for b in range(len(layer.buckets))]
-        return Rows.join([p for p in parts if len(p)])
-
-    def take_out(self, layer: Layer, changed: Keys, lost: Keys, moved: dict[int, int]) -> tuple[Bools | None, Rows]:
-        """Mask the changed customers in a layer; gives the mask (None: as it was) and their events."""
-        which: list[Keys] = []
-        mask = None
-        start = 0
-        count = len(layer.buckets)
-        for b, bucket in enumerate(layer.buckets):
-            theirs = changed[changed % count == b] if count > 1 else changed
-            at = np.searchsorted(bucket.customer, theirs)
-            inside = at < bucket.customers
-            at, theirs = at[inside], theirs[inside]
-            at = at[bucket.customer[at] == theirs]
-            if bucket.masked is not None:
-                at = at[~bucket.masked[at]]
-            which.append(at)
-            if len(at):
-                mask = layer.mask() if mask is None else mask
-                mask[start + at] = True
-            start += bucket.customers
-        return mask, self.taken(layer, which, lost, moved)
-
-    def write(self, rows: Rows) -> Layer:
-        """A new layer of some customers' whole trails."""
-        span = Span.of([rows])
-        buckets = buckets_for(len(rows))
-        chunk = by_bucket(rows, buckets)
+    def write(self, rows: Sequence[Rows], span: Span) -> Layer:
+        """A new layer of some customers' whole trails; ``rows`` are those of each bucket."""
         return write_layer(
             self.store.layer_folder(self.store.next_name("L")),
-            np.diff(chunk.start).tolist(),
-            lambda b: chunk.rows.take(slice(int(chunk.start[b]), int(chunk.start[b + 1]))),
+            [len(r) for r in rows],
+            rows.__getitem__,
             zone_of(self.matching, span),
             micros=span.micros,
             value=span.value,
@@ -228,22 +188,28 @@ class Refresher:
 
     # -- folding -----------------------------------------------------------------------------------------------------
 
-    def fold(self, layers: Sequence[Layer], rows: Rows, change: Callable[[Rows], Rows] | None = None) -> Layer:
+    def fold(
+        self,
+        layers: Sequence[Layer],
+        rows: Rows,
+        change: Callable[[Rows], Rows] | None = None,
+        folder: Path | None = None,
+    ) -> Layer:
         """One base of all unmasked customers of ``layers`` and of ``rows``; ``change`` may give rows other numbers."""
         total = len(rows) + sum(layer.live_events() for layer in layers)
         buckets = buckets_for(total)
         chunk = by_bucket(rows, buckets)
 
         def rows_of(b: int) -> Rows:
-            parts = [chunk.rows.take(slice(int(chunk.start[b]), int(chunk.start[b + 1])))]
+            pieces = []
             for layer in layers:
                 count = len(layer.buckets)
                 for source in range(b % count, count, buckets):
                     bucket = layer.buckets[source]
                     chosen = _chosen(bucket.customer, bucket.masked, buckets, b, count)
                     if len(chosen):
-                        parts.append(gather(bucket, layer.seq_base, chosen))
-            joined = Rows.join([p for p in parts if len(p)])
+                        pieces.append(Piece(bucket, layer.seq_base, chosen, bucket.customer[chosen]))
+            joined = filled(pieces, chunk.rows.take(slice(int(chunk.start[b]), int(chunk.start[b + 1]))))
             return joined if change is None else change(joined)
 
         sizes = np.diff(chunk.start)
@@ -264,7 +230,7 @@ class Refresher:
                     seqs.append((int(bucket.seq.min()) + layer.seq_base, int(bucket.seq.max()) + layer.seq_base))
         first, last = (min(e[0] for e in ends), max(e[1] for e in ends)) if ends else (0, 0)
         return write_layer(
-            self.store.layer_folder(self.store.next_name("L")),
+            folder or self.store.layer_folder(self.store.next_name("L")),
             sizes.tolist(),
             rows_of,
             offsets_between(self.matching.timezone, first // MICRO, last // MICRO),
@@ -298,17 +264,8 @@ class Refresher:
                 return None
             number[i] = fresh.code((event, channel, new), matching)
         one_to_one = not split and len(fresh.codes) == len(old.codes) and (number == np.arange(len(number))).all()
-        span = _whole_span(old)
         if one_to_one and old.timezone == matching.timezone:
-            return self.put_in_force(
-                now,
-                list(now.layers),
-                fresh,
-                position=old.position,
-                span=span,
-                without_customer=old.without_customer,
-                fresh=[],
-            )
+            return self.follow(now, list(now.layers), fresh)
         of_pair: dict[int, int] = {}
         if split:
             for pair in self.pairs(now, split):
@@ -333,16 +290,7 @@ class Refresher:
                 code[which] = numbers[np.searchsorted(pairs, pair)]
             return dataclasses.replace(rows, code=code)
 
-        layer = self.fold(now.layers, Rows.empty(), change)
-        return self.put_in_force(
-            now,
-            [layer],
-            fresh,
-            position=old.position,
-            span=span,
-            without_customer=old.without_customer,
-            fresh=[layer],
-        )
+        return self.follow(now, [self.fold(now.layers, Rows.empty(), change)], fresh)
 
     @staticmethod
     def pairs(now: Generation, split: set[int]) -> list[int]:
@@ -359,6 +307,20 @@ class Refresher:
         return sorted(found)
 
     # -- the next generation -----------------------------------------------------------------------------------------
+
+    def follow(self, now: Generation, layers: list[Layer], vocabulary: Vocabulary | None = None) -> Generation:
+        """A generation of the same events as ``now`` in other layers, or under other codes."""
+        old = now.manifest
+        there = {layer.name for layer in now.layers}
+        return self.put_in_force(
+            now,
+            layers,
+            vocabulary or now.vocabulary(),
+            position=old.position,
+            span=(old.first, old.last),
+            without_customer=old.without_customer,
+            fresh=[layer for layer in layers if layer.name not in there],
+        )
 
     def put_in_force(
         self,
@@ -396,10 +358,53 @@ class Refresher:
         self.store.put_in_force(manifest)
         self.store.sweep(manifest, at_once=at_once)
         for layer in fresh if self.store.flush else ():
-            flush_later(layer.folder)
+            flush_later(layer.folder) if self.threads > 1 else flush(layer.folder)
         opened = self.store.open()
         assert opened is not None  # we hold the lock and have just written it
         return opened
+
+
+def due(layers: Sequence[Layer]) -> bool:
+    """Whether the layers above the base hold so much that they should be folded into it."""
+    return sum(layer.live_events() for layer in layers[1:]) > FOLD * max(1, layers[0].events)
+
+
+def taken(layer: Layer, which: Sequence[Keys] | None, lost: Keys, moved: dict[int, int]) -> list[Piece]:
+    """A layer's unmasked customers (those at rows ``which`` of each bucket; None: all) under the keys of now."""
+    pieces = []
+    for b, bucket in enumerate(layer.buckets):
+        rows = np.arange(bucket.customers) if which is None else which[b]
+        if bucket.masked is not None:
+            rows = rows[~bucket.masked[rows]]
+        keys = bucket.customer[rows]
+        if len(lost):
+            stay = ~np.isin(keys, lost)
+            rows, keys = rows[stay], keys[stay]
+        if len(rows):
+            pieces.append(Piece(bucket, layer.seq_base, rows, _renamed(keys, moved)))
+    return pieces
+
+
+def standing(layer: Layer, customers: Keys) -> tuple[Bools | None, list[Keys]]:
+    """Where ``customers`` (ascending) stand unmasked in a layer: the mask with them (None: nobody), rows by bucket."""
+    which: list[Keys] = []
+    mask = None
+    start = 0
+    count = len(layer.buckets)
+    for b, bucket in enumerate(layer.buckets):
+        theirs = customers[customers % count == b] if count > 1 else customers
+        at = np.searchsorted(bucket.customer, theirs)
+        inside = at < bucket.customers
+        at, theirs = at[inside], theirs[inside]
+        at = at[bucket.customer[at] == theirs]
+        if bucket.masked is not None:
+            at = at[~bucket.masked[at]]
+        which.append(at)
+        if len(at):
+            mask = layer.mask() if mask is None else mask
+            mask[start + at] = True
+        start += bucket.customers
+    return mask, which
 
 
 def _keys(keys: object) -> Keys:
@@ -437,10 +442,6 @@ def _chosen(customer: Keys, masked: Bools | None, buckets: int, b: int, count: i
 
 def _span(built: Built) -> tuple[int | None, int | None]:
     return built.span.times if built.span.events else (None, None)
-
-
-def _whole_span(manifest: Manifest) -> tuple[int | None, int | None]:
-    return manifest.first, manifest.last
 
 
 def _ends(layers: Sequence[Layer]) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -13,6 +14,8 @@ import pyarrow as pa
 from polku.record.hashes import Kind
 from polku.trails.coding import IDS
 
+#: Rows fewer than the ids by this factor are looked up in the sorted hashes; making a table would cost more.
+FEW = 4
 KINDS: dict[str, Kind] = {"user_id": "user", "anonymous_id": "anonymous", "account_id": "account"}
 
 
@@ -60,13 +63,11 @@ class Resolver:
     def __init__(
         self, ids: IdTable, subject: str, id_hash: Callable[[Kind, pa.ChunkedArray], npt.NDArray[np.uint64]]
     ) -> None:
-        size = 1024
-        while size < 2 * len(ids.hashes) + 2:
-            size *= 2
-        self.keys, self.values = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-        _fill(np.asarray(ids.hashes), np.asarray(ids.customers, np.int64), self.keys, self.values)
+        self.hashes, self.customers = np.asarray(ids.hashes), np.asarray(ids.customers, np.int64)
         self.columns = IDS[subject]
         self.id_hash = id_hash
+        self._slots: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]] | None = None
+        self._guard = threading.Lock()
 
     def __call__(self, table: pa.Table) -> npt.NDArray[np.int64]:
         out = np.full(table.num_rows, -1, np.int64)
@@ -74,7 +75,27 @@ class Resolver:
             column = table.column(name)
             if pa.types.is_null(column.type) or column.null_count == len(column):
                 continue
-            _look(self.id_hash(KINDS[name], column), self.keys, self.values, out)
+            self._find(self.id_hash(KINDS[name], column), out)
             if (out >= 0).all():
                 break
         return out
+
+    def _find(self, looked_for: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]) -> None:
+        """Fill in ``out`` where it is still -1."""
+        if len(looked_for) * FEW < len(self.hashes) and self._slots is None:
+            at = np.minimum(np.searchsorted(self.hashes, looked_for), len(self.hashes) - 1)
+            found = (self.hashes[at] == looked_for) & (looked_for != 0) & (out < 0)
+            out[found] = self.customers[at[found]]
+            return
+        with self._guard:
+            if self._slots is None:
+                self._slots = self._table()
+        _look(looked_for, *self._slots, out)
+
+    def _table(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        size = 1024
+        while size < 2 * len(self.hashes) + 2:
+            size *= 2
+        keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+        _fill(self.hashes, self.customers, keys, values)
+        return keys, values

@@ -2,6 +2,7 @@
 
     CURRENT                       the name of a generation; replaced atomically
     lock                          held by the one process that refreshes
+    lock.aside, aside/            held by the one process that folds, and what it writes (polku.trails.folding)
     layers/L000001/               sorted columns, immutable (polku.trails.layers)
     pages/P000001.arrow           the page table, shared by generations that add no page
     generations/G000001-5f2c90aa/ manifest.json: layers, position in the record, codes, origins; masks of the layers
@@ -30,6 +31,7 @@ import pyarrow as pa
 from polku.record.steps import reached
 from polku.trails.layers import Layer, open_layer, trusted
 from polku.trails.layout import Bools, Origin
+from polku.trails.lock import locked
 from polku.trails.matching import Matching
 from polku.trails.vocabulary import Vocabulary
 
@@ -113,6 +115,8 @@ class Store:
         self.flush = flush
         self.current = folder / "CURRENT"
         self.lock = folder / "lock"
+        self.aside_lock = folder / "lock.aside"
+        self.aside = folder / "aside"
 
     def layer_folder(self, name: str) -> Path:
         return self.folder / "layers" / name
@@ -242,6 +246,14 @@ class Store:
                 if path.name not in keep:
                     _remove(path)
                     reached("trails: swept one")
+        if self.aside.exists():
+            with locked(self.aside_lock) as idle:
+                if idle or at_once:  # left by a process that died; or made of what may not be kept
+                    self.clear_aside()
+
+    def clear_aside(self) -> None:
+        """Remove what was folded aside and is not used; who is still writing there finds it gone and gives up."""
+        _remove(self.aside)
 
 
 def retire(
