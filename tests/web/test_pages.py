@@ -288,7 +288,7 @@ def test_the_lists_of_the_plan_begin_with_the_stages_own(tmp_path: Path) -> None
             found = listed(stage, key)
             texts = [str(i.text) for i in (*found.first, *found.further)]
             assert len(texts) == len(set(texts))
-            own = [str(t) for t in getattr(stage, key)] if key not in ("goals", "owner") else []
+            own = [str(t) for t in getattr(stage, key, ())] if key not in ("goals", "owner") else []
             assert texts[: len(own)] == own
             assert len(found.first) <= max(SHORT + 1, len(own))
             assert len(found.further) != 1
