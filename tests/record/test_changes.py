@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+import polku.record.mover as moving
 from polku.errors import RecordError
 from polku.record.changes import Position
 from polku.record.hashes import id_hash
@@ -139,6 +140,27 @@ def test_the_mover_works_on_its_own(project):
     assert moved.wait(30)
     project.mover.stop()
     assert project.history.rows() == 5
+
+
+def test_the_mover_outlives_a_full_disk_and_sweeps(project, monkeypatch, caplog):
+    monkeypatch.setattr(moving, "AGAIN", 0.01)
+    monkeypatch.setattr(moving, "SWEEP", 0.0)
+    swept = threading.Event()
+    monkeypatch.setattr(project.history, "vacuum", lambda: swept.set())
+    original, faults = project.mover.move, [OSError("no space left"), RecordError("the lease was lost")]
+
+    def move() -> object:
+        if faults:
+            raise faults.pop()
+        return original()
+
+    project.mover.move = move
+    project.inbox.append([event("e1", 1)])
+    project.mover.start(0.01, 1, 2)
+    assert swept.wait(30)
+    project.mover.stop()
+    assert project.history.rows() == 1
+    assert [r.getMessage().split(": ")[-1] for r in caplog.records] == ["the lease was lost", "no space left"]
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------

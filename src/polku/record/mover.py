@@ -8,15 +8,18 @@ places: the next mover reads the transaction's number from a fresh table and dro
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
+import deltalake
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from polku.errors import ProjectBusy
+from polku.errors import ProjectBusy, RecordError
 from polku.record import joining, tables
 from polku.record.clock import now
 from polku.record.hashes import COLUMNS, KINDS, id_hash
@@ -27,6 +30,14 @@ from polku.record.steps import reached
 
 if TYPE_CHECKING:
     from polku.record.identity import Identities
+
+log = logging.getLogger(__name__)
+#: What a thread that moves outlives.
+TRANSIENT = (RecordError, OSError, sa.exc.OperationalError, deltalake.exceptions.DeltaError)
+#: Seconds until it tries again after one of these.
+AGAIN = 5.0
+#: Seconds between two removals of files that compaction replaced (those older than the setting ``keep_files`` hours).
+SWEEP = 3600.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,12 +158,20 @@ class Mover:
         """Move in a thread of its own whenever it is due, and compact days that have ``files`` files."""
 
         def run() -> None:
+            swept = time.monotonic()
             while not self._stop.wait(min(1.0, seconds)):
                 try:
                     if self.due(seconds, events) and self.move().version is not None:
                         self.history.compact(files)
+                        if time.monotonic() - swept > SWEEP:
+                            swept = time.monotonic()
+                            self.history.vacuum()
                 except ProjectBusy:
                     continue  # another process moves or imports; the events are safe and it will be our turn
+                except TRANSIENT as fault:
+                    # A full disk, a database that another program locks: the events are safe, and the next try may do.
+                    log.warning("the inbox could not be moved: %s", fault)
+                    self._stop.wait(AGAIN)
 
         self._thread = threading.Thread(target=run, name="polku-mover", daemon=True)
         self._thread.start()
