@@ -16,7 +16,7 @@ from polku.journey.where import parse_where
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / ".polku" / "cache").mkdir(parents=True)
+    (tmp_path / ".polku").mkdir()
     (tmp_path / "journey.yaml").write_text(templates.text("b2b", "fi"), encoding="utf-8")
     return tmp_path
 

@@ -10,7 +10,7 @@ from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.journey.model import MeasureGoal
 from polku.kernels import sessions as kernel
-from polku.measures.catalogue import measure
+from polku.measures.catalogue import measure, measure_view
 from polku.measures.customers import customers_behind
 from polku.measures.pages import bounce, exits
 from polku.measures.result import Period
@@ -188,3 +188,26 @@ def test_any_split_into_buckets_gives_the_same(rows):
         one, many = (run(view) for view in pair)
         key = lambda answer: sorted(map(repr, getattr(answer, "places", None) or getattr(answer, "sources", ())))  # noqa: E731
         assert key(one) == key(many)
+
+
+def test_measures_of_one_view_share_their_pass_and_say_the_same():
+    """Options that differ from the map's own ask for a pass of their own, in whatever order they come."""
+    person = [
+        (0, "home", None, {"page": "/", "origin": INSTAGRAM}),
+        (60, "order", 10.0, {}),
+        (9000, "view", None, {"page": "/a", "origin": GOOGLE}),
+        (9010, "view", None, {"page": "/b"}),
+    ]
+    made = trails(SHOP, [person, person[2:], [(5, "home", None, {"page": "/"})]], 2, as_of=20_000)
+    view = view_of(made, SHOP)
+    asked = [
+        ("leaving", {}), ("leaving", {"to": "view"}), ("bounce", {}), ("bounce", {"by": "touchpoint"}), ("exit", {}),
+        ("exit", {"by": "touchpoint"}), ("sources", {}), ("sources", {"by": "source"}), ("sources", {"within": "1h"}),
+        ("sources", {"to": "view"}), ("conversion", {"by": "session"}),
+    ]  # fmt: skip
+    shared = [measure_view(view, name, options) for name, options in asked]
+    assert shared == [measure_view(view_of(made, SHOP), name, options) for name, options in reversed(asked)][::-1]
+    assert shared[0].left != shared[1].left
+    assert shared[2].places != shared[3].places
+    early = measure_view(view.during(Period(None, moment(100))), "leaving", {})
+    assert (early.left.numerator, early.left.denominator) == (1, 2)

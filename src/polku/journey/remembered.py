@@ -45,14 +45,15 @@ def remembered(file: Path, content: bytes) -> Journey | None:
 
 
 def keep(file: Path, content: bytes, journey: Journey) -> None:
-    """Keep ``journey`` for the next start, where the map's project has a cache."""
+    """Keep ``journey`` for the next start, where the map belongs to a project: beside it lies ``.polku``."""
     place = _place(file)
     data = json.loads(journey.model_dump_json(by_alias=True))
-    if not place.parent.is_dir() or Journey.model_validate(data) != journey:
+    if not place.parent.parent.is_dir() or Journey.model_validate(data) != journey:
         return
     wheres = {text: encoded(parse_where(text).root) for text in _wheres(journey)}
     kept = json.dumps({"of": _mark(content), "journey": data, "wheres": wheres}, ensure_ascii=False)
     try:
+        place.parent.mkdir(exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".journey.", dir=place.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             out.write(kept)
