@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import inspect
 import itertools
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 import pytest
 from tests.simulate.conftest import END
 
+from polku.cli import world as world_commands
 from polku.errors import ProjectError, UsageError
 from polku.record.project import open_project
 from polku.simulate import demo
@@ -180,3 +182,7 @@ def test_chapters_go_on_and_on() -> None:
     assert len(np.unique(everyone)) == len(everyone)
     own = Teller(World("shop", 200, end=END)).people(0, 200)["person"]
     assert np.isin(np.unique(told[0].rows["person"]), own).any()
+
+
+def test_the_command_makes_as_many_people_as_the_library() -> None:
+    assert inspect.signature(world_commands.demo).parameters["customers"].default == demo.CUSTOMERS
