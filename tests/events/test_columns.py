@@ -32,7 +32,7 @@ def test_ids_are_part_of_the_format_on_disk() -> None:
     assert made_ids(hashes, np.zeros(2, np.uint32)).to_pylist() == FIXED
 
 
-FIXED = ["Kv4O89fjHbA", "Lxa9LTndqxQ"]
+FIXED = ["ZdFGgMltSHw", "Gfo3st3FzNc"]
 
 
 def test_ids_are_base64url() -> None:
