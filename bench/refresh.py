@@ -25,7 +25,7 @@ MEASURES = {
 
 
 def fresh(events: int, number: int, customers: int) -> Path:
-    """A file of 100,000 events of the ``number``-th day after, by people drawn as the big file's were; new each time."""
+    """A file of 100,000 events of the ``number``-th day after, by people drawn as the big file's were."""
     made = data.table(100_000, customers, seed=time.time_ns() % 2**32)
     shift = np.timedelta64(180 + number, "D")
     spread = (made["time"].to_numpy() - data.START) / 180

@@ -57,7 +57,7 @@ def combine(h, column):  # type: ignore[no-untyped-def]
 
 
 def hash_strings(values: pa.Array | pa.ChunkedArray, seed: int = 0) -> npt.NDArray[np.uint64]:
-    """uint64[n] of a string or binary Arrow array; a null is 0, an empty string is not. Dictionaries hash each word once.
+    """uint64[n] of a string or binary Arrow array; a null is 0, an empty string is not; dictionaries once a word.
 
     >>> hash_strings(pa.array(["a", None, "a"])).tolist()[1]
     0
