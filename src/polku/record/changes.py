@@ -105,18 +105,16 @@ class Changing:
             if values:
                 theirs = theirs | pc.field(COLUMNS[kind]).isin(pa.array(values, pa.string()))
         wanted = list(dict.fromkeys([*columns, "seq", *COLUMNS.values()]))
-        if position is None:
-            view = self._look(None, wanted)
-            files: list[tuple[Sequence[File], pc.Expression | None]] = [(view.snapshot.files, theirs)]
-            tail = _after(view.tail, view.snapshot.moved)
-        else:
+        view = self._look(None, wanted)  # one look for all: what moves from here on is still in its tail
+        tail = _after(view.tail, view.snapshot.moved)
+        files: list[tuple[Sequence[File], pc.Expression | None]] = [(view.snapshot.files, theirs)]
+        if position is not None:
             then = self.history.snapshot_at(position.history)
             arrived = (pc.field("seq") > then.moved) & (pc.field("seq") <= position.inbox)
             later = self.history.commits_since(position.history) or ()
-            brought = [f for c in later if c.kind == "move" for f in c.added]
+            brought = [f for c in later if c.kind == "move" and c.version <= view.snapshot.version for f in c.added]
             files = [(then.files, theirs), (brought, theirs & arrived)]
-            tail = self._look(None, wanted).tail.filter(arrived)
-            tail = tail.filter(pc.field("seq") > self.history.snapshot().moved)
+            tail = tail.filter(arrived)
         return self._reader(files, tail.filter(theirs).select(list(columns)), columns)
 
     def look(self, columns: Sequence[str]) -> tuple[Snapshot, pa.Table]:
