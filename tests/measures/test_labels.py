@@ -61,3 +61,10 @@ def test_the_last_stage_of_each_customer_is_where_the_map_has_them(shop: polku.S
         query = "select customer, arg_max(stage, seq) as stage from events where customer is not null group by all"
         in_sql = {row["customer"]: row["stage"] for row in shop.sql(query).to_pylist()}
         assert in_sql == {line.customer: line.stage for line in shop.customers().lines}
+
+
+def test_without_a_map_nothing_is_said(tmp_path: Path, shop: polku.Shop) -> None:
+    with shop:
+        (tmp_path / "journey.yaml").unlink()
+        rows = shop.sql("select distinct touchpoint, stage from events").to_pylist()
+        assert rows == [{"touchpoint": None, "stage": None}]

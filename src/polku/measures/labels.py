@@ -56,27 +56,39 @@ def labels_of(view: View) -> Labels:
         touchpoints.append(view.rules.code_touchpoint[bucket.code[there]])
         after.append(stage[there])
     if not seqs:
-        return Labels(np.empty(0, np.int64), np.empty(0, np.int16), np.empty(0, np.int16))
+        return NOBODY
     seq = np.concatenate(seqs)
     order = np.argsort(seq)
     return Labels(seq[order], np.concatenate(touchpoints)[order], np.concatenate(after)[order])
 
 
-def _made_when_asked(project: Project) -> Callable[[], tuple[Labels, View]]:
-    """The labels of a project, computed at the first call; DuckDB calls from several threads."""
-    lock = threading.Lock()
-    made: list[tuple[Labels, View]] = []
+NOBODY = Labels(np.empty(0, np.int64), np.empty(0, np.int16), np.empty(0, np.int16))
 
-    def labels() -> tuple[Labels, View]:
+
+def _made_when_asked(project: Project) -> Callable[[], Labels]:
+    """The labels of a project, computed at the first call; DuckDB calls from several threads.
+
+    A project that has no map yet has no labels.
+    """
+    lock = threading.Lock()
+    made: list[Labels] = []
+
+    def labels() -> Labels:
         with lock:
             if not made:
                 from polku.measures.view import view_of
 
-                view = view_of(project)
-                made.append((labels_of(view), view))
+                made.append(labels_of(view_of(project)) if project.map_file.exists() else NOBODY)
             return made[0]
 
     return labels
+
+
+def _ids(project: Project, kind: str) -> tuple[str, ...]:
+    if not project.map_file.exists():
+        return ()
+    journey = project.journey()
+    return journey.touchpoint_ids if kind == "touchpoint" else journey.stage_ids
 
 
 def _words(numbers: I16, ids: tuple[str, ...]) -> pa.Array:
@@ -88,8 +100,8 @@ def _touchpoint(project: Project) -> Callable[..., pa.Array]:
     labels = _made_when_asked(project)
 
     def touchpoint(seq: pa.Array) -> pa.Array:
-        found, view = labels()
-        return _words(found.of(np.asarray(seq, np.int64), found.touchpoint), view.journey.touchpoint_ids)
+        found = labels()
+        return _words(found.of(np.asarray(seq, np.int64), found.touchpoint), _ids(project, "touchpoint"))
 
     return touchpoint
 
@@ -98,8 +110,8 @@ def _stage(project: Project) -> Callable[..., pa.Array]:
     labels = _made_when_asked(project)
 
     def stage(seq: pa.Array) -> pa.Array:
-        found, view = labels()
-        return _words(found.of(np.asarray(seq, np.int64), found.stage), view.journey.stage_ids)
+        found = labels()
+        return _words(found.of(np.asarray(seq, np.int64), found.stage), _ids(project, "stage"))
 
     return stage
 

@@ -22,8 +22,13 @@ from polku.trails.resolve import Resolver
 
 if TYPE_CHECKING:
     from polku.record.deltalog import File
+    from polku.record.idtable import IdTable
     from polku.record.place import Place
     from polku.record.project import Project
+
+
+#: How often news and identities are looked at again until both are of one moment.
+LOOKS = 20
 
 
 class ProjectFeed:
@@ -31,6 +36,7 @@ class ProjectFeed:
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        self._ids: IdTable | None = None  # of the same moment as the last news
 
     def rows(self) -> int:
         """About how many events the record holds."""
@@ -56,13 +62,17 @@ class ProjectFeed:
         """What came since; None when that cannot be told as changes."""
         if {*since} != {f.name for f in fields(Position)}:
             return None  # told by a version of Polku that counted otherwise
-        try:
-            changes = self.project.changes(Position(**since), list(columns))
-            if changes.rebuild:
-                return None
-            rows = changes.rows.read_all()
-        except FileNotFoundError:
-            return None  # a file was replaced and removed while it was read
+        for _ in range(LOOKS):
+            try:
+                changes = self.project.changes(Position(**since), list(columns))
+                if changes.rebuild:
+                    return None
+                rows = changes.rows.read_all()
+            except FileNotFoundError:
+                return None  # a file was replaced and removed while it was read
+            self._ids = self.project.identities.table()
+            if self.project.identities.version() == changes.position.identity:
+                break  # else somebody was merged between the two looks, and would stand in two places
         return News(asdict(changes.position), rows, changes.moved, changes.dirty, changes.erased)
 
     def events_of(self, customers: Collection[int], columns: Sequence[str], position: Mapping[str, int]) -> pa.Table:
@@ -70,8 +80,8 @@ class ProjectFeed:
         return self.project.events_of(customers, list(columns), Position(**position)).read_all()
 
     def resolver(self, subject: str) -> Resolve:
-        """By the identities of this moment."""
-        return Resolver(self.project.identities.table(), subject, id_hash)
+        """By the identities of the moment of the last news, or of this moment when none was asked for."""
+        return Resolver(self.project.identities.table() if self._ids is None else self._ids, subject, id_hash)
 
 
 def _read(place: Place, file: File, columns: Sequence[str]) -> pa.Table:
