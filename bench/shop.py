@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,13 @@ def timed(work: Callable[[], Any], runs: int) -> list[float]:
         work()
         seconds.append(time.perf_counter() - began)
     return seconds
+
+
+def settled() -> None:
+    """Wait until layers that are folded in the background are folded."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("fold "):
+            thread.join()
 
 
 def new_project(folder: Path) -> Path:
