@@ -40,7 +40,7 @@ def main() -> None:
         file = files / name
         rows = options.events // 10 if name.endswith("csv") else pq.ParquetFile(file).metadata.num_rows
         pairs = [once(files / "import", file) for _ in range(3)]
-        note = f"of which trails {sorted(t for _, t in pairs)[1]:.2f} s"
+        note = f"{rows:,} rows; of which trails {sorted(t for _, t in pairs)[1]:.2f} s"
         tell(GROUP, name.replace("events.", "").upper(), "Polku", [a + b for a, b in pairs], rows, note)
         read = f"create or replace temp table t as select * from '{file.as_posix()}'"
         con = duckdb.connect()

@@ -185,10 +185,29 @@ def touchpoint_lines(
     if own.target is not None and own.state in ("on_target", "behind"):
         line.append(" " + SIGNS[own.state], style=STYLES[own.state])
     yield line
+    if view == "actual":
+        yield from touchpoint_figures(figures, reader)
     for deviation in figures.deviations:
         if deviation.minor:
             continue
         yield Styled("  ") + deviation_line(deviation, reader)
+
+
+def touchpoint_figures(figures: TouchpointFigures, reader: Reader) -> Iterable[RenderableType]:
+    """All that is measured of one touchpoint, where the map shows what happened alone."""
+    own = figures.figures
+    here = reader("{n} here last, {reached} ever", n=reader.number(figures.now.n), reached=reader.number(own.reached.n))
+    yield Styled("  " + here, style="dim")
+    if own.went_on.denominator or own.went_on.pending:
+        yield Styled("  ") + rate_line(own, reader)
+    if own.target is not None:
+        yield Styled("  ") + target_line(own, reader)
+    if own.to_next.median is not None:
+        yield Styled("  " + reader("median {time} to the next", time=reader.duration(own.to_next.median)), style="dim")
+    if own.value is not None and own.value.amount:
+        yield Styled("  " + reader.money(own.value.amount, own.value.currency, digits=0), style="dim")
+    if (change := change_line(own, reader)) is not None:
+        yield Styled("  ") + change
 
 
 def bullets(texts: Iterable[Text | None], reader: Reader) -> RenderableType:

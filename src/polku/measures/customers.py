@@ -20,6 +20,7 @@ from polku.kernels.presence import met
 from polku.language import N_
 from polku.measures.conversion import conversion_members, visit_members
 from polku.measures.funnel import funnel_members
+from polku.measures.latest import here_members
 from polku.measures.living import ask_of
 from polku.measures.pages import place_members
 from polku.measures.result import to_dict
@@ -169,6 +170,8 @@ def masks(view: View, selector: Selector) -> Sequence[Mask]:
             return _living(view, kernel.OF_MAP, 0, MAP_WHATS[what])
         case "stage":
             return _living(view, kernel.OF_STAGE, view.stage(name), STAGE_WHATS[what])
+        case "touchpoint" if what == "now":
+            return here_members(view, view.touchpoint(name))
         case "touchpoint":
             return _living(view, kernel.OF_TOUCHPOINT, view.touchpoint(name), TOUCH_WHATS[what])
         case "event":

@@ -19,6 +19,7 @@ from polku.kernels.fold import UNIT
 from polku.language import N_, translate
 from polku.measures.deviations import Deviation, ad_hoc, deviations
 from polku.measures.feeling import Felt, felt
+from polku.measures.latest import here_now
 from polku.measures.quantiles import quantiles
 from polku.measures.result import ENOUGH, Count, Money, Period, Quantiles, Rate, State, to_dict
 from polku.measures.rules import fails_of
@@ -66,6 +67,7 @@ class TouchpointFigures:
     id: str
     stage: str
     events: int  # in the period
+    now: Count  # customers whose latest touchpoint this is
     figures: Figures
     deviations: tuple[Deviation, ...] = ()
     felt: float | None = None  # measured feeling, -2 to 2
@@ -307,6 +309,7 @@ class Filler:
         self.places = list(view.journey.touchpoints())
         self.paying = view.paying()
         self.seen = seen_touchpoints(view)
+        self.here = view.once("here", functools.partial(here_now, view))
 
     @property
     def customers(self) -> Count:
@@ -373,6 +376,7 @@ class Filler:
             touchpoint.id,
             stage.id,
             int(row[kernel.T_EVENTS]),
+            Count(int(self.here[t]), self.select("touchpoint", touchpoint.id, "now")),
             figures,
             deviations(self.view, touchpoint, row, bool(self.seen[t]), self.select),
             feeling.score if feeling else None,

@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "now", "lapsed", "reached", "entered", "went_on", "dropped", "pending", "lapsed_in", "won_back", "skipped",
     ),
     "touchpoint": (
-        "reached", "entered", "went_on", "dropped", "pending", "out_of_sequence", "failed", "tried", "passed",
+        "now", "reached", "entered", "went_on", "dropped", "pending", "out_of_sequence", "failed", "tried", "passed",
         "missing",
     ),
     "event": ("seen",),

@@ -62,6 +62,8 @@ KINDS: dict[str, str] = {
 
 def definition_of(selector: Selector) -> str | None:
     """The id of the definition of the figure, on /definition; a measure's name for a measure's own list."""
+    if selector.kind == "touchpoint" and selector.what == "now":
+        return "latest"
     if selector.kind in ("map", "stage", "touchpoint"):
         return DEFINED.get(selector.what)
     if selector.kind in ("event", "page"):
@@ -98,7 +100,7 @@ def who(selector: Selector, journey: Journey, reader: Reader) -> str:
     if selector.kind == "map":
         return reader(DEFINITIONS[DEFINED[selector.what]].title)
     if selector.kind in ("stage", "touchpoint"):
-        key = DEFINED.get(selector.what)
+        key = definition_of(selector)
         asked = reader(DEFINITIONS[key].title) if key else reader(ASKED[selector.what])
         return f"{titles.get(selector.name, selector.name)}: {lowered(asked)}"
     kind = reader(KINDS[selector.kind])

@@ -59,6 +59,10 @@ DEFINITIONS: dict[str, Definition] = {
             "are counted apart."
         ),
     ),
+    "latest": Definition(
+        N_("Here last"),
+        N_("Customers whose latest touchpoint this is, at the moment the map is drawn for."),
+    ),
     "reached": Definition(
         N_("Ever reached"), N_("Customers who have come here at least once, ever, up to the end of the period.")
     ),
