@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import argparse
 import functools
+from typing import TYPE_CHECKING
 
 from shop import shop_with, tell, timed
+
+if TYPE_CHECKING:
+    from polku.record.project import Project
 
 GROUP = "Measures, warm"
 STEPS = ("Product Viewed", "Product Added", "Checkout Started", "Order Completed")
@@ -31,11 +35,11 @@ select count(*) filter (l >= 1), count(*) filter (l >= 2), count(*) filter (l >=
 """
 
 
-def duckdb_funnel(project: object, runs: int) -> tuple[list[float], tuple[int, ...]]:
+def duckdb_funnel(project: Project, runs: int) -> tuple[list[float], tuple[int, ...]]:
     """Seconds of each run, and the counts."""
     import duckdb
 
-    table = project.sql("select customer, time, seq, event from events where customer is not null")  # type: ignore[attr-defined]
+    table = project.sql("select customer, time, seq, event from events where customer is not null")
     with duckdb.connect() as connection:
         connection.register("raw", table)
         connection.execute("create table sorted as select * from raw order by customer, time, seq")
@@ -60,13 +64,14 @@ def main() -> None:
         asked = {"funnel": {"steps": STEPS, "within": WEEK}, "conversion": {"from": "product", "within": WEEK}}
         for name in CATALOGUE:
             # a view of its own each time: nothing is shared with the run before
-            fresh = functools.partial(view_of, trails, journey, project=project)
-            work = lambda name=name, fresh=fresh: measure_view(fresh(), name, asked.get(name, {}))  # noqa: E731
+            def work(name: str = name) -> None:
+                measure_view(view_of(trails, journey, project=project), name, asked.get(name, {}))
+
             work()
             tell(GROUP, name, "Polku", timed(work, 5), trails.events)
-        work = lambda: customers_behind(trails, journey, "touchpoint:cart:dropped", limit=50)  # noqa: E731
-        work()
-        tell(GROUP, "customers who dropped off at the cart", "Polku", timed(work, 5), trails.events)
+        dropped = functools.partial(customers_behind, trails, journey, "touchpoint:cart:dropped", limit=50)
+        dropped()
+        tell(GROUP, "customers who dropped off at the cart", "Polku", timed(dropped, 5), trails.events)
         seconds, counts = duckdb_funnel(project, 3)
         tell(GROUP, "funnel", "DuckDB, sorted table", seconds, trails.events)
         ours = tuple(step.reached.n for step in measure_view(view, "funnel", asked["funnel"]).steps)

@@ -17,6 +17,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
@@ -44,7 +45,7 @@ def versions() -> str:
     )
 
 
-def run(script: str, events: int) -> list[dict[str, object]]:
+def run(script: str, events: int) -> list[dict[str, Any]]:
     command = [sys.executable, str(HERE / f"{script}.py"), "--events", str(events)]
     print(f"== {script}", flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=HERE.parent)
@@ -56,7 +57,7 @@ def run(script: str, events: int) -> list[dict[str, object]]:
     return rows
 
 
-def report(rows: list[dict[str, object]], events: int) -> str:
+def report(rows: list[dict[str, Any]], events: int) -> str:
     lines = [
         "# Benchmarks",
         "",
@@ -76,7 +77,7 @@ def report(rows: list[dict[str, object]], events: int) -> str:
             "|---|---|---|---|---|---|",
         ]
         for row in (r for r in rows if r["group"] == group):
-            rate = f"{row['rows'] / row['seconds']:,.0f}" if row.get("rows") else ""  # type: ignore[operator]
+            rate = f"{row['rows'] / row['seconds']:,.0f}" if row.get("rows") else ""
             cells = (row["name"], row["engine"], f"{row['seconds']:.4g}", row["runs"], rate, row.get("note") or "")
             lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"

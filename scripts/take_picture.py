@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from find_browser import find
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 PICTURE = Path(__file__).parent.parent / "docs" / "images" / "map.png"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-SIZE = {"width": 1440, "height": 1000}
+SIZE: ViewportSize = {"width": 1440, "height": 1000}
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def take(address: str) -> None:
     PICTURE.parent.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
-        page = browser.new_page(viewport=SIZE, locale="en-GB", color_scheme="light")  # type: ignore[arg-type]
+        page = browser.new_page(viewport=SIZE, locale="en-GB", color_scheme="light")
         answer = page.goto(f"{address}?lang=en&period=90d", wait_until="load")
         assert answer is not None
         assert answer.ok, f"{address} answers {answer.status}"

@@ -1,6 +1,6 @@
 """Commands that ask: status, measure, customers, customer."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +9,7 @@ from polku.cli.opening import looked
 from polku.errors import UsageError
 from polku.language import N_
 
+VIEWS: dict[str, Literal["plan", "actual", "both"]] = {"plan": "plan", "actual": "actual", "both": "both"}
 PeriodName = Annotated[
     str, typer.Option("--period", help=N_("7d, 30d, 90d, 1y, all, or days such as 2026-01-01..2026-02-01."))
 ]
@@ -41,7 +42,7 @@ def status(
 ) -> None:
     from polku.cli import draw
 
-    if view not in ("plan", "actual", "both"):
+    if view not in VIEWS:
         raise UsageError("--view takes plan, actual or both, not {view!r}.", view=view)
     terminal, shop = looked(folder, language, as_json)
     living = shop.living(
@@ -51,7 +52,7 @@ def status(
         terminal.data(living.to_dict())
     else:
         terminal.out.soft_wrap = False
-        terminal.out.print(draw.living_map(shop.journey, living, terminal.reader, view, terminal.out.width))  # type: ignore[arg-type]
+        terminal.out.print(draw.living_map(shop.journey, living, terminal.reader, VIEWS[view], terminal.out.width))
         draw.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
 
 

@@ -5,6 +5,7 @@ Kernels are cached beside the code (or in the user's cache folder), so this cost
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -47,7 +48,7 @@ def warm(progress: Callable[[float, float | None, str], None] | None = None) -> 
     ]
     for name in CATALOGUE:
         given = {"to": "two"} if name in ("leaving", "sources") else OPTIONS.get(name, {})
-        steps.append(lambda name=name, given=given: measure_view(view, name, given))  # type: ignore[misc]
+        steps.append(functools.partial(measure_view, view, name, given))
     for done, step in enumerate(steps):
         tell(done, len(steps), PREPARING)
         step()
