@@ -126,6 +126,13 @@ CASES = [
     ("from: cart", "from: poster", "reach.planned", 33, 35, "no match"),
     ("active_on: [order]", "active_on: [poster]", "reach.planned", 27, 17, "no match"),
     ("vip: sum(order.value) > 500", "vip: count(poster) > 500", "reach.planned", 11, 14, "no match"),
+    # a segment in its long form
+    ("vip: sum(order.value) > 500 within 365d", "vip: {title: VIP, condition: sum(ordr.value) > 1}", "name.touchpoint", 11, 36, "'order'"),
+    ("vip: sum(order.value) > 500 within 365d", "vip: {title: VIP, condition: count(order) > two}", "condition.syntax", 11, 47, "number is missing"),
+    ("vip: sum(order.value) > 500 within 365d", "vip: {title: VIP, condition: count(poster) > 5}", "reach.planned", 11, 38, "no match"),
+    ("vip: sum(order.value) > 500 within 365d", "vip: {title: VIP}", "shape.missing", 11, 3, "'condition' is missing"),
+    ("vip: sum(order.value) > 500 within 365d", "vip: {titel: VIP, condition: count(order) > 1}", "shape.unknown_key", 11, 9, "'title'"),
+    ("vip: sum(order.value) > 500 within 365d", "vip: 5", "value.unreadable", 11, 8, "a name is needed"),
     ("    active_on: [order]", "    expect: {share: 5 %}", "reach.last", 27, 21, "last stage"),
     ("share: 12 %", "share: 120 %", "reach.share", 24, 67, "at most 100 %"),
     ("share: 12 %", "share: 12", "reach.share", 24, 67, "did you mean 12 %?"),

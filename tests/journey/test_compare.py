@@ -47,6 +47,8 @@ CASES = [
     ("  - id: loyalty\n    enter: count(order) >= 2\n", "", ["The stage loyalty is gone"], ["Vaihe loyalty on poistettu"]),
     ("      - {id: guide, match: {event: page, path: /guide}}\n", "      - {id: reviews}\n", ["The touchpoint guide is gone", "The touchpoint reviews is new"], ["Kosketuspiste guide on poistettu", "Kosketuspiste reviews on uusi"]),
     ("vip: count(order) > 3", "vip: count(order) > 4", ["The segment vip: condition was ”count(order) > 3”, is now ”count(order) > 4”"], ["Segmentti vip: condition oli ”count(order) > 3”, nyt ”count(order) > 4”"]),
+    ("vip: count(order) > 3", "vip: {condition: count(order) > 3}", [], []),
+    ("vip: count(order) > 3", "vip: {condition: count(order) > 3, title: VIP}", ["The segment vip: title is new: VIP"], ["Segmentti vip: lisätty title: VIP"]),
     ("personas: {sara: {title: Sara, questions: [Mikä koko?]}}", "personas: {}", ["The persona sara is gone"], ["Persoona sara on poistettu"]),
     ("title: Sara", "title: Sara, evidence: 12 interviews", ["The persona sara: evidence is new: ”12 interviews”"], ["Persoona sara: lisätty evidence: ”12 interviews”"]),
     ("holdout: 10 %", "holdout: 5 %, state: on", ["The guidance remind: holdout was 10.0%, is now 5.0%", "The guidance remind: state was draft, is now on"], ["Ohjaus remind: holdout oli 10,0\xa0%, nyt 5,0\xa0%", "Ohjaus remind: state oli draft, nyt on"]),

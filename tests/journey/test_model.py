@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from polku.journey import templates, values
 from polku.journey.check import checked
-from polku.journey.model import Journey, Target, Touchpoint, titled
+from polku.journey.model import Journey, Target, Touchpoint, segment_title, titled
 from polku.journey.tree import read_text
 
 
@@ -50,6 +50,16 @@ def test_nothing_in_a_map_changes() -> None:
             with pytest.raises(TypeError, match="does not change"):
                 change(mapping)
     assert isinstance(one.stages, tuple)
+
+
+def test_a_segment_is_a_condition_alone_or_with_a_title() -> None:
+    short, long = ({"vip": "count(order) > 3"}, {"vip": {"condition": "count(order) > 3", "title": {"fi": "Kantis"}}})
+    stages = [{"id": "a"}]
+    one, other = (Journey.model_validate({"title": "x", "stages": stages, "segments": s}) for s in (short, long))
+    assert one.segments["vip"].condition == other.segments["vip"].condition == "count(order) > 3"
+    assert segment_title("vip", one.segments["vip"]) == "Vip"
+    assert segment_title("vip", other.segments["vip"]) == {"fi": "Kantis"}
+    assert Journey.model_validate_json(other.model_dump_json(by_alias=True)) == other
 
 
 def test_one_item_needs_no_list_and_an_empty_key_is_no_key() -> None:

@@ -251,3 +251,9 @@ def test_names_and_errors():
     assert caught.value.text("fi").startswith("Mallia 'funnel5' ei ole")
     with pytest.raises(UsageError, match="not in 'sv'"):
         templates.text("shop-5", "sv")
+
+
+@every_map
+@every_language
+def test_every_segment_has_a_title(name: str, language: str) -> None:
+    assert all(segment.get("title") for segment in (data(name, language).get("segments") or {}).values())

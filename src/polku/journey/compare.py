@@ -139,10 +139,8 @@ def _named(
             yield Change("removed", what, name)
         elif name not in old:
             yield Change("added", what, name)
-        elif isinstance(old[name], BaseModel):
+        else:
             yield from _fields(what, name, old[name], new[name], skip=skip)
-        elif old[name] != new[name]:
-            yield Change("changed", what, name, "condition", old[name], new[name])
 
 
 def _fields(

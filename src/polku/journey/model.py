@@ -226,6 +226,24 @@ class Role(Part):
     )
 
 
+class Segment(Part):
+    """A group of customers: a condition, and what people read. The condition alone may stand in its place."""
+
+    condition: Name = Field(
+        description="What they have done, in the language of enter.",
+        examples=["sum(order.value) > 500 within 365d"],
+    )
+    title: Text | None = Field(default=None, description="What people read; made from its name where left out.")
+
+    @classmethod
+    def read(cls, value: Any) -> Any:
+        """The short form, a condition alone, as the long one."""
+        return value if isinstance(value, (Segment, dict)) else {"condition": values.name(value)}
+
+
+Condition = Annotated[Segment, BeforeValidator(Segment.read, json_schema_input_type=Name | Segment)]
+
+
 class MeasureGoal(Part):
     """A named measure of the map with its goal."""
 
@@ -330,13 +348,16 @@ class Journey(Part):
         AfterValidator(Frozen),
     ] = Field(default_factory=Frozen, description="The roles in an account, by name.")
     segments: Annotated[
-        dict[str, Name],
-        BeforeValidator(_empty, json_schema_input_type=dict[str, Name] | None),
+        dict[str, Condition],
+        BeforeValidator(_empty, json_schema_input_type=dict[str, Condition] | None),
         AfterValidator(Frozen),
     ] = Field(
         default_factory=Frozen,
         description="Groups of customers by a condition on what they have done, by name.",
-        examples=[{"vip": "sum(order.value) > 500 within 365d"}],
+        examples=[
+            {"vip": "sum(order.value) > 500 within 365d"},
+            {"vip": {"title": "VIP customers", "condition": "sum(order.value) > 500 within 365d"}},
+        ],
     )
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = Field(description="The stages, left to right.")
     measures: Annotated[
@@ -395,6 +416,15 @@ class Journey(Part):
         if self.review is None or self.reviewed is None:
             return None
         return values.later(self.reviewed, *values.interval(self.review))
+
+
+def segment_title(name: str, segment: Segment) -> Text:
+    """What people read of a segment: its title, or its name made readable where the map gives none.
+
+    >>> segment_title("big_spenders", Segment(condition="sum(order.value) > 500"))
+    'Big spenders'
+    """
+    return segment.title if segment.title is not None else name.replace("_", " ").capitalize()
 
 
 def titled(part: Stage | Touchpoint) -> Text:

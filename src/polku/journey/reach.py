@@ -192,9 +192,7 @@ def _measured(map: Sketch) -> Iterator[tuple[Path, str, int | None]]:
     for stage in map.stages:
         yield from ((path, id, None) for path, id in stage.texts("active_on"))
     spots = [((*s.path, "enter"), s.text("enter")) for s in map.stages]
-    segments = map.root.data.get("segments")
-    if isinstance(segments, dict):
-        spots += [(("segments", name), text) for name, text in segments.items() if isinstance(text, str)]
+    spots += map.segment_conditions
     for path, text in spots:
         try:
             found = list(atoms(parse_condition(text))) if text else []

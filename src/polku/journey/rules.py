@@ -285,10 +285,7 @@ def conditions(map: Sketch) -> Iterator[tuple[Path, str]]:
     for stage in map.stages:
         if (text := stage.text("enter")) is not None:
             yield (*stage.path, "enter"), text
-    segments = map.root.data.get("segments")
-    for name, text in segments.items() if isinstance(segments, dict) else ():
-        if isinstance(text, str) and text.strip():
-            yield ("segments", name), text
+    yield from map.segment_conditions
 
 
 def matches_say_something(map: Sketch) -> Faults:

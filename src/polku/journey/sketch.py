@@ -116,6 +116,20 @@ class Sketch:
     def stage_ids(self) -> list[str]:
         return [id for stage in self.stages if (id := stage.text("id")) is not None]
 
+    @functools.cached_property
+    def segment_conditions(self) -> list[tuple[Path, str]]:
+        """The condition of each segment, short form (a text) or long (under ``condition``), with where it stands."""
+        found = self.root.data.get("segments")
+        spots: list[tuple[Path, str]] = []
+        for name, segment in found.items() if isinstance(found, dict) else ():
+            path: Path = ("segments", name)
+            text = segment
+            if isinstance(segment, dict):
+                path, text = (*path, "condition"), segment.get("condition")
+            if isinstance(text, str) and text.strip():
+                spots.append((path, text))
+        return spots
+
     def named(self, key: str) -> dict[str, Spot]:
         """The entries of a mapping of the map, such as ``personas``, by name."""
         found = self.root.data.get(key)

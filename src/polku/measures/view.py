@@ -257,7 +257,7 @@ def segment_masks(view: View, segment: str) -> list[Mask]:
     """bool[C] a bucket: for whom the segment's condition holds at the moment."""
     names = list(view.journey.segments)
     known(segment, names, N_("There is no segment {name!r} in this map.{meant} It has: {known}."))
-    rules = segment_rules(view.journey.segments[segment], view.journey, view.trails.tables)
+    rules = segment_rules(view.journey.segments[segment].condition, view.journey, view.trails.tables)
     return view.map(functools.partial(_holding, rules, view.as_of))
 
 
