@@ -49,7 +49,8 @@ def duckdb_funnel(project: Project, runs: int) -> tuple[list[float], tuple[int, 
 
 
 def main() -> None:
-    from polku.measures.catalogue import CATALOGUE, measure_view
+    from polku.measures.ask import measure_view
+    from polku.measures.catalogue import CATALOGUE
     from polku.measures.customers import customers_behind
     from polku.measures.view import view_of
     from polku.record.project import open_project

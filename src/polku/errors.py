@@ -11,6 +11,8 @@
     ├── RecordError         state or history cannot be read or written
     ├── TrailsError         the derived columns cannot be built
     ├── MeasureError        a measure was asked for something that it cannot answer
+    ├── MissingExtraError   a part of Polku that is installed on request is missing
+    ├── EngineError         a cluster cannot be reached, or what it needs is missing
     ├── MachineError        the machine refuses: no room on the disk, no permission
     └── UsageError          a command or a page was asked with options that do not fit
 
@@ -94,6 +96,16 @@ class TrailsError(PolkuError):
 
 class MeasureError(PolkuError):
     code = "measure"
+
+
+class MissingExtraError(PolkuError):
+    """Facts: ``extra`` as in ``pip install "polku[extra]"``, ``package`` that was looked for."""
+
+    code = "extra.missing"
+
+
+class EngineError(PolkuError):
+    code = "engine"
 
 
 class MachineError(PolkuError):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from polku.measures.answer import Answer
-    from polku.measures.catalogue import GoalFigure
+    from polku.measures.ask import GoalFigure
     from polku.measures.customers import CustomerList
     from polku.measures.living import LivingMap
     from polku.measures.memo import Memo
@@ -104,7 +104,7 @@ class Shop:
         self, period: str = "30d", compare: str = "none", persona: str | None = None, segment: str | None = None
     ) -> tuple[GoalFigure, ...]:
         """The measures that the map names, actual against target."""
-        from polku.measures.catalogue import goals
+        from polku.measures.ask import goals
 
         view = self.view(period, persona, segment)
         return goals(view, self._compared(view.period, compare))
@@ -119,7 +119,7 @@ class Shop:
         **options: Any,
     ) -> Answer:
         """A measure of the catalogue, or one that the map names. Raises MeasureError with what exists."""
-        from polku.measures.catalogue import measure_view
+        from polku.measures.ask import measure_view
 
         view = self.view(period, persona, segment)
         return measure_view(view, name, options, self._compared(view.period, compare))

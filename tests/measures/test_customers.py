@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.language import Reader
-from polku.measures.catalogue import CATALOGUE, goals, measure
+from polku.measures.ask import goals, measure
+from polku.measures.catalogue import CATALOGUE
 from polku.measures.customers import ORDERS, customers_behind, keys_behind
 from polku.measures.living import living_map
 from polku.measures.result import Period, to_dict

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from polku.measures.catalogue import measure
+from polku.measures.ask import measure
 from polku.measures.customers import customers_behind
 from polku.measures.living import living_map
 from polku.measures.timeline import timeline

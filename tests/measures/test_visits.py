@@ -10,7 +10,7 @@ from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.journey.model import MeasureGoal
 from polku.kernels import sessions as kernel
-from polku.measures.catalogue import measure, measure_view
+from polku.measures.ask import measure, measure_view
 from polku.measures.customers import customers_behind
 from polku.measures.pages import bounce, exits
 from polku.measures.result import Period
@@ -113,9 +113,9 @@ def test_one_touchpoint_can_be_asked_for():
             assert 0 < listed.total <= one.overall.numerator or not one.overall.numerator
         assert len(whole.places) > 1
         with pytest.raises(MeasureError, match="There is no touchpoint 'hom'"):
-            run(view_of(made, SHOP), at="hom")
+            run(view_of(made, SHOP), from_="hom")
         with pytest.raises(MeasureError, match="leave out one"):
-            run(view_of(made, SHOP), "page", at="home")
+            run(view_of(made, SHOP), "page", from_="home")
 
 
 def test_without_pages_touchpoints_stand_in():

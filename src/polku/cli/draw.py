@@ -21,7 +21,7 @@ from polku.web.words import channel_word
 
 if TYPE_CHECKING:
     from polku.cli.terminal import Terminal
-    from polku.measures.catalogue import GoalFigure
+    from polku.measures.ask import GoalFigure
     from polku.measures.timeline import Timeline
     from polku.shop import Shop
 

@@ -5,10 +5,18 @@ itself.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from polku.language import N_, Reader, translate
-from polku.measures.result import Count, Period, Quantiles, Rate, to_dict
+from polku.measures.charts import Chart
+from polku.measures.result import Count, Estimate, Period, Quantiles, Rate, to_dict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from polku.measures.customers import CustomerList
+    from polku.measures.view import View
 
 EVER = Period()
 
@@ -44,14 +52,61 @@ class Answer:
     persona: str | None = None
     segment: str | None = None
     before: Answer | None = None
+    #: What was looked at; set by whoever asked, so that ``customers`` can be listed. Not part of the answer.
+    view: View | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def rate(self) -> Rate | None:
+        """The one rate that a target is held against; None where the measure has none."""
+        return None
+
+    @property
+    def by_visit(self) -> bool:
+        """Whether ``rate`` counts visits and not customers."""
+        return False
 
     def to_dict(self) -> Any:
         """Plain data of the answer, for JSON."""
-        own = {f.name: to_dict(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "before"}
+        left_out = ("before", "view")
+        own = {f.name: to_dict(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name not in left_out}
         return {"measure": self.name, **own, "before": self.before.to_dict() if self.before else None}
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
+        """What a person reads; every measure has at least one."""
         raise NotImplementedError
+
+    def charts(self, reader: Reader) -> tuple[Chart, ...]:
+        """What a person looks at: drawn as SVG on the page, by plotly in a notebook."""
+        return ()
+
+    def to_frame(self, table: int = 0, language: str = "en") -> pd.DataFrame:
+        """A table as a pandas DataFrame of plain values, one row a line; ``table`` counts from 0.
+
+        Raises MissingExtraError without pandas.
+        """
+        from polku.measures.notebook import frame_of
+
+        return frame_of(self, table, language)
+
+    def customers(self, behind: str, limit: int = 50, offset: int = 0, order: str = "last_seen") -> CustomerList:
+        """The customers behind one of this answer's numbers: ``answer.customers(answer.rate.behind)``.
+
+        Raises MeasureError when the text is no selector, or when the answer was made by hand.
+        """
+        from polku.measures.notebook import customers_of
+
+        return customers_of(self, behind, limit, offset, order)
+
+    def plot(self, chart: int = 0, language: str = "en") -> Any:
+        """A plotly figure of a chart; ``chart`` counts from 0. Raises MissingExtraError without plotly."""
+        from polku.measures.notebook import figure_of
+
+        return figure_of(self, chart, language)
+
+    def _repr_html_(self) -> str:
+        from polku.measures.notebook import html_of
+
+        return html_of(self)
 
     def text(self, reader: Reader) -> list[str]:
         """The tables as aligned lines for a terminal."""
@@ -110,3 +165,16 @@ def money_cell(amount: float | None, currency: str, reader: Reader) -> Cell:
     if amount is None:
         return Cell("–", None, number=True)
     return Cell(reader.money(amount, currency), amount, number=True)
+
+
+def estimate_cell(estimate: Estimate, reader: Reader, show: Callable[[float], str] | None = None) -> Cell:
+    """A figure with its interval as the note, or a dash with the reason; ``show`` writes a number."""
+    write = show or reader.number
+    if estimate.value is None:
+        return Cell("–", None, number=True, note=reader(estimate.reason) if estimate.reason else None)
+    parts = []
+    if estimate.low is not None and estimate.high is not None:
+        parts.append(reader("{low} to {high}", low=write(estimate.low), high=write(estimate.high)))
+    if estimate.reason:
+        parts.append(reader(estimate.reason))
+    return Cell(write(estimate.value), estimate.value, estimate.behind, number=True, note="; ".join(parts) or None)

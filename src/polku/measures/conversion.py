@@ -63,6 +63,14 @@ class Conversion(Answer):
         title = reader("Conversion by session") if self.by == "session" else reader("Conversion by customer")
         return (Table(title, tuple(reader(h) for h in heads), (row,)),)
 
+    @property
+    def rate(self) -> Rate:
+        return self.conversion
+
+    @property
+    def by_visit(self) -> bool:
+        return self.by == "session"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Leaving(Answer):
@@ -84,6 +92,14 @@ class Leaving(Answer):
         row = (words(reader.said(self.title), self.to), rate_cell(self.left, reader), rate_cell(self.stayed, reader))
         title = reader("Leaving, by visit") if self.by == "session" else reader("Leaving, by customer")
         return (Table(title, tuple(reader(h) for h in heads), (row,)),)
+
+    @property
+    def rate(self) -> Rate:
+        return self.left
+
+    @property
+    def by_visit(self) -> bool:
+        return self.by == "session"
 
 
 def _counts(view: View, goal: npt.NDArray[np.bool_], bucket: Columns) -> I64:

@@ -18,13 +18,15 @@ from polku.kernels import living as kernel
 from polku.kernels.columns import Columns, frozen
 from polku.kernels.presence import met
 from polku.language import N_
+from polku.measures.catalogue import CATALOGUE
 from polku.measures.conversion import conversion_members, visit_members
+from polku.measures.definition import loaded
 from polku.measures.funnel import funnel_members
 from polku.measures.latest import here_members
 from polku.measures.living import ask_of
 from polku.measures.pages import place_members
 from polku.measures.result import to_dict
-from polku.measures.selectors import Selector, period_of
+from polku.measures.selectors import KINDS, Selector, period_of
 from polku.measures.sources import source_members
 from polku.measures.steps import chain_of, goal_of
 from polku.measures.timeline import name_of
@@ -192,6 +194,10 @@ def masks(view: View, selector: Selector) -> Sequence[Mask]:
         case "source":
             by, to = selector.option("by") or "all", selector.option("to") or goal_of(view.journey)
             return source_members(view, name, by, to, _within(selector) or view.journey.window, what)
+        case kind if kind not in KINDS:
+            measure = next(m for m in CATALOGUE.values() if kind in m.selects)
+            found: Sequence[Mask] = loaded(measure.members)(view, selector)
+            return found
         case _:
             return place_members(view, selector.kind, name, selector.option("by") or "page", what)
 

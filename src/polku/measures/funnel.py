@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from polku.engines.threads import sum_over
 from polku.journey.model import Text
 from polku.kernels import funnel as kernel
 from polku.kernels.columns import Columns
@@ -80,6 +79,19 @@ class Funnel(Answer):
             title = reader("{title}, within {time}", title=title, time=reader.duration(self.within))
         return (Table(title, tuple(reader(h) for h in heads), rows),)
 
+    @property
+    def rate(self) -> Rate:
+        return self.conversion
+
+    @property
+    def by_visit(self) -> bool:
+        return self.by == "session"
+
+    @property
+    def reached(self) -> list[int]:
+        """How many reached each step, the open windows included."""
+        return [step.reached.n for step in self.steps]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Partial:
@@ -139,7 +151,7 @@ def funnel(view: View, steps: Sequence[str], within: int | None = None, by: str 
     none = (np.empty(0, np.uint32),)
     zeros = np.zeros(count, np.int64)
     zero = Partial(zeros, zeros, zeros, (none,) * count, none)
-    total = sum_over(functools.partial(_partial, view, bits, count, within, by), view.columns, zero)
+    total = view.sum(functools.partial(_partial, view, bits, count, within, by), zero)
     select = functools.partial(
         view.select, "funnel", chain_text(steps), within=within, by=None if by == "customer" else by
     )

@@ -59,6 +59,14 @@ class Bounce(Answer):
         )
         return (_table(reader("Bounce"), heads, self.overall, self.places, reader),)
 
+    @property
+    def rate(self) -> Rate:
+        return self.overall
+
+    @property
+    def by_visit(self) -> bool:
+        return True
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Exit(Answer):
@@ -80,6 +88,14 @@ class Exit(Answer):
             reader("exit rate"),
         )
         return (_table(reader("Exit"), heads, self.overall, self.places, reader),)
+
+    @property
+    def rate(self) -> Rate:
+        return self.overall
+
+    @property
+    def by_visit(self) -> bool:
+        return True
 
 
 def _table(title: str, heads: tuple[str, ...], overall: Rate, places: tuple[Place, ...], reader: Reader) -> Table:
@@ -130,19 +146,19 @@ def _only(rows: I64, row: int) -> I64:
     return kept
 
 
-def bounce(view: View, by: str | None = None, limit: int = 50, at: str | None = None) -> Bounce:
-    """Visits of one page / visits, overall and for the ``limit`` places where most visits landed; with ``at``, a
+def bounce(view: View, by: str | None = None, limit: int = 50, from_: str | None = None) -> Bounce:
+    """Visits of one page / visits, overall and for the ``limit`` places where most visits landed; with ``from_``, a
     touchpoint, only of those that landed there.
     """
-    row = _at(view, by, at) if at is not None else None
+    row = _at(view, by, from_) if from_ is not None else None
     by = grouping(view, by) if row is None else "touchpoint"
     found = visits.counts(view, visits.asked(view, kernel.LANDINGS, by_page=by == "page"))
     landings = found.landings if row is None else _only(found.landings, row)
     overall = Rate(int(found.totals[kernel.BOUNCED]), int(found.totals[kernel.STEPPED]))
-    if row is not None and at is not None:
+    if row is not None and from_ is not None:
         overall = Rate(
             int(landings[row, kernel.PART]), int(landings[row, kernel.WHOLE]),
-            behind=view.select("landing", at, "bounced", by=by),
+            behind=view.select("landing", from_, "bounced", by=by),
         )  # fmt: skip
     return Bounce(
         period=view.period, persona=view.persona, segment=view.segment, by=by,
@@ -151,17 +167,17 @@ def bounce(view: View, by: str | None = None, limit: int = 50, at: str | None = 
     )  # fmt: skip
 
 
-def exits(view: View, by: str | None = None, limit: int = 50, at: str | None = None) -> Exit:
-    """Visits that ended on a page / views of it, for the ``limit`` pages where most visits ended; with ``at``, only of
-    that touchpoint.
+def exits(view: View, by: str | None = None, limit: int = 50, from_: str | None = None) -> Exit:
+    """Visits that ended on a page / views of it, for the ``limit`` pages where most visits ended; with ``from_``, only
+    of that touchpoint.
     """
-    row = _at(view, by, at) if at is not None else None
+    row = _at(view, by, from_) if from_ is not None else None
     by = grouping(view, by) if row is None else "touchpoint"
     found = visits.counts(view, visits.asked(view, kernel.EXITS, by_page=by == "page")).exits
     behind = None
-    if row is not None and at is not None:
+    if row is not None and from_ is not None:
         found = _only(found, row)
-        behind = view.select("exit", at, "exited", by=by)
+        behind = view.select("exit", from_, "exited", by=by)
     overall = Rate(int(found[1:, kernel.PART].sum()), int(found[1:, kernel.WHOLE].sum()), behind=behind)
     return Exit(
         period=view.period, persona=view.persona, segment=view.segment, by=by, overall=overall,

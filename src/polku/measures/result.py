@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
+from collections.abc import Mapping
 from typing import Any, Literal
+
+import numpy as np
 
 from polku.language import N_
 
@@ -89,6 +93,21 @@ class Quantiles:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure that is estimated, with its interval (95 % unless the measure says another) and the ``n`` behind it.
+
+    ``value`` is None, with ``reason``, when it cannot be known; a ``reason`` beside a value is a caution.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    reason: str | None = None
+    behind: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Money:
     amount: float
     currency: str
@@ -113,8 +132,14 @@ def to_dict(result: Any) -> Any:
         return {f.name: to_dict(getattr(result, f.name)) for f in dataclasses.fields(result)}
     if isinstance(result, (tuple, list)):
         return [to_dict(r) for r in result]
-    if isinstance(result, dict):
-        return {k: to_dict(v) for k, v in result.items()}
+    if isinstance(result, Mapping):
+        return {str(k): to_dict(v) for k, v in result.items()}
+    if isinstance(result, np.ndarray):
+        return to_dict(result.tolist())
+    if isinstance(result, np.generic):
+        return to_dict(result.item())
+    if isinstance(result, float) and not math.isfinite(result):
+        return None  # JSON has no word for it
     if isinstance(result, (dt.datetime, dt.date)):
         return result.isoformat()
     return result

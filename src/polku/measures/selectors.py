@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote
@@ -41,6 +42,14 @@ KINDS: dict[str, tuple[str, ...]] = {
     "visits": ("all", "left", "converted"),
 }  # fmt: skip
 SAFE = "/*-_.~>"
+
+
+@functools.cache
+def kinds() -> Mapping[str, tuple[str, ...]]:
+    """What can be asked of each kind, those that measures declare included."""
+    from polku.measures.catalogue import CATALOGUE
+
+    return KINDS | {kind: whats for measure in CATALOGUE.values() for kind, whats in measure.selects.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,19 +82,20 @@ class Selector:
         """
         head, *rest = text.split(",")
         kind, _, after = head.partition(":")
-        if kind not in KINDS:
+        whats = kinds().get(kind)
+        if whats is None:
             raise MeasureError(
                 N_("{text!r} does not say whose list is wanted; it begins with one of: {known}."),
-                text=text, known=", ".join(KINDS), nearest=nearest(kind, KINDS),
+                text=text, known=", ".join(kinds()), nearest=nearest(kind, kinds()),
             )  # fmt: skip
         parts = after.split(":")
         name = "" if kind == "map" else unquote(parts.pop(0))
         what = parts.pop(0) if parts else ""
-        if what not in KINDS[kind] or len(parts) > 1:
+        if what not in whats or len(parts) > 1:
             raise MeasureError(
                 N_("{text!r} is not a list of customers; write {example}, where the last word is one of: {known}."),
-                text=text, example=f"{kind}:{name}:{KINDS[kind][0]}" if kind != "map" else "map:customers",
-                known=", ".join(KINDS[kind]), nearest=nearest(what, KINDS[kind]),
+                text=text, example=f"{kind}:{name}:{whats[0]}" if kind != "map" else "map:customers",
+                known=", ".join(whats), nearest=nearest(what, whats),
             )  # fmt: skip
         options = tuple((k, unquote(v)) for k, _, v in (part.partition("=") for part in rest))
         return cls(kind, name, what, parts[0] if parts else "", options)

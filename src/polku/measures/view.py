@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from polku.engines.threads import over_buckets
-from polku.errors import MeasureError, nearest
+from polku.engines.threads import over_buckets, sum_over
+from polku.errors import MeasureError
 from polku.journey.model import Journey, Stage
 from polku.journey.where import parse_where
 from polku.kernels import fold
 from polku.kernels.columns import Columns, columns
 from polku.language import N_
+from polku.measures.definition import known as known
 from polku.measures.memo import Memo
 from polku.measures.result import Period
 from polku.measures.rules import rules_of, segment_rules
@@ -30,14 +31,13 @@ from polku.trails.layout import Bucket, Trails, moment
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from polku.engines.engine import Engine
     from polku.record.project import Project
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 P = TypeVar("P")
 #: Stands in for the map of plain trails: one stage, no touchpoints; steps are then names of events.
 PLAIN = Journey(title="Trails", timezone="UTC", stages=(Stage(id="everyone"),))
-#: Names told in an error, and names among which the nearest is looked for: a shop may have a million pages.
-MOST_LISTED, MOST_COMPARED = 40, 5000
 EVER = Period()
 
 
@@ -62,6 +62,7 @@ class View:
     answers: pa.Table | None = None  # answers to surveys, of trails without a project; see polku.measures.feeling
     project: Any = None
     memo: Memo = dataclasses.field(default_factory=Memo)  # of the same trails, map and customers
+    engine: Engine | None = None  # where kernels run; None: threads of this machine
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
@@ -83,8 +84,19 @@ class View:
         return moment(self.as_of)
 
     def map(self, work: Callable[[Columns], P]) -> list[P]:
-        """``work`` over every bucket, on threads, in the buckets' order."""
+        """``work`` over every bucket, on threads or on the view's engine, in the buckets' order."""
+        if self.engine is not None:
+            return self.engine.map(self, work)
         return over_buckets(work, self.columns)
+
+    def sum(self, work: Callable[[Columns], P], zero: P) -> P:
+        """The partial results of every bucket added to ``zero`` with ``+``, in the buckets' order.
+
+        ``work`` is a functools.partial of a module's function: an engine sends it to other machines.
+        """
+        if self.engine is not None:
+            return self.engine.sum(self, work, zero)
+        return sum_over(work, self.columns, zero)
 
     def only(self, members: Iterable[Mask]) -> View:
         """The same view of some customers: ``members`` is a bool[C] a bucket."""
@@ -115,16 +127,6 @@ class View:
 
     def stage(self, id: str) -> int:
         return known(id, self.journey.stage_ids, N_("There is no stage {name!r} in this map.{meant} It has: {known}."))
-
-
-def known(name: str, names: Iterable[str], message: str) -> int:
-    """The place of ``name`` among ``names``; MeasureError says what there is, and the nearest."""
-    all_names = list(names)
-    if name in all_names:
-        return all_names.index(name)
-    near = nearest(name, all_names[:MOST_COMPARED])
-    listed = ", ".join(all_names[:MOST_LISTED]) + (", ..." if len(all_names) > MOST_LISTED else "")
-    raise MeasureError(message, name=name, meant=f" → {near}?" if near else "", known=listed, nearest=near)
 
 
 def _frozen(mask: Mask) -> Mask:

@@ -25,13 +25,13 @@ PEOPLE: dict[str, list[tuple[str, str] | tuple[str, str, dict[str, Any]]]] = {
     "bertta": [("2026-01-02 10:00", "page", {"path": "/x"}), ("2026-01-03 10:00.5", "Other")],
     "celia": [("2026-01-02 10:00", "Failed"), ("2026-01-04 10:00", "Product Viewed"), ("2026-02-20", "page")],
 }
-OPTIONS = {"funnel": {"steps": "one,two", "within": "7d"}, "conversion": {"from": "one", "to": "two"}}
 
 
 def warm(progress: Callable[[float, float | None, str], None] | None = None) -> None:
     """Run the living map and every measure of the catalogue once on a tiny journey."""
     from polku.journey.model import Journey
-    from polku.measures.catalogue import CATALOGUE, measure_view
+    from polku.measures.ask import measure_view
+    from polku.measures.catalogue import CATALOGUE
     from polku.measures.customers import customers_behind
     from polku.measures.living import living_view
     from polku.measures.timeline import timeline_view
@@ -46,9 +46,7 @@ def warm(progress: Callable[[float, float | None, str], None] | None = None) -> 
         lambda: customers_behind(view.trails, journey),
         lambda: timeline_view(view, 1),
     ]
-    for name in CATALOGUE:
-        given = {"to": "two"} if name in ("leaving", "sources") else OPTIONS.get(name, {})
-        steps.append(functools.partial(measure_view, view, name, given))
+    steps += [functools.partial(measure_view, view, name, m.example) for name, m in CATALOGUE.items()]
     for done, step in enumerate(steps):
         tell(done, len(steps), PREPARING)
         step()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from polku.journey.model import Journey
 from polku.language import Reader
 from polku.measures.answer import Table
-from polku.measures.catalogue import GoalFigure
+from polku.measures.ask import GoalFigure
 from polku.measures.living import LivingMap
 from polku.web.options import MapOptions
 
@@ -132,6 +132,11 @@ class Answers(Protocol):
     @property
     def language(self) -> str:
         """The project's own language, for readers who wish for none that Polku speaks."""
+        ...
+
+    @property
+    def timezone(self) -> str:
+        """The time zone of the project's settings, for readers who tell none; empty: the map's."""
         ...
 
     @property

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from polku.errors import MeasureError
-from polku.journey.model import Journey, titled
+from polku.journey.model import Journey, segment_title, titled
 from polku.language import N_, Reader
-from polku.measures.catalogue import CATALOGUE, Measure, options_of
-from polku.measures.catalogue import Option as Asked
+from polku.measures.ask import options_of
+from polku.measures.catalogue import CATALOGUE
+from polku.measures.definition import Measure
+from polku.measures.definition import Option as Asked
 from polku.measures.steps import goal_of
 from polku.web.answers import Option
 from polku.web.options import COMPARES, PERIODS, MapOptions
@@ -91,6 +93,6 @@ def shared_options(journey: Journey, options: MapOptions, reader: Reader) -> lis
         personas = ((k, reader.said(v.title)) for k, v in journey.personas.items() if v.where)
         found.append(Option("persona", reader(N_("Persona")), options.persona or "", (everyone, *personas)))
     if journey.segments:
-        segments = ((k, k) for k in journey.segments)
+        segments = ((k, reader.said(segment_title(k, v))) for k, v in journey.segments.items())
         found.append(Option("segment", reader(N_("Segment")), options.segment or "", (everyone, *segments)))
     return found

@@ -17,7 +17,8 @@ from polku.journey.load import load
 from polku.journey.model import Journey
 from polku.language import N_, Reader, translate
 from polku.measures.answer import Table
-from polku.measures.catalogue import CATALOGUE, GoalFigure, goals, measure_view
+from polku.measures.ask import GoalFigure, goals, measure_view
+from polku.measures.catalogue import CATALOGUE
 from polku.measures.customers import customers_view, masks, selected_view
 from polku.measures.living import LivingMap, living_view
 from polku.measures.selectors import Selector
@@ -46,6 +47,7 @@ class ProjectAnswers:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.language = project.language
+        self.timezone = project.settings.timezone
         self.refresh = int(project.settings.server.refresh)
         self._lock = threading.Lock()
         self._moving: bool | None = None  # whether the map's moment is now, so that time alone moves the numbers

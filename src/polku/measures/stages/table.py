@@ -8,7 +8,7 @@ from polku.journey.model import Text, titled
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Table, count_cell, money_cell, rate_cell, time_cell, words
 from polku.measures.living import StageFigures, figures_of
-from polku.measures.result import STATES, Count
+from polku.measures.result import STATES, Count, Rate
 from polku.measures.view import View
 
 HEADS = (
@@ -72,6 +72,10 @@ class Stages(Answer):
                 )
             )
         return (Table(reader("Stages"), tuple(reader(h) for h in HEADS), tuple(rows)),)
+
+    @property
+    def rate(self) -> Rate:
+        return self.stages[0].figures.went_on
 
 
 def stages(view: View) -> Stages:

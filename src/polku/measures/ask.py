@@ -1,0 +1,135 @@
+"""Asking for a measure by name: options read from text, the compared period beside it, the map's own judged."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from polku.errors import MeasureError
+from polku.journey.model import Journey, MeasureGoal, Text
+from polku.language import N_
+from polku.measures.answer import Answer
+from polku.measures.catalogue import CATALOGUE
+from polku.measures.definition import Measure, known, read
+from polku.measures.living import judge
+from polku.measures.result import Period, Rate, State
+from polku.measures.view import EVER, View, view_of
+from polku.trails.layout import Trails
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from polku.record.project import Project
+
+
+def measure(
+    source: Project | Trails,
+    name: str,
+    *,
+    journey: Journey | None = None,
+    period: Period = EVER,
+    persona: str | None = None,
+    segment: str | None = None,
+    compare: Period | None = None,
+    as_of: dt.datetime | None = None,
+    profiles: pa.Table | None = None,
+    **options: Any,
+) -> Answer:
+    """The answer of the measure called ``name``, or of one that the map itself names under ``measures``.
+
+    Options may be texts, as a command line or a URL gives them (``within="7d"``, ``steps="product,cart,order"``);
+    those that are None are left at their default. Raises MeasureError for unknown names and options and for values
+    that do not fit.
+    """
+    view = view_of(source, journey, period=period, persona=persona, segment=segment, as_of=as_of, profiles=profiles)
+    return measure_view(view, name, options, compare)
+
+
+def measure_view(view: View, name: str, options: Mapping[str, Any], compare: Period | None = None) -> Answer:
+    """The same of a view."""
+    definition, given = resolve(view.journey, name, options)
+    if definition.here_only is not None and view.engine is not None:
+        raise MeasureError(
+            N_("The measure {measure} runs on this machine only, not on an engine: {why}"),
+            measure=definition.name,
+            why=definition.here_only,
+        )
+    run = definition.compute()
+    keywords = {"from_" if k == "from" else k: v for k, v in given.items()}
+    answer = run(view, **keywords)
+    before = None
+    if compare is not None:
+        earlier = view.during(compare)
+        before = dataclasses.replace(run(earlier, **keywords), view=earlier)
+    return dataclasses.replace(answer, before=before, view=view)
+
+
+def resolve(journey: Journey, name: str, options: Mapping[str, Any]) -> tuple[Measure, dict[str, Any]]:
+    """The measure meant by ``name`` and its options read; a measure of the map brings options of its own."""
+    own = journey.measures.get(name)
+    if own is None:
+        known(name, [*CATALOGUE, *journey.measures], N_("There is no measure {name!r}.{meant} There are: {known}."))
+        definition, given = CATALOGUE[name], {}
+    else:
+        definition, given = CATALOGUE[own.kind], options_of(own)
+    for key, value in options.items():
+        option = definition.option(key)
+        if value is not None:
+            given[option.name] = read(option, value)
+    given = {o.name: o.default for o in definition.options if o.default is not None} | given
+    for option in definition.options:
+        if option.required and not given.get(option.name):
+            raise MeasureError(
+                N_("The measure {measure} needs {option}, for example {option}=product,cart,order."),
+                measure=name,
+                option=option.name,
+            )
+    return definition, given
+
+
+def options_of(goal: MeasureGoal) -> dict[str, Any]:
+    """The options that a measure of the map sets for its kind."""
+    wanted = {"from": goal.from_, "to": goal.to, "steps": goal.steps or None, "within": goal.within, "by": goal.by}
+    names = {o.name: o for o in CATALOGUE[goal.kind].options}
+    given = {k: v for k, v in wanted.items() if v is not None and k in names}
+    if "by" in given and given["by"] not in names["by"].choices:
+        del given["by"]
+    return given
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GoalFigure:
+    """A measure that the map names, with its target and the plain word for how it stands."""
+
+    id: str
+    title: Text
+    kind: str
+    rate: Rate
+    target: float | None
+    at_least: bool
+    state: State
+    before: Rate | None = None
+    by_visit: bool = False  # the rate counts visits, so its counts are not those of the customers behind it
+
+
+def goals(view: View, compare: Period | None = None) -> tuple[GoalFigure, ...]:
+    """Every measure that the map names and that has a rate, with actual against target, in the map's order."""
+    found = []
+    for id, goal in view.journey.measures.items():
+        answer = measure_view(view, id, {}, compare)
+        rate = answer.rate
+        if rate is None:
+            continue
+        target = goal.target
+        at_least = target.at_least if target else True
+        before = answer.before.rate if answer.before else None
+        state = judge(target.value if target else None, at_least, rate)
+        title = goal.title if goal.title is not None else id.replace("_", " ").capitalize()
+        found.append(
+            GoalFigure(
+                id, title, goal.kind, rate, target.value if target else None, at_least, state, before, answer.by_visit
+            )
+        )
+    return tuple(found)
