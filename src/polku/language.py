@@ -85,6 +85,10 @@ class Reader:
     def __call__(self, text: str, /, **facts: Any) -> str:
         return translate(self.language, text, **facts)
 
+    def in_zone(self, timezone: str) -> Reader:
+        """The same reader with times of another zone: a period's days are the map's, whoever reads."""
+        return Reader(self.language, timezone, self.currency)
+
     def said(self, text: str | Mapping[str, str] | None) -> str:
         return said(text, self.language)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -73,6 +74,17 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
         yield from served(project, live=True)
 
 
+def find_browser() -> ModuleType:
+    """scripts/find_browser.py, which ``make test`` asks as well: one list of browsers' names."""
+    file = Path(__file__).parents[2] / "scripts" / "find_browser.py"
+    spec = importlib.util.spec_from_file_location("find_browser", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -86,7 +98,7 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """The system's Chromium; without one the browser tests are skipped, and fail under CI=true."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+    path = find_browser().find()
     if path is None:
         message = "no Chromium found: the pages are not tested in a browser (apt-get install chromium)"
         if os.environ.get("CI") == "true":

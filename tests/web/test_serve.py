@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from polku.record.project import Project
+
 from . import world
+from .conftest import Site
 
 SCRIPT = """
 import sys
@@ -44,3 +48,27 @@ def test_ctrl_c_stops_it_in_order(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert out.strip() == "stopped in order"
     assert errors == ""
+
+
+def test_foreign_names_are_refused(site: Site) -> None:
+    assert site.get("/", Host="evil.example").status_code == 421
+    assert site.get("/", Host="localhost:8000").status_code == 200
+
+
+def test_a_taken_port_is_said(site: Site, shop: Project) -> None:
+    import threading
+
+    from polku.web.serve import serve
+
+    port = urlsplit(site.url).port
+    assert port is not None
+    stop, told = threading.Event(), []
+
+    def on_ready(url: str, moved: bool) -> None:
+        told.append((url, moved))
+        stop.set()
+
+    serve(shop, "127.0.0.1", port, on_ready, stop=stop)
+    (url, moved) = told[0]
+    assert moved
+    assert urlsplit(url).port != port

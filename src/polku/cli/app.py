@@ -20,7 +20,7 @@ from typer import rich_utils
 from typer.exceptions import TyperException
 
 from polku.cli.mishaps import mishap
-from polku.cli.terminal import WISH, wished_language
+from polku.cli.terminal import WISH, WISH_ZONE, wished_language
 from polku.errors import PolkuError, nearest
 from polku.language import N_, translate
 
@@ -75,6 +75,10 @@ def start(
     language: Annotated[
         str | None, typer.Option("--language", metavar="fi|en", help=N_("The language to speak in every command."))
     ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option("--timezone", metavar="ZONE", help=N_("The time zone to show times in, in every command.")),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", help=N_("Say which Polku this is, and exit."))] = False,
 ) -> None:
     if version:
@@ -83,6 +87,7 @@ def start(
         print(f"polku {installed('polku')}")
         raise typer.Exit
     WISH.set(language)
+    WISH_ZONE.set(timezone)
 
 
 def translated(command: Any, language: str) -> Any:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from polku.cli.maps import AsJson, Folder, Language
+from polku.cli.maps import AsJson, Folder, Language, Timezone
 from polku.cli.opening import looked
 from polku.errors import UsageError
 from polku.language import N_
@@ -38,13 +38,14 @@ def status(
     persona: Persona = None,
     segment: Segment = None,
     language: Language = None,
+    timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
     from polku.cli import draw
 
     if view not in VIEWS:
         raise UsageError("--view takes plan, actual or both, not {view!r}.", view=view)
-    terminal, shop = looked(folder, language, as_json)
+    terminal, shop = looked(folder, language, as_json, timezone)
     living = shop.living(
         period=period, compare=compare, persona=persona, segment=segment, language=terminal.reader.language
     )
@@ -84,9 +85,10 @@ def measure(
         bool, typer.Option("--define", help=N_("Say in words what the measure counts, with its formula."))
     ] = False,
     language: Language = None,
+    timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
-    terminal, shop = looked(folder, language, as_json)
+    terminal, shop = looked(folder, language, as_json, timezone)
     options = {"steps": steps, "from": from_, "to": to, "within": within, "by": by, "limit": limit}
     answer = shop.measure(
         name,
@@ -122,11 +124,12 @@ def customers(
     limit: Annotated[int, typer.Option("--limit", min=1, help=N_("How many to list."))] = 50,
     offset: Annotated[int, typer.Option("--offset", min=0, help=N_("How many to pass first."))] = 0,
     language: Language = None,
+    timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
     from rich.table import Table
 
-    terminal, shop = looked(folder, language, as_json)
+    terminal, shop = looked(folder, language, as_json, timezone)
     if sum(x is not None for x in (stage, touchpoint, behind)) > 1:
         raise UsageError("Give one of --stage, --touchpoint and --behind.")
     selector = shop.selector(stage=stage, touchpoint=touchpoint, behind=behind)
@@ -169,11 +172,12 @@ def customer(
         int, typer.Option("--limit", min=1, help=N_("Show at most this many of the latest events."))
     ] = 200,
     language: Language = None,
+    timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
     from polku.cli import draw
 
-    terminal, shop = looked(folder, language, as_json)
+    terminal, shop = looked(folder, language, as_json, timezone)
     key = shop.find(id)
     story = shop.customer(key)
     if as_json:

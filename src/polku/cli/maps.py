@@ -18,6 +18,17 @@ Language = Annotated[
         "--language", metavar="fi|en", help=N_("The language to speak; by default the project's, then the session's.")
     ),
 ]
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone",
+        metavar="ZONE",
+        help=N_(
+            "The time zone to show times in, such as Europe/Helsinki; by default that of polku.toml, else the map's. "
+            "The days of a period are always the map's."
+        ),
+    ),
+]
 
 
 def register(app: Any) -> None:

@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polku.cli.terminal import Terminal
+from polku.cli.terminal import WISH_ZONE, Terminal
+from polku.zones import zone_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,22 +17,29 @@ if TYPE_CHECKING:
     from polku.shop import Shop
 
 
-def opened(folder: Path, language: str | None, as_json: bool) -> tuple[Terminal, Project]:
-    """The terminal and the project; the map is read so that its faults are told before any work is done."""
+def opened(folder: Path, language: str | None, as_json: bool, timezone: str | None = None) -> tuple[Terminal, Project]:
+    """The terminal and the project; the map is read so that its faults are told before any work is done.
+
+    Times are shown in ``timezone``, else in the one wished for before the command, else in that of the project's
+    settings, else in the map's. Raises UsageError for one that nobody knows.
+    """
     from polku.record.project import open_project
     from polku.record.settings import project_language
 
     terminal = Terminal(as_json=as_json, language=language, project_language=project_language(folder))
+    wish = timezone or WISH_ZONE.get()
+    if wish is not None:
+        zone_named(wish)
     project = open_project(folder)
     journey = project.journey()
-    return terminal.of(journey.timezone, journey.currency), project
+    return terminal.of(wish or project.settings.timezone or journey.timezone, journey.currency), project
 
 
-def looked(folder: Path, language: str | None, as_json: bool) -> tuple[Terminal, Shop]:
+def looked(folder: Path, language: str | None, as_json: bool, timezone: str | None = None) -> tuple[Terminal, Shop]:
     """The terminal and the project with its trails up to date; building them shows a progress bar."""
     from polku.shop import Shop
 
-    terminal, project = opened(folder, language, as_json)
+    terminal, project = opened(folder, language, as_json, timezone)
     with terminal.progress() as progress:
         return terminal, Shop(project, lambda what, done, total: progress(done, total, what))
 

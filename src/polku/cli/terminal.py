@@ -20,6 +20,8 @@ from polku.language import LANGUAGES, Reader, choose
 
 #: The language asked for before the command: ``polku --language fi status``.
 WISH: ContextVar[str | None] = ContextVar("WISH", default=None)
+#: The time zone asked for before the command: ``polku --timezone UTC status``.
+WISH_ZONE: ContextVar[str | None] = ContextVar("WISH_ZONE", default=None)
 #: What a long job calls to say how far it is: (done, total or None, what it is doing).
 Progress = Callable[[float, float | None, str], None]
 
@@ -57,7 +59,7 @@ class Terminal:
         self.err = Console(stderr=True, soft_wrap=True, highlight=False)
 
     def of(self, timezone: str, currency: str) -> Terminal:
-        """The same terminal, with times and money as the map has them."""
+        """The same terminal, with money as the map has it and times in ``timezone``."""
         self.reader = Reader(self.reader.language, timezone, currency)
         return self
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from polku.errors import ProjectError, nearest
 from polku.language import LANGUAGES, N_, translate
+from polku.zones import is_zone
 
 FILE = "polku.toml"
 
@@ -23,10 +24,17 @@ Fault = tuple[str, str, dict[str, Any]]
 
 
 def setting(
-    default: Any, doc: str, *, least: float | None = None, most: float | None = None, one_of: tuple[str, ...] = ()
+    default: Any,
+    doc: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    one_of: tuple[str, ...] = (),
+    zone: bool = False,
 ) -> Any:
     """A dataclass field that carries its documentation (an English text, the key of its Finnish) and its bounds."""
-    return dataclasses.field(default=default, metadata={"doc": doc, "least": least, "most": most, "one_of": one_of})
+    metadata = {"doc": doc, "least": least, "most": most, "one_of": one_of, "zone": zone}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,6 +103,11 @@ class Settings:
 
     language: Literal["fi", "en"] = setting(
         "fi", N_("The language of the terminal and of pages whose reader states no wish: fi or en."), one_of=LANGUAGES
+    )
+    timezone: str = setting(
+        "",
+        N_("The time zone of the times shown to a reader who tells none, such as Europe/Helsinki. Empty: the map's."),
+        zone=True,
     )
     server: Server = dataclasses.field(default_factory=Server)
     record: Record = dataclasses.field(default_factory=Record)
@@ -200,6 +213,8 @@ def _misfit(field: dataclasses.Field[Any], value: Any) -> tuple[str, dict[str, A
     allowed, least, most = (field.metadata[k] for k in ("one_of", "least", "most"))
     if allowed and value not in allowed:
         return N_("{value} does not fit: choose one of {allowed}"), {**facts, "allowed": ", ".join(allowed)}
+    if field.metadata["zone"] and value and not is_zone(value):
+        return N_("{value} is no time zone: write for example Europe/Helsinki, or leave it empty"), facts
     if least is not None and value < least:
         return N_("{value} is too small: at least {least}"), {**facts, "least": least}
     if most is not None and value > most:

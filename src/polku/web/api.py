@@ -8,8 +8,7 @@ from starlette.requests import Request
 
 from polku.measures.result import to_dict
 from polku.web.options import MapOptions, known, refuse_unknown
-from polku.web.pages import answers_of, drop_lang, read_customers, read_language
-from polku.web.reading import reader_of
+from polku.web.pages import Visit, answers_of, own_query, read_customers
 
 router = APIRouter()
 
@@ -23,6 +22,7 @@ Persona = Annotated[Given, Query(description="a persona's id")]
 Segment = Annotated[Given, Query(description="a segment's id")]
 Compare = Annotated[Given, Query(description="none (default), previous or year")]
 Language = Annotated[Given, Query(description="fi or en, for the texts")]
+Timezone = Annotated[Given, Query(description="a time zone for the texts; times as data are UTC")]
 Behind = Annotated[Given, Query(description="a selector, as the map gives it: who is behind a number")]
 Stage = Annotated[Given, Query(description="a stage's id: customers there now")]
 Touchpoint = Annotated[Given, Query(description="a touchpoint's id: customers who have met it")]
@@ -57,19 +57,19 @@ def living_map(
     segment: Segment = None,
     compare: Compare = None,
     lang: Language = None,
+    tz: Timezone = None,
 ) -> dict[str, Any]:
     """The living map: every stage and touchpoint with figures, deviations, and the selectors of who is behind."""
-    answers = answers_of(request)
-    journey = answers.journey()
-    options = MapOptions.read(drop_lang(request), journey)
-    living, goals = answers.map(options, read_language(request))
+    visit = Visit.of(request)
+    options = MapOptions.read(own_query(request), visit.journey)
+    living, goals = visit.answers.map(options, visit.language)
     return {**to_dict(living), "goals": to_dict(goals)}
 
 
 @router.get("/api/journey")
 def journey(request: Request) -> dict[str, Any]:
     """The map as it is planned: journey.yaml as data."""
-    refuse_unknown(drop_lang(request), ())
+    refuse_unknown(own_query(request), ())
     return answers_of(request).journey().model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
@@ -84,13 +84,13 @@ def customers(
     limit: Limit = None,
     offset: Offset = None,
     lang: Language = None,
+    tz: Timezone = None,
 ) -> dict[str, Any]:
     """Customers: all, or those behind a number, at a stage, at a touchpoint, or with an id that holds a text."""
-    answers = answers_of(request)
-    journey = answers.journey()
-    asked = read_customers(drop_lang(request), journey)
+    visit = Visit.of(request)
+    asked = read_customers(own_query(request), visit.journey)
     wanted = {k: asked[k] for k in ("behind", "stage", "touchpoint", "search", "order", "limit", "offset")}
-    found: dict[str, Any] = to_dict(answers.customers(reader_of(read_language(request), journey), **wanted))
+    found: dict[str, Any] = to_dict(visit.answers.customers(visit.reader, **wanted))
     return found
 
 
@@ -100,11 +100,12 @@ def customer(
     key: str,
     events: Events = 500,
     lang: Language = None,
+    tz: Timezone = None,
 ) -> dict[str, Any]:
     """One customer: ids, traits, stage history with the reason for each change, sessions and events."""
-    answers = answers_of(request)
-    refuse_unknown(drop_lang(request), ("events",))
-    story = answers.customer(key, reader_of(read_language(request), answers.journey()), limit=events)
+    visit = Visit.of(request)
+    refuse_unknown(own_query(request), ("events",))
+    story = visit.answers.customer(key, visit.reader, limit=events)
     return {**to_dict(story), "ids": pairs(story.ids), "traits": dict(story.traits)}
 
 
@@ -113,18 +114,16 @@ def pairs(ids: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
 
 
 @router.get("/api/measures")
-def measures(request: Request, lang: Language = None) -> list[dict[str, Any]]:
+def measures(request: Request, lang: Language = None, tz: Timezone = None) -> list[dict[str, Any]]:
     """The measures that there are."""
-    answers = answers_of(request)
-    refuse_unknown(drop_lang(request), ())
-    reader = reader_of(read_language(request), answers.journey())
-    return [dataclasses.asdict(info) for info in answers.measures(reader)]
+    visit = Visit.of(request)
+    refuse_unknown(own_query(request), ())
+    return [dataclasses.asdict(info) for info in visit.answers.measures(visit.reader)]
 
 
 @router.get("/api/measures/{name}")
-def measure(request: Request, name: str, lang: Language = None) -> Any:
+def measure(request: Request, name: str, lang: Language = None, tz: Timezone = None) -> Any:
     """One measure; its options are those of ``polku measure``, in the URL."""
-    answers = answers_of(request)
-    reader = reader_of(read_language(request), answers.journey())
-    known("measure", name, [info.name for info in answers.measures(reader)])
-    return answers.measure(name, drop_lang(request), reader).data
+    visit = Visit.of(request)
+    known("measure", name, [info.name for info in visit.answers.measures(visit.reader)])
+    return visit.answers.measure(name, own_query(request), visit.reader).data

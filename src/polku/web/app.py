@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polku.errors import MapError, PolkuError, ProjectBusy, UsageError
 from polku.language import N_, Reader, translate
-from polku.web import api, pages
+from polku.web import api, pages, timezone
 from polku.web.answers import Answers
 from polku.web.cache import PageCache
 from polku.web.notfound import NotFoundError
@@ -89,7 +89,9 @@ def assets_version() -> str:
 
 
 class Frame:
-    """Security headers on every answer, the language chosen in the URL kept in a cookie, foreign host names refused."""
+    """Security headers on every answer, the language and the time zone chosen in the URL kept in cookies, foreign host
+    names refused.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str] | None) -> None:
         self.app = app
@@ -105,6 +107,7 @@ class Frame:
             await response(scope, receive, send)
             return
         wish = request.query_params.get("lang")
+        zone = request.query_params.get("tz", "").strip()
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -112,6 +115,8 @@ class Frame:
                 if wish in ("fi", "en") and message["status"] < 400:
                     cookie = f"{COOKIE}={wish}; Path=/; Max-Age=31536000; SameSite=Lax"
                     headers.append((b"set-cookie", cookie.encode()))
+                if zone and message["status"] < 400 and (kept := timezone.cookie(zone)):
+                    headers.append((b"set-cookie", kept.encode()))
                 message = {**message, "headers": headers}
             await send(message)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from polku.journey.model import Journey, titled
+from polku.journey.model import Journey, segment_title, titled
 from polku.language import N_, Reader
 from polku.measures.selectors import Selector, period_of
 from polku.measures.steps import chain_of
@@ -80,17 +80,19 @@ def definition_of(selector: Selector) -> str | None:
 def in_words(selector: Selector, journey: Journey, reader: Reader) -> str:
     """Who they are, when, and of which persona or segment: "Cart: dropped off, 1 May 2026 – 31 May 2026"."""
     parts = [who(selector, journey, reader)]
-    period = period_of(selector.period, reader.zone)
+    days = reader.in_zone(journey.timezone)  # a period's days are the map's, whoever reads
+    period = period_of(selector.period, days.zone)
     if period.start or period.end:
         # the period's end is the moment after its last day
-        last = period.end.astimezone(reader.zone) if period.end else None
-        shown = reader.date(last - _DAY) if last and last.time() == _MIDNIGHT else reader.time(last) if last else ""
-        parts.append(f"{reader.date(period.start) if period.start else ''} – {shown}".strip())
+        last = period.end.astimezone(days.zone) if period.end else None
+        shown = days.date(last - _DAY) if last and last.time() == _MIDNIGHT else days.time(last) if last else ""
+        parts.append(f"{days.date(period.start) if period.start else ''} – {shown}".strip())
     persona, segment = selector.option("persona"), selector.option("segment")
     if persona and persona in journey.personas:
         parts.append(reader.said(journey.personas[persona].title))
     if segment:
-        parts.append(segment)
+        known = journey.segments.get(segment)
+        parts.append(reader.said(segment_title(segment, known)) if known else segment)
     return ", ".join(parts)
 
 

@@ -38,7 +38,7 @@ COMPARES: dict[str, str] = {
 GROUPS: dict[str, str] = {"stage": N_("In the map's order"), "channel": N_("By channel")}
 
 #: Options that every page takes besides its own.
-COMMON = ("lang",)
+COMMON = ("lang", "tz")
 
 
 UNKNOWN: dict[str, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -13,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from polku.errors import MapError, MeasureError
 from polku.journey.fault import FaultyMapError
-from polku.journey.model import Journey, Text, titled
+from polku.journey.model import Journey, Text, segment_title, titled
 from polku.language import N_, Reader
 from polku.measures.answer import Table
 from polku.web import words
@@ -22,6 +23,7 @@ from polku.web.csvfile import customers_csv, tables_csv
 from polku.web.feeling import curve
 from polku.web.mapview import counted, draw
 from polku.web.options import (
+    COMMON,
     COMPARES,
     GROUPS,
     PERIODS,
@@ -33,6 +35,7 @@ from polku.web.options import (
 )
 from polku.web.reading import href, language_of, reader_of, render
 from polku.web.review import review_due
+from polku.web.timezone import Zone, zone_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -66,13 +69,37 @@ def read_language(request: Request) -> str:
     return language_of(request, answers_of(request).language)
 
 
-def frame_of(request: Request, reader: Reader, room: str, version: str) -> dict[str, Any]:
-    """What the frame around every page needs."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Visit:
+    """Who asks, and what they are answered from."""
+
+    answers: Answers
+    journey: Journey
+    reader: Reader
+    zone: Zone
+
+    @property
+    def language(self) -> str:
+        return self.reader.language
+
+    @classmethod
+    def of(cls, request: Request) -> Visit:
+        """Of a request; raises MapError when the map does not read, and UsageError for a language or zone unknown."""
+        answers = answers_of(request)
+        language = read_language(request)
+        journey = answers.journey()
+        zone = zone_of(request, answers.timezone, journey.timezone)
+        return cls(answers, journey, reader_of(language, journey, zone), zone)
+
+
+def frame_of(request: Request, reader: Reader, room: str, version: str, zone: Zone | None = None) -> dict[str, Any]:
+    """What the frame around every page needs; ``zone`` on pages that may show times."""
     other = "en" if reader.language == "fi" else "fi"
     pairs = [(k, v) for k, v in request.query_params.multi_items() if k != "lang"]
     live = bool(request.app.state.live)
     return {
         "room": room,
+        "zone": zone,
         "at": request.url.path,
         "live": live,
         "poll": 1000 * (LIVE_REFRESH if live else answers_of(request).refresh),
@@ -105,6 +132,7 @@ def titles_of(journey: Journey, reader: Reader) -> dict[str, Any]:
         "change_words": change_words,
         "clock": clock,
         "titled": titled,
+        "segment_title": segment_title,
         "id_kinds": ID_KINDS,
     }
 
@@ -128,30 +156,26 @@ def answer(request: Request, body: str, *, language: str, status: int = 200) -> 
 @router.get("/")
 def map_page(request: Request) -> Response:
     """The living map; kept rendered as long as nothing that it shows has changed."""
-    answers = answers_of(request)
-    language = read_language(request)
-    journey = answers.journey()
-    options = MapOptions.read(drop_lang(request), journey)
-    version = answers.version()
-    key = ("/", version, options, language, bool(request.app.state.live))
-    page = request.app.state.cache.get(key, lambda: map_html(request, answers, journey, options, language, version))
+    visit = Visit.of(request)
+    options = MapOptions.read(own_query(request), visit.journey)
+    version = visit.answers.version()
+    key = ("/", version, options, visit.language, visit.zone, bool(request.app.state.live))
+    page = request.app.state.cache.get(key, lambda: map_html(request, visit, options, version))
     headers = {
         "ETag": page.etag,
         "Last-Modified": page.last_modified,
         "Cache-Control": "private, no-cache",
         "Vary": "Accept-Language, Cookie",
-        "Content-Language": language,
+        "Content-Language": visit.language,
     }
     if page.matches(request.headers.get("if-none-match"), request.headers.get("if-modified-since")):
         return Response(status_code=304, headers=headers)
     return HTMLResponse(page.body, headers=headers)
 
 
-def map_html(
-    request: Request, answers: Answers, journey: Journey, options: MapOptions, language: str, version: str
-) -> bytes:
-    reader = reader_of(language, journey)
-    living, goals = answers.map(options, language)
+def map_html(request: Request, visit: Visit, options: MapOptions, version: str) -> bytes:
+    answers, journey, reader = visit.answers, visit.journey, visit.reader
+    living, goals = answers.map(options, visit.language)
     view = draw(journey, living, options, answers.lines())
     today = dt.datetime.now(reader.zone).date()
     review = review_due(journey)
@@ -180,7 +204,7 @@ def map_html(
         signed=lambda value: signed(reader, value),
         goal_query=goal_query(options),
         **titles_of(journey, reader),
-        **frame_of(request, reader, "/", version),
+        **frame_of(request, reader, "/", version, visit.zone),
     )
     return body.encode()
 
@@ -190,18 +214,17 @@ def goal_query(options: MapOptions) -> dict[str, str]:
     return dict(parse_qsl(options.query(view="both", group="stage")))
 
 
-def drop_lang(request: Request) -> dict[str, str]:
-    return {k: v for k, v in request.query_params.items() if k != "lang"}
+def own_query(request: Request) -> dict[str, str]:
+    """The options of the URL without those that every page has, which say only who reads."""
+    return {k: v for k, v in request.query_params.items() if k not in COMMON}
 
 
 @router.get("/customers")
 def customers_page(request: Request) -> Response:
     """The customers behind a number, at a stage, at a touchpoint, or found by id."""
-    answers = answers_of(request)
-    language = read_language(request)
-    journey = answers.journey()
-    reader = reader_of(language, journey)
-    query = drop_lang(request)
+    visit = Visit.of(request)
+    answers, journey, reader = visit.answers, visit.journey, visit.reader
+    query = own_query(request)
     asked = read_customers(query, journey)
     wanted = {k: asked[k] for k in ("behind", "stage", "touchpoint", "search", "order")}
     if asked["format"] == "csv":
@@ -221,9 +244,9 @@ def customers_page(request: Request) -> Response:
         csv_link=href("/customers", **{**kept, "format": "csv"}),
         json_link=href("/api/customers", **kept),
         **titles_of(journey, reader),
-        **frame_of(request, reader, "/customers", ""),
+        **frame_of(request, reader, "/customers", "", visit.zone),
     )
-    return answer(request, body, language=language)
+    return answer(request, body, language=visit.language)
 
 
 def read_customers(query: dict[str, str], journey: Journey) -> dict[str, Any]:
@@ -246,11 +269,9 @@ def read_customers(query: dict[str, str], journey: Journey) -> dict[str, Any]:
 @router.get("/customers/{key:path}")
 def customer_page(request: Request, key: str) -> Response:
     """One customer's story."""
-    answers = answers_of(request)
-    language = read_language(request)
-    journey = answers.journey()
-    reader = reader_of(language, journey)
-    query = drop_lang(request)
+    visit = Visit.of(request)
+    answers, journey, reader = visit.answers, visit.journey, visit.reader
+    query = own_query(request)
     refuse_unknown(query, ("events",))
     limit = read_number("events", query.get("events", "500"), 1, 5000)
     story = answers.customer(key, reader, limit=limit)
@@ -260,19 +281,18 @@ def customer_page(request: Request, key: str) -> Response:
         story=story,
         journey=journey,
         **titles_of(journey, reader),
-        **frame_of(request, reader, "/customers", answers.version()),
+        **frame_of(request, reader, "/customers", answers.version(), visit.zone),
     )
-    return answer(request, body, language=language)
+    return answer(request, body, language=visit.language)
 
 
 @router.get("/definition")
 @router.get("/definition/{key}")
 def definition_page(request: Request, key: str | None = None) -> Response:
     """What a figure means, in words; all of them without a key."""
-    answers = answers_of(request)
-    language = read_language(request)
-    reader = reader_of(language, answers.journey())
-    refuse_unknown(drop_lang(request), ())
+    visit = Visit.of(request)
+    answers, reader = visit.answers, visit.reader
+    refuse_unknown(own_query(request), ())
     infos = {info.name: info for info in answers.measures(reader)}
     if key is not None:
         known("definition", key, [*words.DEFINITIONS, *infos])
@@ -286,9 +306,9 @@ def definition_page(request: Request, key: str | None = None) -> Response:
         shown=shown,
         measures=measures,
         one=key is not None,
-        **frame_of(request, reader, "", ""),
+        **frame_of(request, reader, "", "", visit.zone),
     )
-    return answer(request, body, language=language)
+    return answer(request, body, language=visit.language)
 
 
 def faults_of(error: Exception, language: str) -> list[tuple[int, str]]:
@@ -301,7 +321,7 @@ def source_page(request: Request) -> Response:
     """journey.yaml with a line to link to; drawn also when the map has faults, and lists them."""
     answers = answers_of(request)
     language = read_language(request)
-    refuse_unknown(drop_lang(request), ())
+    refuse_unknown(own_query(request), ())
     reader = Reader(language)
     faults: list[tuple[int, str]] = []
     try:
@@ -320,31 +340,29 @@ def source_page(request: Request) -> Response:
 
 @router.get("/measures")
 def measures_page(request: Request) -> Response:
-    answers = answers_of(request)
-    language = read_language(request)
-    reader = reader_of(language, answers.journey())
-    refuse_unknown(drop_lang(request), ())
+    visit = Visit.of(request)
+    answers, reader = visit.answers, visit.reader
+    refuse_unknown(own_query(request), ())
     infos: tuple[MeasureInfo, ...] = answers.measures(reader)
-    body = render("measures.html", reader, infos=infos, **frame_of(request, reader, "/measures", ""))
-    return answer(request, body, language=language)
+    body = render("measures.html", reader, infos=infos, **frame_of(request, reader, "/measures", "", visit.zone))
+    return answer(request, body, language=visit.language)
 
 
 @router.get("/measures/{name}")
 def measure_page(request: Request, name: str) -> Response:
     """One measure: its options, its tables, its definition, and the same as CSV."""
-    answers = answers_of(request)
-    language = read_language(request)
-    reader = reader_of(language, answers.journey())
+    visit = Visit.of(request)
+    answers, reader = visit.answers, visit.reader
     infos = answers.measures(reader)
     known("measure", name, [info.name for info in infos])
-    query = drop_lang(request)
+    query = own_query(request)
     wanted = known("format", query.pop("format", "html"), ("html", "csv"))
     message = ""
     try:
         page = answers.measure(name, query, reader)
     except MeasureError as error:
         # the reader sees what does not fit above the form that mends it
-        page, message = answers.measure(name, query, reader, run=False), error.text(language)
+        page, message = answers.measure(name, query, reader, run=False), error.text(visit.language)
         wanted = "html"
     if wanted == "csv":
         return tables_csv(page, name)
@@ -358,9 +376,9 @@ def measure_page(request: Request, name: str) -> Response:
         numbers_of=numbers_of,
         csv_link=href(path, **{**query, "format": "csv"}),
         json_link=href(f"/api{path}", **query),
-        **frame_of(request, reader, "/measures", ""),
+        **frame_of(request, reader, "/measures", "", visit.zone),
     )
-    return answer(request, body, language=language, status=400 if message else 200)
+    return answer(request, body, language=visit.language, status=400 if message else 200)
 
 
 def numbers_of(table: Table) -> list[bool]:
@@ -372,7 +390,7 @@ def numbers_of(table: Table) -> list[bool]:
 def api_page(request: Request) -> Response:
     """What the API offers, drawn from its own OpenAPI description (no script from elsewhere)."""
     language = read_language(request)
-    refuse_unknown(drop_lang(request), ())
+    refuse_unknown(own_query(request), ())
     reader = Reader(language)
     operations = [
         (

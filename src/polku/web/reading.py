@@ -14,6 +14,7 @@ from polku.language import LANGUAGES, Reader, choose, translate
 from polku.measures.result import STATES
 from polku.web import words
 from polku.web.options import known
+from polku.web.timezone import Zone
 
 COOKIE = "polku_lang"
 
@@ -47,10 +48,9 @@ def accepted(header: str) -> list[str]:
     return [name for _, _, name in sorted(wishes)]
 
 
-def reader_of(language: str, journey: Journey | None) -> Reader:
-    if journey is None:
-        return Reader(language)
-    return Reader(language, journey.timezone, journey.currency)
+def reader_of(language: str, journey: Journey, zone: Zone) -> Reader:
+    """How the reader of a page wants things written: their language and time zone, the map's money."""
+    return Reader(language, zone.name, journey.currency)
 
 
 @functools.cache

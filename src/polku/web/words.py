@@ -20,6 +20,8 @@ CHANNELS: dict[str, str] = {
     "partner": N_("Partner"),
     "event": N_("Event"),
     "survey": N_("Survey"),
+    "sms": N_("Text message"),
+    "push": N_("Push notification"),
 }
 
 

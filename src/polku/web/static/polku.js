@@ -2,8 +2,10 @@
 import { follow } from "./follow.js";
 import { choose } from "./choose.js";
 import { fitPaper } from "./paper.js";
+import { tellZone } from "./zone.js";
 
 document.documentElement.classList.add("js");
 choose();
 follow();
 fitPaper();
+tellZone();

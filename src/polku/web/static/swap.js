@@ -22,5 +22,8 @@ export async function swap(url, { push = false } = {}) {
   const language = document.querySelector("a.language");
   const newLanguage = page.querySelector("a.language");
   if (language && newLanguage) language.href = newLanguage.getAttribute("href");
+  const foot = document.querySelector(".foot");
+  const newFoot = page.querySelector(".foot");
+  if (foot && newFoot) morph(foot, newFoot);
   return morph(document.querySelector("main"), main);
 }
