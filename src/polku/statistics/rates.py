@@ -36,7 +36,7 @@ class Compared:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tested:
+class Significance:
     """A two-sided test. ``statistic`` is z where the method has one; ``p`` is None, with ``reason``, where there is
     nothing to test.
     """
@@ -193,7 +193,7 @@ def odds_ratio(n: int, of: int, base_n: int, base_of: int, level: float = 0.95) 
     return Compared(ratio, ratio * math.exp(-half), ratio * math.exp(half), level, method)
 
 
-def two_proportions(n: int, of: int, base_n: int, base_of: int) -> Tested:
+def two_proportions(n: int, of: int, base_n: int, base_of: int) -> Significance:
     """Two-sided test that two groups share one rate: the pooled z-test, or Fisher's exact test where an expected count
     is below 5 (Fisher, Statistical Methods for Research Workers, 1934).
 
@@ -206,13 +206,13 @@ def two_proportions(n: int, of: int, base_n: int, base_of: int) -> Tested:
     _checked(n, of)
     _checked(base_n, base_of)
     if not of or not base_of:
-        return Tested(None, reason=NOBODY)
+        return Significance(None, reason=NOBODY)
     pooled = (n + base_n) / (of + base_of)
     if pooled in (0.0, 1.0):
-        return Tested(None, reason=ALL_ALIKE)
+        return Significance(None, reason=ALL_ALIKE)
     if min(pooled, 1 - pooled) * min(of, base_of) < SMALLEST_EXPECTED:
         from scipy.stats import fisher_exact
 
-        return Tested(float(fisher_exact([[n, of - n], [base_n, base_of - base_n]]).pvalue), None, "fisher")
+        return Significance(float(fisher_exact([[n, of - n], [base_n, base_of - base_n]]).pvalue), None, "fisher")
     z = (n / of - base_n / base_of) / math.sqrt(pooled * (1 - pooled) * (1 / of + 1 / base_of))
-    return Tested(two_sided(z), z, "pooled z")
+    return Significance(two_sided(z), z, "pooled z")
