@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
+from polku.asking import Asking
 from polku.errors import MeasureError, nearest
 from polku.journey.model import Journey, Text, titled
 from polku.language import N_
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from polku.trails.build import Progress
 
 
-class Shop:
+class Shop(Asking):
     """One project at one moment: every question is answered from the same generation of trails until ``refresh``.
 
     Periods are named as in the command line and the URL: ``30d``, ``all``, ``2026-01-01..2026-02-01``; ``compare`` is

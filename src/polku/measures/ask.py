@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from polku.errors import MeasureError
 from polku.journey.model import Journey, MeasureGoal, Text
@@ -14,6 +15,7 @@ from polku.measures.answer import Answer
 from polku.measures.catalogue import CATALOGUE
 from polku.measures.definition import Measure, known, read
 from polku.measures.living import judge
+from polku.measures.periods import compared_with, named_period
 from polku.measures.result import Period, Rate, State
 from polku.measures.view import EVER, View, view_of
 from polku.trails.layout import Trails
@@ -64,6 +66,22 @@ def measure_view(view: View, name: str, options: Mapping[str, Any], compare: Per
         earlier = view.during(compare)
         before = dataclasses.replace(run(earlier, **keywords), view=earlier)
     return dataclasses.replace(answer, before=before, view=view)
+
+
+def measure_trails(
+    trails: Trails,
+    name: str,
+    period: str,
+    compare: str,
+    persona: str | None,
+    segment: str | None,
+    options: Mapping[str, Any],
+) -> Answer:
+    """A measure over trails without a map; ``period`` and ``compare`` as people name them."""
+    zone = ZoneInfo(trails.timezone)
+    wanted = named_period(period, trails.as_of, zone)
+    view = view_of(trails, period=wanted, persona=persona, segment=segment)
+    return measure_view(view, name, options, compared_with(wanted, compare, trails.as_of, zone))
 
 
 def resolve(journey: Journey, name: str, options: Mapping[str, Any]) -> tuple[Measure, dict[str, Any]]:

@@ -9,11 +9,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from polku.asking import Asking
+
+if TYPE_CHECKING:
+    from polku.measures.answer import Answer
 
 #: (source, medium, campaign); None where not given.
 Origin = tuple[str | None, str | None, str | None]
@@ -123,7 +128,7 @@ class Tables:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trails:
+class Trails(Asking):
     """Everybody's trail, as of one moment of the record and of the map.
 
     ``buckets`` are those of the base and of the newer layers above it; each customer stands unmasked in exactly one
@@ -156,6 +161,27 @@ class Trails:
             if (i := bucket.index(customer)) is not None:
                 return bucket, i
         return None
+
+    def measure(
+        self,
+        name: str,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+        **options: Any,
+    ) -> Answer:
+        """A measure over these trails without a map: its steps are names of events. Raises MeasureError.
+
+        >>> t = Trails.from_table(
+        ...     pa.table({"who": ["a", "b", "a"], "at": [30, 10, 20], "what": ["buy", "view", "view"]}),
+        ...     customer="who", time="at", event="what")
+        >>> t.funnel(["view", "buy"], within="1d").reached
+        [2, 1]
+        """
+        from polku.measures.ask import measure_trails  # measures know trails, not the other way round
+
+        return measure_trails(self, name, period, compare, persona, segment, options)
 
     @classmethod
     def from_table(
