@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from polku.language import N_, Reader, translate
 from polku.measures.charts import Chart
-from polku.measures.result import Count, Estimate, Period, Quantiles, Rate, to_dict
+from polku.measures.result import Count, Estimate, Period, Quantiles, Rate, Unit, to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from polku.measures.view import View
 
 EVER = Period()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text that may have customers behind it: the 287 of "287 of 920"."""
+
+    text: str
+    behind: str | None = None
+    unit: Unit = "customers"  # what the number counts; the list is of their customers
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class Cell:
     number: bool = False
     share: float | None = None  # 0 to 1, to be drawn as a bar
     note: str | None = None  # n of N, those not yet; or why there is no number
+    pieces: tuple[Piece, ...] = ()  # the note again, each number with those behind it; none: a note of words alone
+    unit: Unit = "customers"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,21 +147,54 @@ def words(text: str, raw: Any = None) -> Cell:
 
 
 def count_cell(count: Count | int, reader: Reader) -> Cell:
-    n, behind = (count.n, count.behind) if isinstance(count, Count) else (count, None)
-    return Cell(reader.number(n), n, behind, number=True)
+    if not isinstance(count, Count):
+        return Cell(reader.number(count), count, number=True)
+    return Cell(reader.number(count.n), count.n, count.behind, number=True, unit=count.unit)
+
+
+def pieces(reader: Reader, text: str, /, **facts: Piece | tuple[Piece, ...] | str) -> tuple[Piece, ...]:
+    """``text`` in the reader's language with its facts kept apart, so that each can be a link of its own.
+
+    >>> [p.text for p in pieces(Reader("en"), "{n} of {of}", n=Piece("287", "stage:cart:went_on"), of=Piece("920"))]
+    ['287', ' of ', '920']
+    """
+    marks = {name: f"\0{place}\0" for place, name in enumerate(facts)}
+    given = list(facts.values())
+    found: list[Piece] = []
+    for place, part in enumerate(reader(text, **marks).split("\0")):
+        if place % 2 == 0:
+            found += [Piece(part)] if part else []
+            continue
+        fact = given[int(part)]
+        found += fact if isinstance(fact, tuple) else [Piece(fact) if isinstance(fact, str) else fact]
+    return tuple(found)
+
+
+def joined(parts: tuple[Piece, ...]) -> str:
+    return "".join(part.text for part in parts)
+
+
+def rate_pieces(rate: Rate, reader: Reader) -> tuple[Piece, ...]:
+    """ "287 of 920, 113 not yet", each number with those behind it."""
+    pending = Piece(reader.number(rate.pending), rate.behind_pending, rate.unit)
+    if rate.value is None:
+        reason = reader(rate.reason or N_("no data"))
+        return pieces(reader, N_("{note}: {n}"), note=reason, n=pending) if rate.pending else (Piece(reason),)
+    part = Piece(reader.number(rate.numerator), rate.behind, rate.unit)
+    whole = Piece(reader.number(rate.denominator), rate.behind_all, rate.unit_all or rate.unit)
+    note = pieces(reader, N_("{n} of {of}"), n=part, of=whole)
+    return pieces(reader, N_("{note}, {n} not yet"), note=note, n=pending) if rate.pending else note
 
 
 def rate_cell(rate: Rate, reader: Reader) -> Cell:
     """ "31.2%" with the note "287 of 920, 113 not yet"; or a dash with the reason."""
+    parts = rate_pieces(rate, reader)
     if rate.value is None:
-        note = reader(rate.reason or N_("no data"))
-        if rate.pending:
-            note = reader("{note}: {n}", note=note, n=reader.number(rate.pending))
-        return Cell("–", None, rate.behind_pending, number=True, note=note)
-    note = reader("{n} of {of}", n=reader.number(rate.numerator), of=reader.number(rate.denominator))
-    if rate.pending:
-        note = reader("{note}, {n} not yet", note=note, n=reader.number(rate.pending))
-    return Cell(reader.percent(rate.value), rate.value, rate.behind, number=True, share=rate.value, note=note)
+        return Cell("–", number=True, note=joined(parts), pieces=parts)
+    return Cell(
+        reader.percent(rate.value), rate.value, rate.behind, number=True, share=rate.value, note=joined(parts),
+        pieces=parts, unit=rate.unit,
+    )  # fmt: skip
 
 
 def time_cell(quantiles: Quantiles, reader: Reader) -> Cell:
@@ -158,13 +202,16 @@ def time_cell(quantiles: Quantiles, reader: Reader) -> Cell:
     if quantiles.median is None or quantiles.q25 is None or quantiles.q75 is None:
         return Cell("–", None, number=True)
     note = reader("{low} to {high}", low=reader.duration(quantiles.q25), high=reader.duration(quantiles.q75))
-    return Cell(reader.duration(quantiles.median), quantiles.median, number=True, note=note)
+    return Cell(
+        reader.duration(quantiles.median), quantiles.median, quantiles.behind, number=True, note=note,
+        unit=quantiles.unit,
+    )  # fmt: skip
 
 
-def money_cell(amount: float | None, currency: str, reader: Reader) -> Cell:
+def money_cell(amount: float | None, currency: str, reader: Reader, behind: str | None = None) -> Cell:
     if amount is None:
         return Cell("–", None, number=True)
-    return Cell(reader.money(amount, currency), amount, number=True)
+    return Cell(reader.money(amount, currency), amount, behind, number=True)
 
 
 def estimate_cell(estimate: Estimate, reader: Reader, show: Callable[[float], str] | None = None) -> Cell:

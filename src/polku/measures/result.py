@@ -25,6 +25,10 @@ STATES: dict[State, str] = {
 }
 
 
+#: What a number counts. Whatever it is, the list behind it is one of customers: those whose visits or events these are.
+Unit = Literal["customers", "visits", "sessions", "views", "events", "answers"]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Period:
     """A span of time, ``start`` inclusive and ``end`` exclusive, both aware; None is open."""
@@ -35,18 +39,19 @@ class Period:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Count:
-    """A number of customers (or events, sessions) and the selector that lists them (see polku.measures.selectors)."""
+    """A number of customers (or of what ``unit`` says) and the selector that lists them (polku.measures.selectors)."""
 
     n: int
     behind: str | None = None
+    unit: Unit = "customers"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rate:
     """``numerator`` of ``denominator``; ``pending`` had not had their time and are in neither.
 
-    ``value`` is None, with ``reason``, when there is nobody to divide by. ``low`` and ``high`` are the Wilson 95 %
-    interval.
+    ``value`` is None, with ``reason``, when there is nobody to divide by. ``unit`` is what is counted in it; where the
+    denominator counts something else, ``unit_all`` says so.
     """
 
     numerator: int
@@ -56,6 +61,9 @@ class Rate:
     behind_not: str | None = None  # those in the denominator who did not
     behind_pending: str | None = None
     why: str | None = None  # why there can be no rate at all ("no stage follows"), whatever the counts
+    behind_all: str | None = None  # those in the denominator
+    unit: Unit = "customers"
+    unit_all: Unit | None = None
 
     @property
     def value(self) -> float | None:
@@ -84,12 +92,14 @@ class Rate:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Quantiles:
-    """Seconds: lower quartile, median, upper quartile over ``n``; None when n is 0."""
+    """Seconds: lower quartile, median, upper quartile over ``n``, those timed; None when n is 0."""
 
     n: int
     q25: float | None = None
     median: float | None = None
     q75: float | None = None
+    behind: str | None = None  # those timed
+    unit: Unit = "customers"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,6 +122,7 @@ class Money:
     amount: float
     currency: str
     orders: int = 0
+    behind: str | None = None  # those whose money it is
 
 
 def to_dict(result: Any) -> Any:
@@ -127,6 +138,10 @@ def to_dict(result: Any) -> Any:
             "interval": result.interval(),
             "reason": result.reason,
             "behind": result.behind,
+            "behind_not": result.behind_not,
+            "behind_pending": result.behind_pending,
+            "behind_all": result.behind_all,
+            "unit": result.unit,
         }
     if dataclasses.is_dataclass(result) and not isinstance(result, type):
         return {f.name: to_dict(getattr(result, f.name)) for f in dataclasses.fields(result)}
