@@ -51,6 +51,7 @@ class Asking:
         raise NotImplementedError
 '''
 SHARED = 'period: str = "all", compare: str = "none", persona: str | None = None, segment: str | None = None'
+SHARED_NAMES = "period, compare, persona, segment"
 TYPES = {
     "step": "str",
     "goal": "str",
@@ -96,7 +97,7 @@ def method(measure: Measure) -> str:
         f'        """{textwrap.indent(doc, "        ").strip()}'
         + ("\n        " if told else "")
         + '"""\n'
-        + f'        return cast("{answer}", self.measure("{measure.name}", period, compare, persona, segment, {given}))\n'
+        + f'        return cast("{answer}", self.measure("{measure.name}", {SHARED_NAMES}, {given}))\n'
     )
 
 
