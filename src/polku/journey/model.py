@@ -125,8 +125,8 @@ class Touchpoint(Part):
     title: Text | None = Field(default=None, description="What people read; made from the id where left out.")
     channel: Name | None = Field(
         default=None,
-        description="Where it takes place: web, email, social, search, ads, store, phone, chat, app, mail, partner, "
-        "event. It draws the map's lanes and narrows no matcher.",
+        description="Where it takes place: web, email, social, search, ads, store, phone, chat, app, mail, survey, "
+        "partner, event, sms, push, or a word of your own. It draws the map's lanes and narrows no matcher.",
         examples=["web", "email", "store"],
     )
     match: Matches = Field(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from babel.numbers import list_currencies
 
 from polku.errors import ExpressionError, nearest
-from polku.journey import reach, values
+from polku.journey import reach, values, words
 from polku.journey.condition import atoms, parse_condition
 from polku.journey.fault import Fault, Path
 from polku.journey.sketch import Sketch, Spot
@@ -122,8 +122,8 @@ def no_place(map: Sketch, path: Path, id: str) -> Fault:
 def personas_exist(map: Sketch) -> Faults:
     """Where the map names a persona, there is one."""
     known = _keys(map, "personas")
-    spots = [(touchpoint, ("personas",)) for touchpoint in map.touchpoints]
-    spots += [(rule, ("only_if", "persona")) for rule in map.root.parts("guidance")]  # type: ignore[misc]
+    spots: list[tuple[Spot, tuple[str, ...]]] = [(touchpoint, ("personas",)) for touchpoint in map.touchpoints]
+    spots += [(rule, ("only_if", "persona")) for rule in map.root.parts("guidance")]
     for spot, keys in spots:
         for path, name in spot.texts(*keys):
             if name not in known:
@@ -209,6 +209,38 @@ def guidance_fits(map: Sketch) -> Faults:
                     values.duration(text)
                 except values.UnreadableError as reason:
                     yield map.fault("value.unreadable", reason.message, path, **reason.facts)
+
+
+def channels_are_known(map: Sketch) -> Faults:
+    """A channel of one's own is allowed, and more often it is a slip: a warning."""
+    spots: list[tuple[Spot, tuple[str, ...]]] = [(touchpoint, ("channel",)) for touchpoint in map.touchpoints]
+    spots += [(rule, ("send", "channel")) for rule in map.root.parts("guidance")]
+    for spot, keys in spots:
+        for path, name in spot.texts(*keys):
+            if name not in words.CHANNELS:
+                yield map.unknown(
+                    "name.channel",
+                    N_("Polku knows no channel {found!r}; did you mean {nearest!r}?"),
+                    N_("Polku knows no channel {found!r} and shows it as it is written; it knows {known}"),
+                    path,
+                    name,
+                    words.CHANNELS,
+                ).milder()
+
+
+def consents_are_known(map: Sketch) -> Faults:
+    """A consent that no event gives would keep everyone from the message: a warning."""
+    for rule in map.root.parts("guidance"):
+        for path, name in rule.texts("only_if", "consent"):
+            if name not in words.CONSENTS:
+                yield map.unknown(
+                    "name.consent",
+                    N_("Polku knows no consent {found!r}; did you mean {nearest!r}?"),
+                    N_("Polku knows no consent {found!r}; it holds only where events name it; it knows {known}"),
+                    path,
+                    name,
+                    words.CONSENTS,
+                ).milder()
 
 
 def content_is_there(map: Sketch) -> Faults:
@@ -330,6 +362,8 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     personas_exist,
     guidance_keys_are_known,
     guidance_fits,
+    channels_are_known,
+    consents_are_known,
     content_is_there,
     wheres_parse,
     conditions_parse,

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from polku.errors import MapError, NotAProject
 from polku.journey.model import Journey
+from polku.journey.templates.start import BEGUN
 from polku.language import N_, Reader, choose
 from polku.record import query, tables
 from polku.record.changes import Changes, Changing, Position
@@ -166,7 +167,7 @@ def _open(path: Path, language: str | None) -> Project:
     if not data.is_dir():
         data.mkdir()
     ignore = data / ".gitignore"
-    if not ignore.exists():
+    if not ignore.exists() or not ignore.stat().st_size:  # empty: whoever was writing it was stopped
         ignore.write_text("*\n", encoding="utf-8")
     project = Project(path, settings, choose([language, settings.language]))
     try:
@@ -174,6 +175,8 @@ def _open(path: Path, language: str | None) -> Project:
         project.history.create()
         project.history.clean_staging()
         project.identities.catch_up()
+        if project.map_file.is_file():  # the map comes last: whoever began the project got to the end of it
+            (path / BEGUN).unlink(missing_ok=True)
     except BaseException:
         project.close()
         raise

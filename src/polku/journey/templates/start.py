@@ -1,7 +1,15 @@
-"""The first files of a project: the map, the pieces of content that its guidance names, and the settings."""
+"""The first files of a project: the map, the pieces of content that its guidance names, and the settings.
+
+Each file gets its name when it is whole, and the map, which makes the folder a project, comes last. Until then
+``.polku-begun`` names the files that are being written: a start that was stopped (Ctrl-C, a kill) can be made again,
+and takes away what the first one left.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
 from collections.abc import Mapping
 from importlib import resources
@@ -10,6 +18,8 @@ from pathlib import Path
 from polku.errors import ProjectError
 from polku.language import N_
 
+#: Names the files of a start that is under way, each with the hash of its text.
+BEGUN = ".polku-begun"
 #: A piece of content as guidance names it.
 _PIECE = re.compile(r"\bcontent/([a-z0-9_]+\.(?:fi|en)\.md)\b")
 
@@ -42,12 +52,43 @@ def begin(folder: Path, journey: str, language: str, more: Mapping[str, str] | N
         "polku.toml": settings_text(language),
         "journey.yaml": journey,
     }
+    _clear(folder)
     _refuse_to_overwrite(folder, tuple(files))
     (folder / "content").mkdir(parents=True, exist_ok=True)
+    _write(folder, BEGUN, json.dumps({name: _hash(text.encode("utf-8")) for name, text in files.items()}))
     for name, text in files.items():
-        with (folder / name).open("x", encoding="utf-8", newline="\n") as f:
-            f.write(text)
+        _write(folder, name, text)
+    (folder / BEGUN).unlink()
     return tuple(folder / name for name in files)
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    """Write a file that has its name only when it is whole and on the disk."""
+    part = folder / f"{BEGUN}.part"
+    with part.open("w", encoding="utf-8", newline="\n") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    part.rename(folder / name)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a start that was stopped left, except what was changed since; all stays when it got to the map."""
+    begun, part = folder / BEGUN, folder / f"{BEGUN}.part"
+    if part.is_file():
+        part.unlink()
+    if not begun.is_file():
+        return
+    if not (folder / "journey.yaml").exists():
+        for name, known in json.loads(begun.read_text(encoding="utf-8")).items():
+            file = folder / name
+            if file.is_file() and _hash(file.read_bytes()) == known:
+                file.unlink()
+    begun.unlink()
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _refuse_to_overwrite(folder: Path, files: tuple[str, ...]) -> None:
