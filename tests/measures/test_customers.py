@@ -180,7 +180,13 @@ def test_feeling_is_mapped_from_the_scale(shop):
     answers = pa.Table.from_pylist(rows, schema)
     order = living_map(shop, SHOP, answers=answers).touchpoints[3]
     assert (order.felt, order.felt_n) == (1.0, 3)
-    assert living_map(shop, SHOP, answers=answers, segment="spenders").touchpoints[3].felt == 2.0
+    assert order.felt_behind is not None
+    listed = customers_behind(shop, SHOP, order.felt_behind, answers=answers, order="customer", descending=False)
+    assert [line.customer for line in listed.lines] == [1, 2], "two customers gave the three answers"
+    spent = living_map(shop, SHOP, answers=answers, segment="spenders").touchpoints[3]
+    assert spent.felt == 2.0
+    assert customers_behind(shop, SHOP, spent.felt_behind, answers=answers).total == 1
+    assert customers_behind(shop, SHOP, "touchpoint:cart:answered", answers=answers).total == 0
     early = living_map(shop, SHOP, answers=answers, period=Period(None, moment(750))).touchpoints[3]
     assert (early.felt, early.felt_n) == (1.0, 2)
     assert living_map(shop, SHOP).touchpoints[3].felt is None

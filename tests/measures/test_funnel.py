@@ -145,9 +145,12 @@ def test_every_share_has_its_customers():
     for rate in [s.from_previous for s in found.steps] + [found.conversion]:
         assert customers_behind(made, SHOP, rate.behind).total == rate.numerator
         assert customers_behind(made, SHOP, rate.behind_pending).total == rate.pending
+        assert customers_behind(made, SHOP, rate.behind_all).total == rate.denominator
         if rate.behind_not:
             assert customers_behind(made, SHOP, rate.behind_not).total == rate.denominator - rate.numerator
     assert [customers_behind(made, SHOP, s.reached.behind).total for s in found.steps] == [3, 2]
+    for time in (found.steps[1].time, found.time):
+        assert customers_behind(made, SHOP, time.behind).total == time.n == 2
 
 
 def test_fifty_of_a_thousand_is_five_percent():
@@ -165,6 +168,10 @@ def test_conversion_from_a_start_is_a_funnel_of_two_steps():
     assert found.time.median == 5.0
     assert customers_behind(made, SHOP, found.conversion.behind).total == 1
     assert customers_behind(made, SHOP, found.conversion.behind_not).total == 1
+    assert customers_behind(made, SHOP, found.conversion.behind_all).total == 2
+    assert customers_behind(made, SHOP, found.time.behind).total == 1
+    everyone = conversion(view_of(made, SHOP), to="order").conversion
+    assert customers_behind(made, SHOP, everyone.behind_all).total == everyone.denominator == 3
 
 
 def test_seventy_percent_left_without_a_conversion():
@@ -174,6 +181,8 @@ def test_seventy_percent_left_without_a_conversion():
     found = leaving(view_of(made, SHOP), "order")
     assert (found.left.value, found.stayed.value) == (0.7, 0.3)
     assert customers_behind(made, SHOP, found.left.behind).total == 7
+    assert customers_behind(made, SHOP, found.left.behind_all).total == 10
+    assert found.left.unit == "visits"
 
 
 def test_unknown_steps_are_told_with_the_nearest():

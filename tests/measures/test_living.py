@@ -15,7 +15,7 @@ from measures.strategies import journeys, moments, people
 from polku.measures.customers import customers_behind
 from polku.measures.deviations import ad_hoc
 from polku.measures.living import LivingMap, living_map
-from polku.measures.result import Count, Period, Rate
+from polku.measures.result import Count, Period, Quantiles, Rate
 from polku.measures.view import view_of
 from polku.trails.layout import moment
 
@@ -196,9 +196,13 @@ def counts(value):
             (value.behind, value.numerator),
             (value.behind_not, value.denominator - value.numerator),
             (value.behind_pending, value.pending),
+            (value.behind_all, value.denominator),
         ):
             if behind and not value.why:
                 yield behind, n
+    elif isinstance(value, Quantiles):
+        if value.behind:
+            yield value.behind, value.n
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             yield from counts(getattr(value, field.name))
@@ -214,6 +218,33 @@ def test_every_number_has_as_many_customers_behind_it(journey, crowd, as_of, end
     asked = dict.fromkeys(counts(living_map(made, journey, period=period_of(ends))))
     for behind, n in asked:
         assert customers_behind(made, journey, behind, limit=100).total == n, behind
+
+
+@settings(max_examples=8, deadline=None)
+@given(journeys(), people, moments, periods)
+def test_whose_money_a_value_is(journey, crowd, as_of, ends):
+    """The list behind a value: those with an event of the place that carries money, in the period."""
+    made = trails(journey, crowd, 2, as_of=as_of)
+    living = living_map(made, journey, period=period_of(ends))
+    start, end = ends
+
+    def paid(names):
+        return sum(
+            any(
+                e[1] in names and e[2] is not None and e[0] <= as_of and (start is None or start <= e[0])
+                and (end is None or e[0] < end)
+                for e in person
+            )
+            for person in crowd
+        )  # fmt: skip
+
+    places = [(t.figures.value, {t.id}) for t in living.touchpoints]
+    places += [(s.figures.value, {t.id for t in journey.stage(s.id).touchpoints}) for s in living.stages]
+    for value, names in places:
+        if value is None:
+            assert paid(names) == 0
+        else:
+            assert customers_behind(made, journey, value.behind, limit=100).total == paid(names) > 0
 
 
 SHOP = journey_of(

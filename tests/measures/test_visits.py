@@ -88,6 +88,12 @@ def test_bounce_is_a_visit_of_one_page_by_where_it_landed():
     ]
     for place in found.places:
         assert customers_behind(made, SHOP, place.customers.behind).total == place.customers.n
+    bounced, landed = (customers_behind(made, SHOP, b).lines for b in (found.overall.behind, found.overall.behind_all))
+    assert {c.customer for c in bounced} < {c.customer for c in landed}
+    listed = [{c.customer for c in customers_behind(made, SHOP, p.rate.behind_all).lines} for p in found.places]
+    assert set.union(*listed) == {c.customer for c in landed}, "anywhere is every place together"
+    listed = [{c.customer for c in customers_behind(made, SHOP, p.rate.behind).lines} for p in found.places]
+    assert set.union(*listed) == {c.customer for c in bounced}
 
 
 def test_exit_is_the_last_page_over_its_views():
@@ -96,6 +102,10 @@ def test_exit_is_the_last_page_over_its_views():
     assert {p.name: (p.rate.numerator, p.rate.denominator) for p in found.places} == {"/": (3, 4), "/dress": (2, 3)}
     for place in found.places:
         assert customers_behind(made, SHOP, place.rate.behind).total == place.customers.n
+    for which in ("behind", "behind_all"):
+        listed = [customers_behind(made, SHOP, getattr(p.rate, which)).lines for p in found.places]
+        anywhere = customers_behind(made, SHOP, getattr(found.overall, which)).lines
+        assert {c.customer for one in listed for c in one} == {c.customer for c in anywhere}
 
 
 def test_one_touchpoint_can_be_asked_for():
@@ -161,6 +171,8 @@ def test_sources_with_their_conversion():
             (source.conversion.behind, source.conversion.numerator),
             (source.conversion.behind_not, source.conversion.denominator - source.conversion.numerator),
             (source.conversion.behind_pending, source.conversion.pending),
+            (source.conversion.behind_all, source.conversion.denominator),
+            (source.visit_conversion.behind, {"instagram": 1, None: 1, "google": 0}[source.source]),
         ):
             assert customers_behind(made, SHOP, behind).total == n, behind
 

@@ -53,6 +53,8 @@ NOT_HERE, DROPPED, WENT_ON, PENDING, AHEAD, LAST_STAGE = -1, 0, 1, 2, 3, 4
     T_EVENTS, T_ORDERS, T_VALUE, TOUCH_COUNTS,
 ) = range(14)  # fmt: skip
 ON_MAP, OUTSIDE, TOTALS = 0, 1, 2
+#: Asked of members alone, behind the columns: those who have had their time, went on or not (a rate's denominator).
+S_HAD_TIME, T_HAD_TIME = STAGE_COUNTS, TOUCH_COUNTS
 # kinds of members
 OF_STAGE, OF_TOUCHPOINT, OF_MAP = 0, 1, 2
 
@@ -246,6 +248,8 @@ def is_member(notes, rules, ask, state, kind, index, what):  # type: ignore[no-u
             return outcome == WENT_ON
         if what == S_DROPPED:
             return outcome == DROPPED
+        if what == S_HAD_TIME:
+            return outcome in (WENT_ON, DROPPED)
         return outcome == PENDING
     if what == T_REACHED:
         return 0 <= notes.first[index] < ask.end
@@ -264,6 +268,8 @@ def is_member(notes, rules, ask, state, kind, index, what):  # type: ignore[no-u
         return outcome == WENT_ON
     if what == T_DROPPED:
         return outcome == DROPPED
+    if what == T_HAD_TIME:
+        return outcome in (WENT_ON, DROPPED)
     if what == T_LATE:
         return outcome == AHEAD and is_first(notes, ask, index)
     return outcome == PENDING

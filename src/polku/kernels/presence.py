@@ -23,6 +23,22 @@ def met(columns, codes, page, start, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def valued(columns, codes, start, end):  # type: ignore[no-untyped-def]
+    """bool[C]: who has, in [start, end), an event of ``codes`` (bool[codes]) that carries a value."""
+    out = np.zeros(len(columns.offsets) - 1, np.bool_)
+    if len(columns.value) == 0:
+        return out
+    for c in range(len(columns.offsets) - 1):
+        if columns.skip[c]:
+            continue
+        for i in range(columns.offsets[c], columns.offsets[c + 1]):
+            if codes[columns.code[i]] and start <= np.int64(columns.time[i]) < end and not np.isnan(columns.value[i]):
+                out[c] = True
+                break
+    return out
+
+
+@kernel
 def present(columns, goal, start, end):  # type: ignore[no-untyped-def]
     """bool[C] twice: who has any event in [start, end), and who has one of ``goal`` (bool[codes]) in it."""
     customers = len(columns.offsets) - 1

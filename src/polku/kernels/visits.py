@@ -26,7 +26,9 @@ WHOLE, PART, CUSTOMERS, REACHED, PENDING = range(5)
 PLACE_COUNTS, SOURCE_COUNTS = 3, 5
 # kinds of members, and what is asked of each
 OF_VISITS, OF_LANDING, OF_EXIT, OF_SOURCE = range(4)
-ALL, YES, NO, NOT_YET = range(4)
+ALL, YES, NO, NOT_YET, TIMED, WON_IN_VISIT = range(6)
+#: Members of landings and exits wherever they took place.
+ANYWHERE = -1
 
 
 class Asked(NamedTuple):
@@ -236,8 +238,8 @@ def _is_behind(rows, v, kind, place, what):  # type: ignore[no-untyped-def]
         return what == ALL or (rows[v, WON] == 1) == (what == YES)
     if kind == OF_LANDING:
         steps = rows[v, STEPS]
-        return rows[v, LANDED] == place and (steps == 1 if what == YES else steps > 0)
-    return rows[v, LEFT] == place
+        return (place == ANYWHERE or rows[v, LANDED] == place) and (steps == 1 if what == YES else steps > 0)
+    return rows[v, LEFT] > 0 if place == ANYWHERE else rows[v, LEFT] == place
 
 
 @kernel
@@ -246,7 +248,8 @@ def members(columns, asked, kind, index, what):  # type: ignore[no-untyped-def]
 
     ``kind`` OF_VISITS (ALL, YES: with the goal, NO: without), OF_LANDING on place ``index`` (ALL, YES: bounced),
     OF_EXIT of place ``index`` (ALL: viewed it, YES: ended there), OF_SOURCE from group ``index`` (ALL, YES: converted
-    in time, NO, NOT_YET).
+    in time, NO, NOT_YET, TIMED: those whose time is up, WON_IN_VISIT: reached the goal within a visit). A place of
+    ANYWHERE is any page or touchpoint.
     """
     customers = len(columns.offsets) - 1
     out = np.zeros(customers, np.bool_)
@@ -261,7 +264,9 @@ def members(columns, asked, kind, index, what):  # type: ignore[no-untyped-def]
         base += count
         if kind == OF_EXIT and what == ALL:
             for i in range(first, end):
-                if _place(columns, asked, i) == index and rows[row_of[i - first], COUNTS] != 0:
+                place = _place(columns, asked, i)
+                here = place > 0 if index == ANYWHERE else place == index
+                if here and rows[row_of[i - first], COUNTS] != 0:
                     out[c] = True
                     break
             continue
@@ -273,7 +278,10 @@ def members(columns, asked, kind, index, what):  # type: ignore[no-untyped-def]
                     out[c] = True
                     break
             elif asked.group[rows[v, ORIGIN]] == index:
+                if what == WON_IN_VISIT:
+                    out[c] |= rows[v, WON] == 1
+                    continue
                 outcome, _ = _converted(asked, rows[v, START], goals, met, np.int64(0))
-                out[c] = what == ALL or outcome == what
+                out[c] = what == ALL or outcome == what or (what == TIMED and outcome != NOT_YET)
                 break
     return out

@@ -18,7 +18,7 @@ from polku.measures import visits
 from polku.measures.answer import Answer, Table, rate_cell, time_cell, words
 from polku.measures.funnel import funnel, funnel_members
 from polku.measures.quantiles import quantiles
-from polku.measures.result import Quantiles, Rate
+from polku.measures.result import Quantiles, Rate, Unit
 from polku.measures.steps import chain_text, codes_of, goal_of, title_of
 from polku.measures.view import Mask, View
 
@@ -133,13 +133,15 @@ def conversion(
         found = funnel(view, (from_, to), within, by)
         select = functools.partial(view.select, "conversion", chain_text((from_, to)), within=within, by=by_option)
         rate = dataclasses.replace(
-            found.conversion, behind=select("converted"), behind_not=select("not"), behind_pending=select("pending")
-        )
+            found.conversion, behind=select("converted"), behind_not=select("not"), behind_pending=select("pending"),
+            behind_all=select("had_time"),
+        )  # fmt: skip
         time = found.time
     else:
         seen, converted = totals(view, to, by)
         select = functools.partial(view.select, "conversion", chain_text(("", to)), by=by_option)
-        rate = Rate(converted, seen, 0, select("converted"), select("not"))
+        unit: Unit = "customers" if by == "customer" else "visits"
+        rate = Rate(converted, seen, 0, select("converted"), select("not"), behind_all=select("had_time"), unit=unit)
         time = quantiles([np.empty(0, np.uint32)])
     return Conversion(
         period=view.period, persona=view.persona, segment=view.segment,
@@ -152,10 +154,12 @@ def leaving(view: View, to: str | None = None, by: str = "session") -> Leaving:
     to = to or goal_of(view.journey)
     seen, converted = totals(view, to, by)
     select = functools.partial(view.select, "visits", to, by=None if by == "session" else by)
-    left, stayed = select("left"), select("converted")
+    left, stayed, everyone = select("left"), select("converted"), select("all")
+    unit: Unit = "visits" if by == "session" else "customers"
     return Leaving(
         period=view.period, persona=view.persona, segment=view.segment, to=to, by=by,
-        left=Rate(seen - converted, seen, 0, left, stayed), stayed=Rate(converted, seen, 0, stayed, left),
+        left=Rate(seen - converted, seen, 0, left, stayed, behind_all=everyone, unit=unit),
+        stayed=Rate(converted, seen, 0, stayed, left, behind_all=everyone, unit=unit),
         title=title_of(view.journey, to),
     )  # fmt: skip
 
@@ -164,9 +168,12 @@ def conversion_members(view: View, steps: tuple[str, ...], within: int | None, b
     """bool[C] a bucket: who converted, did not, or is pending."""
     start, to = steps
     if start:
-        step, funnel_what = {"converted": (2, "converted"), "not": (2, "dropped"), "pending": (1, "pending")}[what]
+        step, funnel_what = {
+            "converted": (2, "converted"), "not": (2, "dropped"), "pending": (1, "pending"),
+            "had_time": (1, "converted"),
+        }[what]  # fmt: skip
         return funnel_members(view, (start, to), within, by, step, funnel_what)
-    return visit_members(view, to, by, {"not": "left"}.get(what, what))
+    return visit_members(view, to, by, {"not": "left", "had_time": "all"}.get(what, what))
 
 
 def visit_members(view: View, to: str, by: str, what: str) -> list[Mask]:

@@ -16,11 +16,12 @@ from polku.journey.model import Journey, duration
 from polku.kernels import fold
 from polku.kernels import living as kernel
 from polku.kernels.columns import Columns, frozen
-from polku.kernels.presence import met
+from polku.kernels.presence import met, valued
 from polku.language import N_
 from polku.measures.catalogue import CATALOGUE
 from polku.measures.conversion import conversion_members, visit_members
 from polku.measures.definition import loaded
+from polku.measures.feeling import felt_members
 from polku.measures.funnel import funnel_members
 from polku.measures.latest import here_members
 from polku.measures.living import ask_of
@@ -42,12 +43,13 @@ ORDERS = ("last_seen", "first_seen", "since", "events", "value", "customer")
 STAGE_WHATS = {
     "now": kernel.S_NOW, "lapsed": kernel.S_LAPSED, "reached": kernel.S_REACHED, "entered": kernel.S_ENTERED,
     "went_on": kernel.S_WENT_ON, "dropped": kernel.S_DROPPED, "pending": kernel.S_PENDING,
-    "lapsed_in": kernel.S_LAPSED_IN, "won_back": kernel.S_WON_BACK, "skipped": kernel.S_SKIPPED,
+    "had_time": kernel.S_HAD_TIME, "lapsed_in": kernel.S_LAPSED_IN, "won_back": kernel.S_WON_BACK,
+    "skipped": kernel.S_SKIPPED,
 }  # fmt: skip
 TOUCH_WHATS = {
     "reached": kernel.T_REACHED, "entered": kernel.T_ENTERED, "went_on": kernel.T_WENT_ON, "dropped": kernel.T_DROPPED,
     "pending": kernel.T_PENDING, "out_of_sequence": kernel.T_LATE, "failed": kernel.T_FAILED, "tried": kernel.T_TRIED,
-    "passed": kernel.T_PASSED, "missing": kernel.T_MISSING,
+    "passed": kernel.T_PASSED, "missing": kernel.T_MISSING, "had_time": kernel.T_HAD_TIME,
 }  # fmt: skip
 MAP_WHATS = {"customers": kernel.ON_MAP, "outside": kernel.OUTSIDE}
 
@@ -90,25 +92,34 @@ def customers_behind(
     order: str = "last_seen",
     descending: bool = True,
     profiles: pa.Table | None = None,
+    answers: pa.Table | None = None,
+    project: Project | None = None,
 ) -> CustomerList:
     """The customers behind ``selector`` (None: everyone), a page of them.
 
-    ``order``: last_seen, first_seen, since, events, value or customer. Raises MeasureError for a selector that says
-    nothing that this map or these trails know.
+    ``order``: last_seen, first_seen, since, events, value or customer. Give ``project`` beside trails of it that are
+    already open: its traits and surveys are asked where a selector needs them. Raises MeasureError for a selector
+    that says nothing that this map or these trails know.
     """
     asked = Selector.parse(selector) if isinstance(selector, str) else selector
     journey = journey or (None if isinstance(source, Trails) else source.journey())
-    return customers_view(selected_view(source, journey, asked, profiles), asked, limit, offset, order, descending)
+    view = selected_view(source, journey, asked, profiles, answers, project)
+    return customers_view(view, asked, limit, offset, order, descending)
 
 
 def selected_view(
-    source: Project | Trails, journey: Journey | None, selector: Selector | None, profiles: pa.Table | None = None
+    source: Project | Trails,
+    journey: Journey | None,
+    selector: Selector | None,
+    profiles: pa.Table | None = None,
+    answers: pa.Table | None = None,
+    project: Project | None = None,
 ) -> View:
     """The view in which the selector's number was counted: its period, filters and moment."""
     if selector is None or journey is None:
-        return view_of(source, journey, profiles=profiles)
+        return view_of(source, journey, profiles=profiles, answers=answers, project=project)
     base = view_of(source, journey, as_of=_as_of(selector), persona=selector.option("persona"),
-                   segment=selector.option("segment"), profiles=profiles)  # fmt: skip
+                   segment=selector.option("segment"), profiles=profiles, answers=answers, project=project)  # fmt: skip
     return base.during(period_of(selector.period, base.zone))
 
 
@@ -170,10 +181,16 @@ def masks(view: View, selector: Selector) -> Sequence[Mask]:
     match selector.kind:
         case "map":
             return _living(view, kernel.OF_MAP, 0, MAP_WHATS[what])
+        case "stage" if what == "paid":
+            return paid_members(view, view.in_stage(view.stage(name)))
         case "stage":
             return _living(view, kernel.OF_STAGE, view.stage(name), STAGE_WHATS[what])
         case "touchpoint" if what == "now":
             return here_members(view, view.touchpoint(name))
+        case "touchpoint" if what == "paid":
+            return paid_members(view, [view.touchpoint(name)])
+        case "touchpoint" if what == "answered":
+            return felt_members(view, view.touchpoint(name))
         case "touchpoint":
             return _living(view, kernel.OF_TOUCHPOINT, view.touchpoint(name), TOUCH_WHATS[what])
         case "event":
@@ -200,6 +217,17 @@ def masks(view: View, selector: Selector) -> Sequence[Mask]:
             return found
         case _:
             return place_members(view, selector.kind, name, selector.option("by") or "page", what)
+
+
+def paid_members(view: View, touchpoints: Sequence[int]) -> list[Mask]:
+    """bool[C] a bucket: whose money at these touchpoints is the value of the view's period."""
+    paying = [t for t in touchpoints if view.paying()[t]]
+    codes = frozen(np.isin(view.rules.code_touchpoint, paying), np.bool_)
+    return view.map(functools.partial(_valued, codes, view.start, view.end))
+
+
+def _valued(codes: Mask, start: int, end: int, bucket: Columns) -> Mask:
+    return np.asarray(valued(bucket, codes, start, end))
 
 
 def codes_of_event(view: View, name: str) -> Mask:

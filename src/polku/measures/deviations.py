@@ -56,16 +56,16 @@ def deviations(
     stage = next(s.id for _, s, t in view.journey.touchpoints() if t.id == touchpoint.id)
     found = [Deviation("no_data", stage=stage)] if touchpoint.match and not seen else []
 
-    def add(kind: str, part: int, whole: int, what: str, rest: str | None = None) -> None:
+    def add(kind: str, part: int, whole: int, what: str, of: str) -> None:
         if row[part]:
-            behind = select("touchpoint", touchpoint.id, what)
-            rate = Rate(int(row[part]), int(row[whole]), behind=behind, behind_not=rest)
+            behind, everyone = (select("touchpoint", touchpoint.id, asked) for asked in (what, of))
+            rate = Rate(int(row[part]), int(row[whole]), behind=behind, behind_all=everyone)
             found.append(Deviation(kind, rate, Count(int(row[part]), behind), stage=stage))
 
     if seen and touchpoint.match and not touchpoint.optional and for_persona(touchpoint, view.persona):
-        add("missing", kernel.T_MISSING, kernel.T_PASSED, "missing")
-    add("out_of_sequence", kernel.T_LATE, kernel.T_ENTERED, "out_of_sequence")
-    add("failed", kernel.T_FAILED, kernel.T_TRIED, "failed")
+        add("missing", kernel.T_MISSING, kernel.T_PASSED, "missing", "passed")
+    add("out_of_sequence", kernel.T_LATE, kernel.T_ENTERED, "out_of_sequence", "entered")
+    add("failed", kernel.T_FAILED, kernel.T_TRIED, "failed", "tried")
     return tuple(found)
 
 

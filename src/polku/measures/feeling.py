@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from polku.journey.model import Felt as Survey
 from polku.journey.where import parse_where
 from polku.measures.view import View
 
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
 #: What is read of a survey's answers.
 COLUMNS = ("customer", "time", "event", "source", "channel", "value", "properties", "context", "seq")
 LOW, HIGH = -2.0, 2.0
@@ -51,12 +55,29 @@ def felt(view: View) -> dict[str, Felt]:
 
     Answers outside the survey's scale are left out. Without a project, the view's own ``answers`` are asked.
     """
-    asked = [(t.id, t.felt) for _, _, t in view.journey.touchpoints() if t.felt is not None]
-    if not asked:
+    found = {}
+    for id, (survey, _, scores) in answered(view).items():
+        if len(scores):
+            worst, best = survey.scale
+            found[id] = Felt(float(LOW + (scores.mean() - worst) / (best - worst) * (HIGH - LOW)), len(scores))
+    return found
+
+
+def felt_members(view: View, touchpoint: int) -> list[npt.NDArray[np.bool_]]:
+    """bool[C] a bucket: who answered the survey of touchpoint number ``touchpoint`` in the view's period."""
+    id = view.journey.touchpoint_ids[touchpoint]
+    _, customers, _ = answered(view, (id,)).get(id, (None, np.empty(0, np.int64), None))
+    return [np.isin(b.customer, customers) for b in view.buckets]
+
+
+def answered(view: View, only: Collection[str] | None = None) -> dict[str, tuple[Survey, I64, F64]]:
+    """The answers that count, by touchpoint id: the survey, int64[n] customers and float64[n] scores, in order."""
+    surveys = [(t.id, t.felt) for _, _, t in view.journey.touchpoints() if t.felt is not None]
+    if not surveys:
         return {}
     answers = view.answers
     if view.project is not None:
-        answers = answers_of(view.project, tuple(sorted({survey.event for _, survey in asked})))
+        answers = answers_of(view.project, tuple(sorted({survey.event for _, survey in surveys})))
     if answers is None or not answers.num_rows:
         return {}
     import duckdb  # here and sqlglot below: a map without surveys starts quicker without them
@@ -66,12 +87,13 @@ def felt(view: View) -> dict[str, Felt]:
         connection.execute("set timezone = 'UTC'")
         connection.register("answers", answers)
         listed = customers_in(view)
-        for id, survey in asked:
+        for id, survey in surveys:
+            if only is not None and id not in only:
+                continue
             rows = connection.execute(query(survey), [view.start, view.end, *sorted(survey.scale)]).fetchnumpy()
-            scores = np.asarray(rows["score"], np.float64)[np.isin(np.asarray(rows["customer"], np.int64), listed)]
-            if len(scores):
-                worst, best = survey.scale
-                found[id] = Felt(float(LOW + (scores.mean() - worst) / (best - worst) * (HIGH - LOW)), len(scores))
+            customers, scores = np.asarray(rows["customer"], np.int64), np.asarray(rows["score"], np.float64)
+            kept = np.isin(customers, listed)
+            found[id] = (survey, customers[kept], scores[kept])
     return found
 
 
@@ -94,7 +116,7 @@ def query(survey: Survey) -> str:
     )
 
 
-def customers_in(view: View) -> np.ndarray[Any, np.dtype[np.int64]]:
+def customers_in(view: View) -> I64:
     """int64[n]: the keys of the view's customers."""
     keys = [b.customer[~c.skip] for b, c in zip(view.buckets, view.columns, strict=True)]
     return np.concatenate(keys or [np.empty(0, np.int64)])

@@ -15,7 +15,7 @@ from polku.kernels.columns import Columns
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Table, count_cell, rate_cell, time_cell, words
 from polku.measures.quantiles import quantiles
-from polku.measures.result import Count, Quantiles, Rate
+from polku.measures.result import Count, Quantiles, Rate, Unit
 from polku.measures.segments import members, segments
 from polku.measures.steps import chain_text, step_bits, title_of
 from polku.measures.view import Mask, View
@@ -65,8 +65,7 @@ class Funnel(Answer):
         rows = tuple(
             (
                 words(f"{k}. {reader.said(s.title)}", s.step),
-                # sessions are not the customers behind them: there the shares lead to the customers
-                count_cell(s.reached if self.by == "customer" else s.reached.n, reader),
+                count_cell(s.reached, reader),
                 rate_cell(s.from_previous, reader),
                 rate_cell(s.from_start, reader),
                 time_cell(s.time, reader),
@@ -156,23 +155,29 @@ def funnel(view: View, steps: Sequence[str], within: int | None = None, by: str 
         view.select, "funnel", chain_text(steps), within=within, by=None if by == "customer" else by
     )
 
+    unit: Unit = "customers" if by == "customer" else "sessions"
+
     def rate(step: int, base: int) -> Rate:
         whole, part = int(total.closed[base]), int(total.closed[step])
         return Rate(
             part, whole, int(total.open[base]), select("converted", step=step + 1),
             select("dropped", step=step + 1) if step == base + 1 else None, select("pending", step=base + 1),
+            behind_all=select("converted", step=base + 1), unit=unit,
         )  # fmt: skip
+
+    def timed(waits: tuple[U32, ...], step: int) -> Quantiles:
+        return dataclasses.replace(quantiles(waits), behind=select("reached", step=step), unit=unit)
 
     rows = tuple(
         FunnelStep(
-            step, title_of(view.journey, step), Count(int(total.reached[k]), select("reached", step=k + 1)),
-            rate(k, 0), rate(k, max(k - 1, 0)), quantiles(total.waits[k]),
+            step, title_of(view.journey, step), Count(int(total.reached[k]), select("reached", step=k + 1), unit),
+            rate(k, 0), rate(k, max(k - 1, 0)), timed(total.waits[k], k + 1),
         )
         for k, step in enumerate(steps)
     )  # fmt: skip
     return Funnel(
         period=view.period, persona=view.persona, segment=view.segment,
-        by=by, within=within, steps=rows, conversion=rate(count - 1, 0), time=quantiles(total.total),
+        by=by, within=within, steps=rows, conversion=rate(count - 1, 0), time=timed(total.total, count),
     )  # fmt: skip
 
 

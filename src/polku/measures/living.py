@@ -72,6 +72,7 @@ class TouchpointFigures:
     deviations: tuple[Deviation, ...] = ()
     felt: float | None = None  # measured feeling, -2 to 2
     felt_n: int = 0
+    felt_behind: str | None = None  # those who answered
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -334,8 +335,8 @@ class Filler:
             entered=count(kernel.S_ENTERED, "entered"),
             went_on=rate,
             drop_off=drop,
-            to_next=self.partial.stage_times[s],
-            value=self.money([t for t, (at, _, _) in enumerate(self.places) if at == s]),
+            to_next=dataclasses.replace(self.partial.stage_times[s], behind=rate.behind),
+            value=self.money(self.view.in_stage(s), self.select("stage", stage.id, "paid")),
             within=int(self.ask.stage_within[s]),
             target=target.value if target else None,
             target_at_least=at_least,
@@ -363,8 +364,8 @@ class Filler:
             entered=Count(int(row[kernel.T_ENTERED]), self.select("touchpoint", touchpoint.id, "entered")),
             went_on=rate,
             drop_off=drop,
-            to_next=self.partial.touch_times[t],
-            value=self.money([t]),
+            to_next=dataclasses.replace(self.partial.touch_times[t], behind=rate.behind),
+            value=self.money([t], self.select("touchpoint", touchpoint.id, "paid")),
             within=int(self.ask.touch_within[t]),
             target=target.value if target else None,
             target_at_least=at_least,
@@ -381,6 +382,7 @@ class Filler:
             deviations(self.view, touchpoint, row, bool(self.seen[t]), self.select),
             feeling.score if feeling else None,
             feeling.n if feeling else 0,
+            self.select("touchpoint", touchpoint.id, "answered") if feeling else None,
         )
 
     def word(self, t: int, touchpoint: Touchpoint, rate: Rate) -> State:
@@ -393,18 +395,18 @@ class Filler:
         went = int(row[kernel.S_WENT_ON if stages else kernel.T_WENT_ON])
         dropped = int(row[kernel.S_DROPPED if stages else kernel.T_DROPPED])
         pending = int(row[kernel.S_PENDING if stages else kernel.T_PENDING])
-        on, off, open_ = (self.select(kind, id, what) for what in ("went_on", "dropped", "pending"))
+        on, off, open_, due = (self.select(kind, id, what) for what in ("went_on", "dropped", "pending", "had_time"))
         why = N_("no stage follows") if stage == len(self.view.journey.stages) - 1 else None
         return (
-            Rate(went, went + dropped, pending, on, off, open_, why),
-            Rate(dropped, went + dropped, pending, off, on, open_, why),
+            Rate(went, went + dropped, pending, on, off, open_, why, due),
+            Rate(dropped, went + dropped, pending, off, on, open_, why, due),
         )
 
-    def money(self, touchpoints: list[int]) -> Money | None:
+    def money(self, touchpoints: list[int], behind: str) -> Money | None:
         """Values of the touchpoints in the period; None where none of them carries money."""
         paying = [t for t in touchpoints if self.paying[t]]
         orders = int(sum(self.partial.touch[t, kernel.T_ORDERS] for t in paying))
         if not orders:
             return None
         amount = int(sum(self.partial.touch[t, kernel.T_VALUE] for t in paying)) / UNIT
-        return Money(amount, self.view.journey.currency, orders)
+        return Money(amount, self.view.journey.currency, orders, behind)

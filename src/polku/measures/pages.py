@@ -13,12 +13,14 @@ from polku.kernels import visits as kernel
 from polku.language import N_, Reader
 from polku.measures import visits
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
-from polku.measures.result import Count, Rate
+from polku.measures.result import Count, Rate, Unit
 from polku.measures.steps import title_of
 from polku.measures.view import Mask, View, known
 
 I64 = npt.NDArray[np.int64]
 BY = ("page", "touchpoint")
+#: Any page or touchpoint, in a selector.
+ANY = "*"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,8 +130,14 @@ def _places(view: View, by: str, kind: str, whats: tuple[str, str], rows: I64, l
         everyone, those = (view.select(kind, name, what, by=by) for what in whats)
         title = name if by == "page" else title_of(view.journey, name)
         listed = Count(customers, everyone if kind == "landing" else those)
-        places.append(Place(name, title, listed, Rate(part, whole, behind=those)))
+        places.append(Place(name, title, listed, _rate(part, whole, kind, those, everyone)))
     return tuple(places)
+
+
+def _rate(part: int, whole: int, kind: str, those: str, everyone: str) -> Rate:
+    """Visits of visits that landed; for an exit, visits of views."""
+    views: Unit | None = "views" if kind == "exit" else None
+    return Rate(part, whole, behind=those, behind_all=everyone, unit="visits", unit_all=views)
 
 
 def _at(view: View, by: str | None, touchpoint: str) -> int:
@@ -154,12 +162,11 @@ def bounce(view: View, by: str | None = None, limit: int = 50, from_: str | None
     by = grouping(view, by) if row is None else "touchpoint"
     found = visits.counts(view, visits.asked(view, kernel.LANDINGS, by_page=by == "page"))
     landings = found.landings if row is None else _only(found.landings, row)
-    overall = Rate(int(found.totals[kernel.BOUNCED]), int(found.totals[kernel.STEPPED]))
-    if row is not None and from_ is not None:
-        overall = Rate(
-            int(landings[row, kernel.PART]), int(landings[row, kernel.WHOLE]),
-            behind=view.select("landing", from_, "bounced", by=by),
-        )  # fmt: skip
+    those, everyone = (view.select("landing", from_ or ANY, what, by=by) for what in ("bounced", "visited"))
+    part, whole = int(found.totals[kernel.BOUNCED]), int(found.totals[kernel.STEPPED])
+    if row is not None:
+        part, whole = int(landings[row, kernel.PART]), int(landings[row, kernel.WHOLE])
+    overall = _rate(part, whole, "landing", those, everyone)
     return Bounce(
         period=view.period, persona=view.persona, segment=view.segment, by=by,
         unit="page" if visits.has_pages(view) else "event", overall=overall,
@@ -174,11 +181,10 @@ def exits(view: View, by: str | None = None, limit: int = 50, from_: str | None 
     row = _at(view, by, from_) if from_ is not None else None
     by = grouping(view, by) if row is None else "touchpoint"
     found = visits.counts(view, visits.asked(view, kernel.EXITS, by_page=by == "page")).exits
-    behind = None
-    if row is not None and from_ is not None:
+    if row is not None:
         found = _only(found, row)
-        behind = view.select("exit", from_, "exited", by=by)
-    overall = Rate(int(found[1:, kernel.PART].sum()), int(found[1:, kernel.WHOLE].sum()), behind=behind)
+    those, everyone = (view.select("exit", from_ or ANY, what, by=by) for what in ("exited", "viewed"))
+    overall = _rate(int(found[1:, kernel.PART].sum()), int(found[1:, kernel.WHOLE].sum()), "exit", those, everyone)
     return Exit(
         period=view.period, persona=view.persona, segment=view.segment, by=by, overall=overall,
         places=_places(view, by, "exit", ("viewed", "exited"), found, limit),
@@ -187,7 +193,9 @@ def exits(view: View, by: str | None = None, limit: int = 50, from_: str | None 
 
 def place_members(view: View, kind: str, name: str, by: str, what: str) -> list[Mask]:
     """bool[C] a bucket: who landed on (bounced from), viewed, or left from a page or touchpoint."""
-    if by == "page":
+    if name == ANY:
+        place = kernel.ANYWHERE
+    elif by == "page":
         place = known(name, view.trails.tables.pages, N_("The page {name!r} has never been seen.{meant}"))
     else:
         place = view.touchpoint(name) + 1

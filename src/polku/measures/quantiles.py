@@ -31,4 +31,5 @@ def quantiles(parts: Sequence[npt.NDArray[np.uint32]]) -> Quantiles:
         below = int(place)
         low, high = int(values[below]), int(values[min(below + 1, n - 1)])
         found.append(low + (high - low) * (place - below))
-    return Quantiles(n, *found)
+    low, middle, high = found
+    return Quantiles(n, low, middle, high)

@@ -26,17 +26,18 @@ from polku.measures.result import Period
 KINDS: dict[str, tuple[str, ...]] = {
     "map": ("customers", "outside"),
     "stage": (
-        "now", "lapsed", "reached", "entered", "went_on", "dropped", "pending", "lapsed_in", "won_back", "skipped",
+        "now", "lapsed", "reached", "entered", "went_on", "dropped", "pending", "had_time", "lapsed_in", "won_back",
+        "skipped", "paid",
     ),
     "touchpoint": (
-        "now", "reached", "entered", "went_on", "dropped", "pending", "out_of_sequence", "failed", "tried", "passed",
-        "missing",
+        "now", "reached", "entered", "went_on", "dropped", "pending", "had_time", "out_of_sequence", "failed", "tried",
+        "passed", "missing", "paid", "answered",
     ),
     "event": ("seen",),
     "page": ("seen",),
     "funnel": ("reached", "converted", "dropped", "pending"),
-    "conversion": ("converted", "not", "pending"),
-    "source": ("visited", "converted", "not", "pending"),
+    "conversion": ("converted", "not", "pending", "had_time"),
+    "source": ("visited", "converted", "not", "pending", "had_time", "converted_in_visit"),
     "landing": ("visited", "bounced"),
     "exit": ("viewed", "exited"),
     "visits": ("all", "left", "converted"),

@@ -19,7 +19,10 @@ from polku.measures.view import Mask, View, known
 I64 = npt.NDArray[np.int64]
 BY = ("source", "medium", "campaign", "all")
 LEVELS = ("source", "medium", "campaign")
-WHATS = {"visited": kernel.ALL, "converted": kernel.YES, "not": kernel.NO, "pending": kernel.NOT_YET}
+WHATS = {
+    "visited": kernel.ALL, "converted": kernel.YES, "not": kernel.NO, "pending": kernel.NOT_YET,
+    "had_time": kernel.TIMED, "converted_in_visit": kernel.WON_IN_VISIT,
+}  # fmt: skip
 #: How a part of an origin that nobody gave is written in selectors and data.
 NONE = "(none)"
 
@@ -75,7 +78,7 @@ class Sources(Answer):
                     words(getattr(s, level) or (reader("direct") if level == "source" else "–"), getattr(s, level))
                     for level in shown
                 ),
-                count_cell(s.visits, reader),
+                count_cell(Count(s.visits, s.customers.behind, "visits"), reader),
                 count_cell(s.customers, reader),
                 rate_cell(s.conversion, reader),
                 rate_cell(s.visit_conversion, reader),
@@ -118,11 +121,18 @@ def sources(view: View, by: str = "all", to: str | None = None, within: int | No
         if not count:
             continue
         select = functools.partial(view.select, "source", name_of(names[g]), by=by, to=to, within=within)
-        rate = Rate(converted, customers - pending, pending, select("converted"), select("not"), select("pending"))
+        rate = Rate(
+            converted, customers - pending, pending, select("converted"), select("not"), select("pending"),
+            behind_all=select("had_time"),
+        )  # fmt: skip
+        visited, in_visit = select("visited"), select("converted_in_visit")
         source, medium, campaign = names[g]
         rows.append(
-            Source(source, medium, campaign, count, Count(customers, select("visited")), rate, Rate(won, count))
-        )
+            Source(
+                source, medium, campaign, count, Count(customers, visited), rate,
+                Rate(won, count, behind=in_visit, behind_all=visited, unit="visits"),
+            )
+        )  # fmt: skip
     return Sources(
         period=view.period,
         persona=view.persona,

@@ -7,7 +7,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
-from collections.abc import Callable, Hashable, Iterable
+import operator
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polku.engines.threads import over_buckets, sum_over
-from polku.errors import MeasureError
+from polku.errors import EngineError, MeasureError
 from polku.journey.model import Journey, Stage
 from polku.journey.where import parse_where
 from polku.kernels import fold
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from polku.engines.engine import Engine
     from polku.record.project import Project
+    from polku.trails.properties import Facts, Property, PropertyName
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 P = TypeVar("P")
@@ -98,6 +100,21 @@ class View:
             return self.engine.sum(self, work, zero)
         return sum_over(work, self.columns, zero)
 
+    def map_with(self, work: Callable[..., P], *beside: Sequence[Any]) -> list[P]:
+        """``work(columns, *beside)`` over every bucket: each of ``beside`` holds an array a bucket, as properties do.
+
+        Raises EngineError on a cluster, where trails do not have their properties.
+        """
+        if self.engine is not None:
+            raise EngineError(
+                N_("Properties of events are read on one machine only: leave out the engine, or the property.")
+            )
+        return over_buckets(lambda given: work(*given), list(zip(self.columns, *beside, strict=True)))
+
+    def sum_with(self, work: Callable[..., P], zero: P, *beside: Sequence[Any]) -> P:
+        """The partial results of :meth:`map_with` added to ``zero`` with ``+``, in the buckets' order."""
+        return functools.reduce(operator.add, self.map_with(work, *beside), zero)
+
     def only(self, members: Iterable[Mask]) -> View:
         """The same view of some customers: ``members`` is a bool[C] a bucket."""
         kept = tuple(c._replace(skip=_frozen(c.skip | ~m)) for c, m in zip(self.columns, members, strict=True))
@@ -125,8 +142,56 @@ class View:
             id, self.journey.touchpoint_ids, N_("There is no touchpoint {name!r} in this map.{meant} It has: {known}.")
         )
 
+    def in_stage(self, stage: int) -> list[int]:
+        """The numbers of the touchpoints of stage number ``stage``."""
+        return [t for t, (at, _, _) in enumerate(self.journey.touchpoints()) if at == stage]
+
     def stage(self, id: str) -> int:
         return known(id, self.journey.stage_ids, N_("There is no stage {name!r} in this map.{meant} It has: {known}."))
+
+    # -- properties (last: below `property` is this method, no longer the decorator) ---------------------------------
+
+    def property(self, name: str) -> Property:
+        """A property of the events, named as in ``where``: ``event``, ``source``, ``channel``, ``value``,
+        ``properties.x.y``, ``context.x``, ``traits.x`` (as the event itself said; of the customer see :meth:`trait`).
+
+        Its ``codes`` are uint32[N] a bucket, in the order of ``columns``. Raises MeasureError for a name that no event
+        has, with those that were seen. A project's is read from history when it is first asked for, then kept.
+        """
+        return self.properties([name])[0]
+
+    def properties(self, names: Sequence[str]) -> list[Property]:
+        """Several properties, in one pass over history where they are not kept yet."""
+        from polku.trails.properties import properties_of
+
+        return properties_of(self.trails, names, self.facts())
+
+    def numbers(self, name: str) -> tuple[npt.NDArray[np.float64], ...]:
+        """float64[N] a bucket: a property's numbers (texts written as one besides), NaN where there is none."""
+        if name == "value":
+            return tuple(np.full(b.events, np.nan) if b.value is None else b.value for b in self.buckets)
+        return self.memo.once(("numbers", name), lambda: self.property(name).numbers())
+
+    def trait(self, name: str) -> Property:
+        """The latest value of a trait of each customer (``codes`` uint32[C] a bucket). Raises MeasureError."""
+        from polku.trails.properties import trait_of
+
+        profiles = self.profiles
+        if profiles is None and self.project is not None:
+            profiles = self.project.identities.profiles()
+        return trait_of(self.trails, name, profiles, self.facts())
+
+    def property_names(self) -> tuple[PropertyName, ...]:
+        """The properties that were seen, each with its events, the most frequent first: for pages and completion."""
+        from polku.trails.properties import property_names
+
+        return property_names(self.facts())
+
+    def facts(self) -> Facts | None:
+        """Where properties come from; None where nothing tells them."""
+        from polku.trails.properties import facts_of
+
+        return facts_of(self.trails, self.project)
 
 
 def _frozen(mask: Mask) -> Mask:

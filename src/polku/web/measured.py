@@ -145,7 +145,7 @@ class ProjectAnswers:
         selector = Selector.parse(behind) if behind else None
         trails = self._trails()
         profiles = self._profiles() if selector is not None and selector.option("persona") else None
-        view = selected_view(trails, journey, selector, profiles)
+        view = selected_view(trails, journey, selector, profiles, project=self.project)
         if selector is not None:
             view = view.only(masks(view, selector))
         if stage:

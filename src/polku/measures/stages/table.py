@@ -67,7 +67,7 @@ class Stages(Answer):
                     count_cell(stage.lapsed, reader),
                     count_cell(stage.won_back, reader),
                     count_cell(stage.skipped, reader),
-                    money_cell(amount, self.currency, reader),
+                    money_cell(amount, self.currency, reader, figures.value.behind if figures.value else None),
                     words(state, figures.state),
                 )
             )
