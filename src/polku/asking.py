@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from polku.measures.conversion import Conversion, Leaving
     from polku.measures.funnel import Funnel
     from polku.measures.pages import Bounce, Exit
+    from polku.measures.paths.transitions import Transitions
     from polku.measures.sources import Sources
     from polku.measures.stages.table import Stages
 
@@ -177,4 +178,30 @@ class Asking:
         """
         return cast(
             "Funnel", self.measure("funnel", period, compare, persona, segment, steps=steps, within=within, by=by)
+        )
+
+    def transitions(
+        self,
+        *,
+        of: Literal["touchpoint", "event", "stage"] | None = None,
+        by: Literal["customer", "session"] = "customer",
+        collapse: bool = False,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Transitions:
+        """Which step follows which, how often, and how long it takes.
+
+        of: what a step is; by default touchpoints, and events where there is no map
+        by: count customers, or sessions each by itself
+        collapse: take repeats of a step right after each other as one step
+        limit: how many rows to show
+        """
+        return cast(
+            "Transitions",
+            self.measure(
+                "transitions", period, compare, persona, segment, of=of, by=by, collapse=collapse, limit=limit
+            ),
         )

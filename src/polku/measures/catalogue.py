@@ -16,6 +16,7 @@ FAMILIES = (
     "stages",
     "sessions",
     "funnels",
+    "paths",
 )
 
 CATALOGUE: Mapping[str, Measure] = MappingProxyType(
