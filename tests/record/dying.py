@@ -3,7 +3,7 @@
 ``python -m record.dying`` reads orders from its standard input, one ``[folder, deed, n]`` in JSON a line, and forks a
 process for each: what they import is read once. The answer to each is a line, ``[exit code, moments passed, stderr]``.
 ``python -m record.dying FOLDER DEED N`` does one deed in this process, for systems that do not fork.
-N = 0 goes to the end and only tells the moments that the deed passes.
+N = 0 goes to the end and only tells the moments that the deed passes. A deed is a name of record.deeds.
 """
 
 from __future__ import annotations
@@ -13,73 +13,56 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from polku.record import steps
-from polku.record.project import Project, open_project
-
-from .events import event, stored
+from .deeds import DEEDS, warm
+from .writes import kind_of, watch
 
 CODE = 77
 TESTS = Path(__file__).parent.parent
 
 
-def import_(project: Project) -> None:
-    stored(project, *(event(f"i{n}", n * 40_000, user=f"u{n % 3}", anonymous=f"c{n % 4}") for n in range(8)))
-
-
-def append(project: Project) -> None:
-    project.inbox.append([event("w9", 9, user="u9", anonymous="c9")])
-
-
-def move(project: Project) -> None:
-    project.mover.move()
-
-
-def join(project: Project) -> None:
-    project.identities.join("c1", "bert", "a letter")
-
-
-def undo(project: Project) -> None:
-    project.identities.undo(project.identities.joins_of(1)[0].number, "mikko")
-
-
-def compact(project: Project) -> None:
-    project.history.compact()
-
-
-DEEDS = {"import": import_, "append": append, "move": move, "join": join, "undo": undo, "compact": compact}
-
-
 def do(folder: str, deed: str, number: int, told: IO[str]) -> None:
-    with open_project(folder) as project:
-        passed = 0
+    passed = 0
+    one = threading.Lock()
 
-        def listen(moment: str) -> None:
-            nonlocal passed
+    def listen(moment: str, begin: Callable[[], None] | None) -> None:
+        nonlocal passed
+        with one:  # the other threads wait, and die with this one
             passed += 1
-            print(moment, file=told, flush=True)
+            os.write(told.fileno(), f"{moment}\n".encode())
             if passed == number:
+                if begin is not None:
+                    begin()
                 os._exit(CODE)
 
-        steps.listener = listen
-        DEEDS[deed](project)
-        steps.listener = None
+    with DEEDS[deed].ready(Path(folder)) as work:
+        watch(Path(folder), listen)
+        work()
+        for thread in threading.enumerate():
+            if thread.name.startswith("flush"):
+                thread.join()
 
 
 def serve() -> None:
-    """A process for each order. This one opens no project and starts no thread, so that its forks are whole."""
+    """A process for each order. This one opens no project and leaves no thread running, so that its forks are whole."""
+    warmed = False
     for line in sys.stdin:
+        folder, deed, number = json.loads(line)
+        if DEEDS[deed].kernels and not warmed:
+            warm()
+            warmed = True
         with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as faults:
             child = os.fork()
             if not child:
                 code = 1
                 try:
-                    do(*json.loads(line), told)
+                    do(folder, deed, number, told)
                     code = 0
                 finally:
                     if code:
@@ -109,6 +92,14 @@ class Orders:
         print(json.dumps([str(folder), deed, number]), file=self.process.stdin, flush=True)
         code, moments, faults = json.loads(self.process.stdout.readline())
         return code, moments, faults
+
+
+def chosen(moments: Sequence[str], every: bool, thin: int = 1) -> list[int]:
+    """The moments (from 1) to die at: all, or the last of each kind (of every ``thin``-th kind)."""
+    if every:
+        return list(range(1, len(moments) + 1))
+    last = {kind_of(moment): number for number, moment in enumerate(moments, 1)}
+    return sorted(last.values())[::thin]
 
 
 @contextmanager

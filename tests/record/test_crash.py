@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from polku.errors import NotAProject
 from polku.record.project import Project, create_project, open_project
+from polku.record.state import FORMAT
+from polku.trails import open_trails
+from polku.trails.open import open_store
+from polku.trails.store import Store
+from trails.told import told
 
-from . import dying
+from . import deeds, dying
 from .events import event, stored
 
 TESTS = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Path:
-    """A small project: history in two commits, events waiting, one of them there already, one repeated."""
-    folder = tmp_path_factory.mktemp("crash") / "shop"
-    with create_project(folder, "en") as project:
-        anna = event("h1", 0, user="anna", anonymous="c1", traits={"size": "M"})
-        stored(project, anna, event("h2", 90_000, user="bert"))
-        stored(project, event("h3", 1, anonymous="c2"))
-        project.inbox.append([event("w1", 5, user="anna", anonymous="c3"), event("h1", 6, user="anna")])
-        project.inbox.append([event("w2", 90_005, anonymous="c3"), event("w2", 90_006, anonymous="c3")])
-        project.changes(None, ["seq"])
-    return folder
-
-
-@pytest.fixture(scope="module")
 def orders() -> Iterator[dying.Orders]:
     with dying.orders() as given:
         yield given
+
+
+@pytest.fixture(autouse=True)
+def nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fold starts by itself."""
+    monkeypatch.setattr("polku.trails.open.fold_later", lambda *_: None)
 
 
 def picture(project: Project) -> dict[str, object]:
@@ -64,34 +65,103 @@ def all_joins(project: Project):
     return {j.number: j for c in range(1, 40) for j in project.identities.joins_of(c)}.values()
 
 
-@pytest.mark.parametrize("deed", sorted(dying.DEEDS))
-def test_killed_at_every_write(template, tmp_path, deed, orders):
-    with open_project(template) as project:
-        before = picture(project)
-    shutil.copytree(template, tmp_path / "whole")
-    code, moments, faults = orders.do(tmp_path / "whole", deed, 0)
+def trails_are_right(project: Project, aside: Path) -> object:
+    """The trails told in words, after they were found to be those that a build from the beginning makes."""
+    _, feed, matching = deeds.of_store(project)
+    told_ = told(open_trails(project))
+    anew = Store(aside, flush=False)
+    assert told_ == told(open_store(anew, feed, matching, threads=1))
+    shutil.rmtree(aside)
+    return told_
+
+
+def figures(folder: Path, trails: bool) -> dict[str, object] | None:
+    """What the project says, and the files of its owner; None when there is none yet. It must open."""
+    try:
+        project = open_project(folder)
+    except NotAProject:
+        return None
+    with project:
+        assert not list(project.history.staging.glob("*")), "staging is cleaned"
+        assert project.state.format() == FORMAT
+        files = [p for p in sorted(folder.rglob("*")) if p.is_file() and ".polku" not in p.parts]
+        return {
+            **(picture(project)),
+            "trails": trails_are_right(project, folder / ".polku" / "again") if trails else None,
+            "files": {p.relative_to(folder).as_posix(): p.read_text("utf-8") for p in files},
+        }
+
+
+def tidy(folder: Path) -> None:
+    """Nothing half is left."""
+    data = folder / ".polku"
+    half = [p for p in folder.rglob("*") if p.suffix in (".part", ".partial", ".making", ".new", ".begun")]
+    assert [p for p in half if ".aside" not in str(p)] == []
+    for backup in data.glob("backups/*"):
+        with contextlib.closing(sqlite3.connect(backup)) as kept:
+            assert kept.execute("select version_num from alembic_version").fetchone() == (deeds.OLDER,)
+            assert kept.execute("pragma integrity_check").fetchone() == ("ok",)
+    for refused in data.glob("refused/*"):
+        assert refused.read_text("utf-8").count("\n") == 2, "the header and the row"
+    if (data / "trails" / "CURRENT").exists():
+        store = Store(data / "trails")
+        now = store.open()
+        assert now is not None
+        known = {now.manifest.generation, now.manifest.pages, *now.manifest.layers}
+        known |= {name for name, _ in now.manifest.retired}
+        there = {p.name for kind in ("generations", "layers", "pages") for p in (data / "trails" / kind).glob("*")}
+        assert there <= known, "swept"
+        assert not store.aside.exists()
+
+
+EVERY = [False, pytest.param(True, marks=[pytest.mark.soak, pytest.mark.timeout(3600)], id="every")]
+
+
+@pytest.mark.parametrize("every", EVERY)
+@pytest.mark.parametrize("name", sorted(deeds.DEEDS))
+def test_killed_at_every_write(name, every, tmp_path, orders):
+    deed = deeds.DEEDS[name]
+    template = tmp_path / "template"
+    deed.made(template)
+
+    def copy(to: str) -> Path:
+        if template.exists():
+            shutil.copytree(template, tmp_path / to)
+        return tmp_path / to
+
+    before = figures(copy("before"), deed.kernels) if name != "migrate" else None
+    whole = copy("whole")
+    code, moments, faults = orders.do(whole, name, 0)
     assert (code, faults) == (0, "")
     assert moments
-    with open_project(tmp_path / "whole") as project:
-        after = picture(project)
-    for number in range(1, len(moments) + 1):
-        folder = tmp_path / f"at-{number}"
-        shutil.copytree(template, folder)
-        assert orders.do(folder, deed, number)[:2] == (dying.CODE, moments[:number])
-        with open_project(folder) as project:
-            found = picture(project)
-            assert found in (before, after), f"moment {number} of {deed}: neither before nor after"
-            assert not list(project.history.staging.glob("*")), "staging is cleaned"
-            if deed == "import" and found == before:
-                dying.import_(project)
-                assert picture(project) == after, "an import that died can be run again"
-            if deed == "move":
-                project.mover.move()
-                done = picture(project)
-                assert done == after, "the next move ends what died"
-                assert project.inbox.waiting() == 0
-            stored(project, event("later", 7, user="anna"))
-            assert project.history.rows() >= 4
+    after = figures(whole, deed.kernels)
+    for number in dying.chosen(moments, every, deed.thin):
+        folder = copy("died")
+        code, passed, faults = orders.do(folder, name, number)
+        where = f"moment {number} of {name}: {passed[-1]}"
+        assert (code, len(passed)) == (dying.CODE, number), (where, faults)
+        found = figures(folder, deed.kernels)
+        assert found in (before, after), f"{where}: neither before nor after"
+        if deed.again:
+            with deed.ready(folder) as work:
+                if not (name.startswith("init") and found is not None):
+                    work()
+            assert figures(folder, deed.kernels) == after, f"{where}: again"
+        if found is not None or deed.again:
+            with open_project(folder) as project:
+                stored(project, event("later", 7, user="anna"))
+                if deed.kernels:
+                    trails_are_right(project, tmp_path / "later")
+            tidy(folder)
+        flushed()
+        shutil.rmtree(folder)
+
+
+def flushed() -> None:
+    """Layers that are flushed on threads of their own are on the disk."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("flush"):
+            thread.join()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")

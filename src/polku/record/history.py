@@ -12,7 +12,6 @@ import dataclasses
 import datetime as dt
 import json
 import os
-import shutil
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from polku.record.known import KnownIds
 from polku.record.lease import Lease, hold
 from polku.record.place import Place
 from polku.record.settings import Record
+from polku.record.staging import clear
 from polku.record.state import State
 from polku.record.steps import reached
 from polku.record.writer import Observer, Writer
@@ -125,6 +125,7 @@ class History:
 
     def _read_snapshot(self, table: DeltaTable | None = None) -> Snapshot:
         table = self.table() if table is None else table
+        self._refuse_deletion_vectors(table)
         actions = pa.table(table.get_add_actions(flatten=True))
         files = [
             File(path, self.place.url(path), day, rows if rows is not None else -1, size)
@@ -138,6 +139,20 @@ class History:
         ]
         moved = table.transaction_version(APPLICATION) or 0
         return Snapshot(table.version(), tuple(sorted(files, key=lambda f: (f.day, f.path))), moved)
+
+    def _refuse_deletion_vectors(self, table: DeltaTable) -> None:
+        """History's files are read as plain Parquet, where rows deleted by such a vector would still stand."""
+        if "deletionVectors" not in (table.protocol().reader_features or ()):
+            return
+        if any(batch.num_rows for batch in table.deletion_vectors()):
+            raise RecordError(
+                N_(
+                    "History at {where} has deletion vectors: another tool deleted rows without rewriting the files. "
+                    "Rewrite them with that tool (in Spark: REORG TABLE ... APPLY (PURGE)) and switch "
+                    "delta.enableDeletionVectors off."
+                ),
+                where=self.place.uri,
+            )
 
     @property
     def version(self) -> int:
@@ -260,14 +275,7 @@ class History:
 
     def clean_staging(self) -> int:
         """Remove what killed writers left behind (those at work hold a lock on their folder). Returns how many."""
-        if not self.staging.is_dir():
-            return 0
-        gone = 0
-        for folder in self.staging.iterdir():
-            if folder.is_dir() and not Writer.alive(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                gone += 1
-        return gone
+        return clear(self.staging)
 
     # -- housekeeping -------------------------------------------------------------------------------------------
 

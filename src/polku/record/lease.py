@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import sqlalchemy as sa
 
@@ -22,6 +20,7 @@ from polku.errors import ProjectBusy, RecordError
 from polku.language import N_
 from polku.record import tables
 from polku.record.clock import now
+from polku.record.staging import lock, unlock
 from polku.record.state import State
 
 #: Seconds that a lease lives without being renewed; only another machine ever waits for it.
@@ -83,7 +82,7 @@ def hold(state: State, locks: Path, name: str, doing: str, wait: float = 60.0) -
     until = time.monotonic() + wait
     locks.mkdir(parents=True, exist_ok=True)
     with (locks / f"{name}.lock").open("a+b") as file:
-        while not _lock(file):
+        while not lock(file):
             if time.monotonic() >= until:
                 raise _busy(state, name)
             time.sleep(0.02)
@@ -97,7 +96,7 @@ def hold(state: State, locks: Path, name: str, doing: str, wait: float = 60.0) -
             finally:
                 lease.release()
         finally:
-            _unlock(file)
+            unlock(file)
 
 
 def holder_of(state: State, name: str) -> dict[str, str | int] | None:
@@ -137,32 +136,3 @@ def _busy(state: State, name: str) -> ProjectBusy:
         holder=found["holder"],
         doing=found["doing"],
     )
-
-
-if sys.platform == "win32":  # pragma: no cover
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> bool:
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

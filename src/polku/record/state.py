@@ -7,8 +7,8 @@ Another database by URL. All statements elsewhere are portable SQLAlchemy Core; 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from polku.errors import NewerProject, RecordError
 from polku.language import N_
 from polku.record import tables
 from polku.record.clock import moment, now
+from polku.record.place import settle
+from polku.record.staging import workplace
 
 #: The newest format that this version of Polku knows: the last migration's number.
 FORMAT = "0002"
@@ -177,15 +179,16 @@ class State:
         folder.mkdir(parents=True, exist_ok=True)
         stamp = moment(now()).strftime("%Y%m%dT%H%M%S%f")
         target = folder / f"state-{stamp}-{why}.db"
-        partial = target.with_suffix(".partial")
-        source = sqlite3.connect(self.url.database)
-        copy = sqlite3.connect(partial)
-        try:
-            source.backup(copy)
-        finally:
-            copy.close()
-            source.close()
-        shutil.move(partial, target)
+        with workplace(folder.parent / "staging" / f"backup-{uuid.uuid4().hex}") as work:
+            made = work / target.name
+            with (
+                contextlib.closing(sqlite3.connect(self.url.database)) as source,
+                contextlib.closing(sqlite3.connect(made)) as copy,
+            ):
+                source.backup(copy)
+            settle(made)
+            made.replace(target)
+            settle(folder)
         return target
 
     def close(self) -> None:

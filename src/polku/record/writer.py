@@ -8,16 +8,16 @@ the files into place and makes them visible in one Delta transaction: before it 
 from __future__ import annotations
 
 import concurrent.futures as cf
+import contextlib
 import dataclasses
 import datetime as dt
 import json
-import shutil
 import threading
 import time
 import uuid
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,8 @@ from polku.errors import RecordError
 from polku.events.schema import ARRIVING, HISTORY
 from polku.language import N_
 from polku.record.known import day_numbers, member
-from polku.record.lease import Lease, _lock, _unlock
+from polku.record.lease import Lease
+from polku.record.staging import workplace
 from polku.record.steps import reached
 
 if TYPE_CHECKING:
@@ -112,40 +113,23 @@ class Writer:
         self._pending_rows = 0
         self._chunks: list[cf.Future[Chunk]] = []
         self._pool: cf.ThreadPoolExecutor | None = None
-        self._alive: IO[bytes] | None = None
+        self._work = contextlib.ExitStack()
         self._gatherer = history.observer.gatherer() if history.observer else None
         self._gathering = threading.Lock()
         self._done = False
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True)
-        self._alive = (self.folder / "alive").open("a+b")
-        _lock(self._alive)
+        self._work.enter_context(workplace(self.folder))
         self._pool = cf.ThreadPoolExecutor(self.history.threads(), "polku-writer")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None) -> None:
         assert self._pool is not None
-        assert self._alive is not None
         self._done = True
         self._pool.shutdown(cancel_futures=True)
         self._chunks.clear()
         self._pending.clear()
-        _unlock(self._alive)
-        self._alive.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    @staticmethod
-    def alive(folder: Path) -> bool:
-        """Whether the writer of this staging folder is still at work."""
-        try:
-            with (folder / "alive").open("a+b") as file:
-                free = _lock(file)
-                if free:
-                    _unlock(file)
-                return not free
-        except OSError:
-            return False
+        self._work.close()
 
     # -- taking rows in -----------------------------------------------------------------------------------------
 
