@@ -158,6 +158,7 @@ class Shop(Asking):
             offset=offset,
             order=order,
             profiles=self.project.identities.profiles(),
+            project=self.project,
         )
         names = self.names([line.customer for line in found.lines])
         return dataclasses.replace(

@@ -57,7 +57,8 @@ def customers_of(answer: Answer, behind: str, limit: int, offset: int, order: st
         raise MeasureError(N_("This answer does not know the trails it was made of, so it cannot list customers."))
     view = answer.view
     return customers_behind(
-        view.trails, view.journey, behind, limit=limit, offset=offset, order=order, profiles=view.profiles
+        view.trails, view.journey, behind, limit=limit, offset=offset, order=order, profiles=view.profiles,
+        answers=view.answers, project=view.project,
     )
 
 
