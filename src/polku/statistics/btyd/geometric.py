@@ -133,9 +133,11 @@ def coming(model: Geometric, rows: Histories, time: float, rate: float, first: b
     """
     if time <= 0:
         return np.zeros(len(rows))
-    x = rows.frequency.astype(np.float64)
-    untaken = x + 1 if first else x
-    return alive(model, rows, first) * _ahead(model, model.r + x, model.alpha + rows.age, untaken, time, rate)
+    # what is ahead of one who is alive does not depend on when the last purchase was: far fewer pairs than rows
+    pairs, pair_of = np.unique(np.stack([rows.frequency, rows.age]), axis=1, return_inverse=True)
+    x, age = pairs
+    ahead = _ahead(model, model.r + x, model.alpha + age, x + 1 if first else x, time, rate)
+    return np.asarray(alive(model, rows, first) * ahead[pair_of])
 
 
 def coming_new(model: Geometric, time: float, first: bool) -> float:
