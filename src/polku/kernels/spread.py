@@ -45,8 +45,8 @@ def edges() -> npt.NDArray[np.float64]:
 def quantile(counts: npt.NDArray[np.int64], share: float) -> float | None:
     """The waiting time, in seconds, that ``share`` of those counted in ``counts`` int64[BINS] do not exceed.
 
-    The middle of the bin in which it lies (exact below 128 s); None when nobody is counted. The nearest-rank definition:
-    the smallest value with at least ``share`` of all at or below it.
+    The middle of the bin in which it lies (exact below 128 s); None when nobody is counted. The
+    nearest-rank definition: the smallest value with at least ``share`` of all at or below it.
 
     >>> counts = np.zeros(BINS, np.int64)
     >>> counts[[10, 20, 60]] = 1

@@ -1,7 +1,7 @@
 """Which step follows which: a first-order directly-follows graph, with probabilities both ways and times.
 
-W. van der Aalst, Process Mining: Data Science in Action (2016), chapter 6: A is directly followed by B when B is the next
-step after A in the same trail. Start and end are steps of their own here, so that every row and column adds up.
+W. van der Aalst, Process Mining: Data Science in Action (2016), chapter 6: A is directly followed by B when B is the
+next step after A in the same trail. Start and end are steps of their own here, so that every row and column adds up.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Partial:
 def _partial(view: View, steps: Alphabet, by: str, collapse: bool, timed: bool, bucket: Columns) -> Partial:
     n = len(steps)
     if by == "customer" and not collapse and not timed and whole(view):
-        return Partial(_untimed(view, steps, bucket), np.zeros((0, BINS), np.int64))
+        return Partial(_untimed(steps, bucket), np.zeros((0, BINS), np.int64))
     stretches = segments(view, by, bucket)
     counts, waits = kernel.timed_pairs(bucket, stretches, steps.symbol, n, view.start, view.end, collapse, timed)
     return Partial(counts, waits)
@@ -152,7 +152,7 @@ def whole(view: View) -> bool:
     return view.period.start is None and (last is None or int(last.timestamp()) < view.end)
 
 
-def _untimed(view: View, steps: Alphabet, bucket: Columns) -> I64:
+def _untimed(steps: Alphabet, bucket: Columns) -> I64:
     """Counts over whole trails; by pairs of codes where each of them is a step."""
     n, codes = len(steps), len(steps.symbol)
     if codes > kernel.MOST_CODES or (steps.symbol < 0).any():
