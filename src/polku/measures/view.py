@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polku.engines.threads import over_buckets, sum_over
-from polku.errors import EngineError, MeasureError
+from polku.errors import MeasureError
 from polku.journey.model import Journey, Stage
 from polku.journey.where import parse_where
 from polku.kernels import fold
@@ -101,19 +101,23 @@ class View:
         return sum_over(work, self.columns, zero)
 
     def map_with(self, work: Callable[..., P], *beside: Sequence[Any]) -> list[P]:
-        """``work(columns, *beside)`` over every bucket: each of ``beside`` holds an array a bucket, as properties do.
-
-        Raises EngineError on a cluster, where trails do not have their properties.
-        """
+        """``work(columns, *beside)`` over every bucket: ``beside`` hold an array a bucket each, as properties do."""
         if self.engine is not None:
-            raise EngineError(
-                N_("Properties of events are read on one machine only: leave out the engine, or the property.")
-            )
+            return self.engine.map(self, work, *beside)
         return over_buckets(lambda given: work(*given), list(zip(self.columns, *beside, strict=True)))
 
     def sum_with(self, work: Callable[..., P], zero: P, *beside: Sequence[Any]) -> P:
         """The partial results of :meth:`map_with` added to ``zero`` with ``+``, in the buckets' order."""
+        if self.engine is not None:
+            return self.engine.sum(self, work, zero, *beside)
         return functools.reduce(operator.add, self.map_with(work, *beside), zero)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the columns, and what is of use in this process only: work that binds a view is sent to engines,
+        where each bucket's columns come by themselves.
+        """
+        here = ("columns", "profiles", "answers", "project", "engine")
+        return {name: () if name == "columns" else None if name in here else v for name, v in self.__dict__.items()}
 
     def only(self, members: Iterable[Mask]) -> View:
         """The same view of some customers: ``members`` is a bool[C] a bucket."""
@@ -243,6 +247,7 @@ def view_of(
     answers: pa.Table | None = None,
     project: Project | None = None,
     memo: Memo | None = None,
+    engine: Engine | None = None,
 ) -> View:
     """The view of a project (its trails refreshed, its map, its profiles), or of trails with their map.
 
@@ -251,7 +256,8 @@ def view_of(
     ``profiles`` has ``customer`` int64 and ``traits`` as JSON text; a persona is found by its ``where`` over them.
     ``answers`` are rows of history with their ``customer``, for what surveys measured; a project has both itself. Give
     ``project`` beside trails of it that are already open, so that one generation answers several questions; and one
-    ``memo`` for all views of the same trails and map, so that measures share their passes.
+    ``memo`` for all views of the same trails and map, so that measures share their passes. ``engine`` is where kernels
+    run (polku.engines.engine); by default on threads of this machine.
     Raises MeasureError for a persona or segment that the map lacks, and for a persona without a ``where``.
     """
     if isinstance(source, Trails):
@@ -261,14 +267,14 @@ def view_of(
         from polku.trails import open_trails
 
         project = source
-        trails = open_trails(source)
+        trails = open_trails(source, builder=None if engine is None else engine.build_layer)
         journey = journey or source.journey()
     at = seconds(as_of) if as_of is not None else seconds(trails.as_of)
     start, end = bounds(period, at)
     view = View(
         trails, journey, rules_of(journey, trails.tables), tuple(columns_of(b) for b in trails.buckets if b.customers),
         at, period, start, end, persona, segment, as_of is not None, profiles, answers, project,
-        Memo() if memo is None else memo,
+        Memo() if memo is None else memo, engine,
     )  # fmt: skip
     if persona is not None:
         view = view.only(persona_masks(view, persona))

@@ -21,6 +21,7 @@ from polku.trails.feed import Part
 from polku.trails.layers import Layer, buckets_for, write_layer
 from polku.trails.layout import Bucket, Trails, default_as_of, moment
 from polku.trails.matching import Matching
+from polku.trails.properties import KeptFacts
 from polku.trails.sorting import MICRO, Columns, Rows, Sorted, sort_bucket
 from polku.trails.vocabulary import Renumbering, Vocabulary
 
@@ -241,6 +242,7 @@ def trails_in_memory(
         names=names,
         generation=content_name(made, matching.fingerprint),
         timezone=matching.timezone,
+        facts=KeptFacts(table, table.column("seq").to_numpy().astype(np.int64), made, plain=False),
     )
 
 

@@ -16,10 +16,15 @@ Resolve = Callable[[pa.Table], npt.NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of history: ``read(columns)`` gives them, from any thread, as often as it is asked."""
+    """Some rows of history: ``read(columns)`` gives them, from any thread, as often as it is asked.
+
+    ``uri`` is the Parquet file that holds exactly these rows, for engines that read it themselves; None where there is
+    none.
+    """
 
     rows: int
     read: Callable[[Sequence[str]], pa.Table]
+    uri: str | None = None
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class Layer:
     buckets: tuple[Bucket, ...]
     seq_base: int  # the lowest seq
     seq_last: int  # the highest
+    made: int = 0  # when its files were written (nanoseconds since 1970): tells it from an older one of the same name
 
     @property
     def events(self) -> int:
@@ -107,6 +108,11 @@ def open_layer(folder: Path) -> Layer:
     told = json.loads((folder / "layer.json").read_text(encoding="utf-8"))
     if told["format"] != FORMAT:
         raise ValueError(f"{folder.name} is of format {told['format']}")
+    made = (folder / "layer.json").stat().st_mtime_ns
+    if "pieces" in told:
+        pieces = [open_layer(folder / "pieces" / name) for name in told["pieces"]]
+        together = tuple(bucket for piece in pieces for bucket in piece.buckets)
+        return Layer(folder.name, folder, together, told["seq_base"], told["seq_last"], made)
     columns = {name: _read(folder, name) for name in ("time", "code", "day", "page", "origin", "session", "seq")}
     optional = {name: _read(folder, name) if any(told[name]) else None for name in OPTIONAL}
     customer, offsets, hashes = (_read(folder, name) for name in ("customer", "offsets", "session_hash"))
@@ -134,7 +140,7 @@ def open_layer(folder: Path) -> Layer:
             )
         )
         e, c, s = e + events, c + customers, s + sessions + 1
-    return Layer(folder.name, folder, tuple(buckets), told["seq_base"], told["seq_last"])
+    return Layer(folder.name, folder, tuple(buckets), told["seq_base"], told["seq_last"], made)
 
 
 def _some(column: npt.NDArray[Any] | None, given: bool, span: slice) -> npt.NDArray[Any] | None:
@@ -238,6 +244,23 @@ def write_layer(
     return open_layer(folder)
 
 
+def join_pieces(making: Path, folder: Path, names: Sequence[str], *, seqs: tuple[int, int]) -> Layer:
+    """One layer of small ones that stand, in the order of their buckets, under ``making / "pieces"``.
+
+    Machines that write at the same time write a piece each; they have flushed them. ``making`` becomes ``folder``. What
+    else lies among the pieces (of an attempt that was given up) is removed.
+    """
+    for path in (making / "pieces").iterdir():
+        if path.name not in names:
+            shutil.rmtree(path, ignore_errors=True)
+    told = {"format": FORMAT, "seq_base": int(seqs[0]), "seq_last": int(seqs[1]), "pieces": list(names)}
+    (making / "layer.json").write_text(json.dumps(told), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    making.rename(folder)
+    reached("trails: layer named")
+    return open_layer(folder)
+
+
 # -- flushing --------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +284,8 @@ def flush(folder: Path) -> None:
     """Flush a layer's files to the disk, and leave a mark when that is done."""
     try:
         for file in sorted(folder.iterdir()):
+            if file.is_dir():
+                continue  # pieces are flushed by the machines that wrote them
             handle = os.open(file, os.O_RDWR | getattr(os, "O_BINARY", 0))
             try:
                 os.fsync(handle)

@@ -19,6 +19,8 @@ from polku.asking import Asking
 
 if TYPE_CHECKING:
     from polku.measures.answer import Answer
+    from polku.trails.layers import Layer
+    from polku.trails.properties import Facts
 
 #: (source, medium, campaign); None where not given.
 Origin = tuple[str | None, str | None, str | None]
@@ -147,6 +149,8 @@ class Trails(Asking):
     names: pa.Array | None = None
     generation: str = ""  # changes whenever anything in the trails does: a key for caches
     timezone: str = "UTC"
+    layers: tuple[Layer, ...] = ()  # of a project: what the buckets stand in
+    facts: Facts | None = None  # in memory: where properties come from (polku.trails.properties)
 
     @property
     def customers(self) -> int:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from polku.errors import ProjectBusy, TrailsError
 from polku.language import N_
-from polku.trails.build import Progress
+from polku.trails.build import Progress, build_layer
 from polku.trails.feed import Feed
 from polku.trails.folding import fold_later
 from polku.trails.layout import Tables, Trails, Words, default_as_of, moment
 from polku.trails.lock import locked
 from polku.trails.matching import Matching
-from polku.trails.refresh import Refresher, due
+from polku.trails.refresh import Builder, Refresher, due
 from polku.trails.sorting import MICRO
 from polku.trails.store import Generation, Store
 from polku.trails.vocabulary import frozen_numbers
@@ -33,13 +33,18 @@ _guard = threading.Lock()
 
 
 def open_trails(
-    project: Project, refresh: bool = True, progress: Progress | None = None, as_of: dt.datetime | None = None
+    project: Project,
+    refresh: bool = True,
+    progress: Progress | None = None,
+    as_of: dt.datetime | None = None,
+    builder: Builder | None = None,
 ) -> Trails:
     """The trails of a project, in one generation that stays as it is while it is used.
 
     ``refresh``: first take in what is new in the record and in the map. Only one process does so at a time; others
     get the generation in force. ``progress(what, done, total)`` is told of long work. ``as_of`` defaults to now, or to
-    the last event's time when history ended more than two days ago.
+    the last event's time when history ended more than two days ago. ``builder`` makes them when all of history has to
+    be read: an engine's own, where they are made on a cluster.
 
     Raises TrailsError when there are no trails yet and ``refresh`` is off, ProjectBusy when another process has been
     building the first ones for too long.
@@ -49,8 +54,9 @@ def open_trails(
     store = Store(project.folder / ".polku" / "trails")
     journey = project.journey()
     return open_store(
-        store, ProjectFeed(project), Matching.of(journey), refresh=refresh, progress=progress, as_of=as_of
-    )
+        store, ProjectFeed(project), Matching.of(journey), refresh=refresh, progress=progress, as_of=as_of,
+        builder=builder,
+    )  # fmt: skip
 
 
 def open_store(
@@ -62,6 +68,7 @@ def open_store(
     progress: Progress | None = None,
     as_of: dt.datetime | None = None,
     threads: int | None = None,
+    builder: Builder | None = None,
 ) -> Trails:
     """:func:`open_trails` of any record that can feed them."""
     generation: Generation | None = None
@@ -69,7 +76,9 @@ def open_store(
         wait = 0.0 if store.current_name() else PATIENCE
         with locked(store.lock, wait) as held:
             if held:
-                generation = Refresher(store, feed, matching, threads or os.cpu_count() or 1, progress).run()
+                generation = Refresher(
+                    store, feed, matching, threads or os.cpu_count() or 1, progress, builder or build_layer
+                ).run()
                 if due(generation.layers):
                     fold_later(store, feed, matching)
             elif wait:
@@ -96,6 +105,15 @@ def trails_of_generation(folder: Path, generation: Generation, as_of: dt.datetim
     return dataclasses.replace(trails, as_of=as_of if as_of is not None else default_as_of(trails.last))
 
 
+def tables_of_generation(folder: Path, name: str, as_of: dt.datetime) -> Trails:
+    """A generation without its buckets: what its numbers mean, for a process that maps buckets one by one.
+
+    Raises FileNotFoundError when it is gone.
+    """
+    manifest, pages = Store(folder).read(name)
+    return dataclasses.replace(_made(Generation(manifest, (), pages)), as_of=as_of)
+
+
 def _made(generation: Generation) -> Trails:
     m = generation.manifest
     first, last = (None if t is None else moment(t / MICRO) for t in (m.first, m.last))
@@ -119,4 +137,5 @@ def _made(generation: Generation) -> Trails:
         without_customer=m.without_customer,
         generation=m.generation,
         timezone=m.timezone,
+        layers=generation.layers,
     )

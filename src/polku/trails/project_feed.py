@@ -53,7 +53,8 @@ class ProjectFeed:
         else:
             raise TrailsError(N_("History keeps changing; the trails could not be read. Try again."))
         tail = tail.filter(pc.field("seq") <= position.inbox)
-        parts = [Part(file.rows, functools.partial(_read, self.project.history.place, file)) for file in snapshot.files]
+        place = self.project.history.place
+        parts = [Part(file.rows, functools.partial(_read, place, file), file.uri) for file in snapshot.files]
         if tail.num_rows or not parts:
             parts.append(Part(tail.num_rows, functools.partial(_select, tail)))
         return Whole(asdict(position), tuple(parts))

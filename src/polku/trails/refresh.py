@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from polku.trails.build import Built, Progress, Span, build_layer, by_bucket, zone_of
 from polku.trails.coding import Coder, columns_for
 from polku.trails.days import offsets_between
-from polku.trails.feed import Feed, News
+from polku.trails.feed import Feed, News, Part, Resolve
 from polku.trails.gathering import Piece, filled, gathered
 from polku.trails.layers import Layer, buckets_for, flush, flush_later, write_layer
 from polku.trails.layout import Bools
@@ -43,6 +44,15 @@ TRIES = 3
 Keys = npt.NDArray[np.int64]
 
 
+class Builder(Protocol):
+    """Makes a base layer of all of history: :func:`polku.trails.build.build_layer`, or the same on a cluster."""
+
+    def __call__(
+        self, folder: Path, parts: Sequence[Part], matching: Matching, resolve: Resolve,
+        *, threads: int, progress: Progress | None = None,
+    ) -> Built: ...  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Refresher:
     """One refresh of one project's trails; the caller holds the lock of the store."""
@@ -52,6 +62,7 @@ class Refresher:
     matching: Matching
     threads: int = 2
     progress: Progress | None = None
+    builder: Builder = build_layer
 
     def run(self) -> Generation:
         """Bring the trails up to the record and the map of this moment, in the cheapest way that is right."""
@@ -85,7 +96,7 @@ class Refresher:
         for attempt in range(TRIES):
             whole = self.feed.whole()
             try:
-                built = build_layer(
+                built = self.builder(
                     self.store.layer_folder(self.store.next_name("L")),
                     whole.parts,
                     self.matching,
@@ -97,6 +108,7 @@ class Refresher:
             except FileNotFoundError:  # a file of history was replaced and removed meanwhile: look again
                 if attempt == TRIES - 1:
                     raise
+        self.store.clear_properties()  # the record may be an older one, brought back from a backup
         return self.put_in_force(
             old,
             [built.layer],

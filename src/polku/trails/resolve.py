@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, Self
 
 import numba as nb
 import numpy as np
@@ -99,3 +100,30 @@ class Resolver:
         keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int64)
         _fill(self.hashes, self.customers, keys, values)
         return keys, values
+
+    def write(self, folder: Path) -> None:
+        """Write the hash table as files, for :meth:`opened` of other processes and machines."""
+        with self._guard:
+            if self._slots is None:
+                self._slots = self._table()
+        folder.mkdir()
+        for name, array in zip(("keys", "values"), self._slots, strict=True):
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+    @classmethod
+    def opened(
+        cls, folder: Path, subject: str, id_hash: Callable[[Kind, pa.ChunkedArray], npt.NDArray[np.uint64]]
+    ) -> Self:
+        """The resolver that :meth:`write` wrote: its table mapped from the files, which nobody changes."""
+        # mapped copy-on-write: to a kernel a writable array is of the same type as the table made in memory
+        keys, values = (np.asarray(np.load(folder / f"{n}.npy", mmap_mode="c")) for n in ("keys", "values"))
+        made = cls(_Nothing(), subject, id_hash)
+        made._slots = keys, values
+        return made
+
+
+class _Nothing:
+    """No identities: they stand in the hash table already."""
+
+    hashes = np.empty(0, np.uint64)
+    customers = np.empty(0, np.int64)

@@ -34,10 +34,14 @@ class Keys:
 
     @classmethod
     def of(cls, names: Sequence[str]) -> Keys:
+        return cls.of_paths([tuple(name.split(".")) for name in names])
+
+    @classmethod
+    def of_paths(cls, paths: Sequence[tuple[str, ...]]) -> Keys:
+        """As :meth:`of`, for names that may have dots in them."""
         parents, leaves, words = [-1], [-1], [b""]
-        for index, name in enumerate(names):
+        for index, parts in enumerate(paths):
             node = 0
-            parts = name.split(".")
             for level, part in enumerate(parts):
                 # The bytes as JSON writes them, but without \u escapes: history's JSON is UTF-8.
                 word = json.dumps(part, ensure_ascii=False)[1:-1].encode()
@@ -53,8 +57,15 @@ class Keys:
         start = np.zeros(len(words) + 1, np.int64)
         start[1:] = np.cumsum([len(w) for w in words])
         text = np.frombuffer(b"".join(words) + b"\0", np.uint8)
-        depth = max((n.count(".") + 1 for n in names), default=1)
-        return cls(tuple(names), np.array(parents, np.int32), np.array(leaves, np.int32), text, start, depth)
+        depth = max((len(p) for p in paths), default=1)
+        return cls(
+            tuple(".".join(p) for p in paths),
+            np.array(parents, np.int32),
+            np.array(leaves, np.int32),
+            text,
+            start,
+            depth,
+        )
 
 
 @nb.njit(cache=True, nogil=True)

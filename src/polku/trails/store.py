@@ -4,6 +4,7 @@
     lock                          held by the one process that refreshes
     lock.aside, aside/            held by the one process that folds, and what it writes (polku.trails.folding)
     layers/L000001/               sorted columns, immutable (polku.trails.layers)
+    properties/                   columns that were asked for besides (polku.trails.property_store)
     pages/P000001.arrow           the page table, shared by generations that add no page
     generations/G000001-5f2c90aa/ manifest.json: layers, position in the record, codes, origins; masks of the layers
 
@@ -183,6 +184,14 @@ class Store:
             layers.append(layer.masked(mask))
         return Generation(manifest, tuple(layers), self._read_pages(manifest.pages))
 
+    def read(self, name: str) -> tuple[Manifest, pa.Array]:
+        """A generation's manifest and page table, without its layers. FileNotFoundError when it is gone."""
+        file = self.generation_folder(name) / "manifest.json"
+        manifest = Manifest.from_json(file.read_text(encoding="utf-8"))
+        if manifest is None:
+            raise FileNotFoundError(str(file))
+        return manifest, self._read_pages(manifest.pages)
+
     def _read_pages(self, name: str) -> pa.Array:
         with pa.memory_map(str(self.pages_file(name))) as source, pa.ipc.open_file(source) as reader:
             column = reader.read_all().column(0)
@@ -246,10 +255,16 @@ class Store:
                 if path.name not in keep:
                     _remove(path)
                     reached("trails: swept one")
+        if at_once:
+            self.clear_properties()
         if self.aside.exists():
             with locked(self.aside_lock) as idle:
                 if idle or at_once:  # left by a process that died; or made of what may not be kept
                     self.clear_aside()
+
+    def clear_properties(self) -> None:
+        """Remove the properties beside the layers: those of a record that is another one now."""
+        _remove(self.folder / "properties")
 
     def clear_aside(self) -> None:
         """Remove what was folded aside and is not used; who is still writing there finds it gone and gives up."""
