@@ -52,6 +52,12 @@ def worth(rows: Rows, world: Setting) -> pa.Array:
     return joined('{"value":', amounts(rows["value"]), f',"currency":"{CURRENCY}"}}')
 
 
+def checkout(rows: Rows, world: Setting) -> pa.Array:
+    return joined(
+        '{"value":', amounts(rows["value"]), ',"shipping":', amounts(rows["extra"]), f',"currency":"{CURRENCY}"}}'
+    )
+
+
 def payment(rows: Rows, world: Setting) -> pa.Array:
     return joined(
         '{"value":', amounts(rows["value"]), ',"payment_method":"card","attempt":', integers(rows["extra"] + 1), "}"
@@ -140,7 +146,7 @@ MAKERS: Final[dict[int, Maker]] = {
     v.PRODUCT: product,
     v.ADDED: added,
     v.CART: worth,
-    v.CHECKOUT: worth,
+    v.CHECKOUT: checkout,
     v.PAYINFO: payment,
     v.PAYFAILED: payment_failed,
     v.COUPON: coupon,

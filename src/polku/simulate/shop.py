@@ -263,7 +263,7 @@ def check_out(out, changes, life, person, m, on, totals, worth):  # type: ignore
         later(life, 32, 20.0)
     if not says_yes(chance(root, visit, 33), m.checkout[persona] + (0.5 if life.orders > 0 else 0.0)):
         return False, 0.0
-    put(out, life, life.time, v.CHECKOUT, CHECKOUT_PAGE, 0, 0, worth, 0.0)
+    put(out, life, life.time, v.CHECKOUT, CHECKOUT_PAGE, 0, 0, worth, 0.0 if worth >= FREE_DELIVERY else DELIVERY)
     totals[v.CHECKOUTS] += 1
     later(life, 34, 30.0)
     off = 0.0

@@ -1,0 +1,263 @@
+"""Those who met a suspect held against those alike who did not: going on in the visit, and the goal within its time."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from polku.kernels import obstacles as kernel
+from polku.kernels import sessions
+from polku.kernels.columns import Columns
+from polku.measures.obstacles.suspects import U8, Looked, Suspect, likeness
+from polku.measures.steps import codes_of
+from polku.measures.view import Mask, View
+from polku.statistics.odds import Standardised, mantel_haenszel, standardised
+from polku.statistics.rates import Compared, two_sided
+
+F64 = npt.NDArray[np.float64]
+NOTHING = np.empty(0, np.float64)
+BLANK = kernel.Expected(*(NOTHING,) * 8)
+#: Fewer exposed meetings than this (or others, or customers) say too little.
+ENOUGH = 30
+#: Others in a stratum, at least, for it to be compared.
+LEAST_OTHERS = 5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ground:
+    """What every suspect is held against: the map's way to the goal, the visits, and within what people are alike."""
+
+    view: View
+    way: kernel.Way
+    span: kernel.Span
+    goal: str
+    segments: tuple[sessions.Segments, ...]
+    like: str | None
+    likes: int
+    alike: tuple[U8, ...]
+
+    @property
+    def touchpoints(self) -> int:
+        return len(self.way.stage)
+
+
+def ground(view: View, goal: str, within: int, like: str | None) -> Ground:
+    """The ground of a view. ``goal``: a touchpoint or an event; ``within``: seconds to reach it."""
+    way = way_to(view, goal)
+    span = kernel.Span(np.int64(view.start), np.int64(view.end), np.int64(view.as_of), np.int64(within))
+    name, alike, likes = likeness(view, like)
+    visits = view.map(functools.partial(_visits, view.journey.session_gap, view.as_of))
+    return Ground(view, way, span, goal, tuple(visits), name, likes, alike)
+
+
+def way_to(view: View, goal: str) -> kernel.Way:
+    """The map as the kernel reads it; a goal that is an event off the map lies beyond the last stage."""
+    codes = codes_of(view, goal)
+    place, stage = view.rules.code_touchpoint, view.rules.stage_of
+    reached = place[codes & (place >= 0)]
+    far = int(stage[reached].max()) if len(reached) else len(view.journey.stages) - 1
+    return kernel.Way(np.asarray(place, np.int16), np.asarray(stage, np.int16), codes, np.int64(far))
+
+
+def _visits(gap: int, as_of: int, bucket: Columns) -> sessions.Segments:
+    return sessions.Segments(*sessions.sessions(bucket, gap, as_of))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Counted:
+    """One pass of one suspect over everything; parts add up with ``+``."""
+
+    cells: F64
+    going: F64
+    told: F64
+    people: npt.NDArray[np.int64]
+    nowhere: int
+
+    def __add__(self, other: Counted) -> Counted:
+        return Counted(
+            self.cells + other.cells, self.going + other.going, self.told + other.told, self.people + other.people,
+            self.nowhere + other.nowhere,
+        )  # fmt: skip
+
+
+def count(found: Ground, looked: Looked, relief: Sequence[F64], expected: kernel.Expected = BLANK) -> Counted:
+    """The kernel over every bucket. ``relief``: float64[N] a bucket, or empty arrays (see the kernel)."""
+    asked = kernel.Suspect(np.int64(looked.own), np.bool_(looked.suspect.steady))
+    work = functools.partial(_count, found.way, found.span, asked, found.likes, expected)
+    first, *rest = found.view.map_with(work, found.segments, looked.hits, relief, found.alike)
+    return functools.reduce(lambda a, b: a + b, rest, first)
+
+
+def _count(
+    way: kernel.Way, span: kernel.Span, asked: kernel.Suspect, likes: int, expected: kernel.Expected,
+    bucket: Columns, segments: sessions.Segments, hit: U8, relief: F64, alike: U8,
+) -> Counted:  # fmt: skip
+    nobody = np.empty(0, np.uint8)
+    return Counted(
+        *kernel.meetings(bucket, segments, way, span, asked, hit, relief, alike, np.int64(likes), expected, nobody)
+    )
+
+
+def members(found: Ground, looked: Looked, what: int) -> list[Mask]:
+    """bool[C] a bucket: who met the suspect (kernel.MET), or did not go on after it (kernel.STOPPED)."""
+    asked = kernel.Suspect(np.int64(looked.own), np.bool_(looked.suspect.steady))
+    work = functools.partial(_members, found.way, found.span, asked, found.likes, what)
+    return found.view.map_with(work, found.segments, looked.hits, found.alike)
+
+
+def _members(
+    way: kernel.Way, span: kernel.Span, asked: kernel.Suspect, likes: int, what: int,
+    bucket: Columns, segments: sessions.Segments, hit: U8, alike: U8,
+) -> Mask:  # fmt: skip
+    seen = np.zeros(len(bucket.skip), np.uint8)
+    kernel.meetings(bucket, segments, way, span, asked, hit, NOTHING, alike, np.int64(likes), BLANK, seen)
+    return np.asarray(seen & what > 0, np.bool_)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """One suspect at one place: what those who met it did, and what those alike did who did not.
+
+    ``near`` is about going on in the visit, ``far`` about the goal within its time; ``error`` and ``goal_error`` are
+    the standard errors of their effects, clustered by customer. ``share``: of those who go on from here, or would
+    without it, the share that is lost, with its error. ``value``: money of a goal reached after it, with its error.
+    """
+
+    suspect: Suspect
+    own: int
+    people: int
+    meetings: int
+    went_on: int
+    uncompared: int
+    nowhere: int
+    near: Standardised
+    error: float
+    odds: Compared
+    share: float
+    share_error: float
+    far: Standardised
+    goal_error: float
+    mature: int
+    goals: int
+    value: float | None
+    value_error: float
+    where: tuple[tuple[int, int], ...]  # touchpoint, meetings: the most common first
+
+    @property
+    def z(self) -> float:
+        return (self.near.effect or 0.0) / self.error if self.error > 0 else 0.0
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided; None where nothing varies."""
+        return two_sided(self.z) if self.error > 0 else None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sides:
+    """One group's strata: the counts of the others and of the exposed, float64[S] each of CELLS."""
+
+    cells: F64  # [S, 2, CELLS]
+
+    def of(self, what: int, exposed: int) -> F64:
+        return np.asarray(self.cells[:, exposed, what])
+
+    def against(self, n: int, of: int, least: float) -> Standardised:
+        return standardised(self.of(n, 1), self.of(of, 1), self.of(n, 0), self.of(of, 0), least)
+
+
+def compare(found: Ground, looked: Looked, relief: Sequence[F64]) -> list[Comparison]:
+    """What the suspect does at each place where enough met it; one place for an event, or for a property of one
+    touchpoint.
+    """
+    counted = count(found, looked, relief)
+    touchpoints, everywhere = found.touchpoints, looked.own == kernel.EVERYWHERE
+    groups = touchpoints if everywhere else 1
+    sides = [Sides(part) for part in np.split(counted.cells, groups)]
+    near = [s.against(kernel.WENT_ON, kernel.MEETINGS, LEAST_OTHERS) for s in sides]
+    far = [s.against(kernel.GOALS, kernel.MATURE, LEAST_OTHERS) for s in sides]
+    expected = kernel.Expected(
+        np.concatenate([n.shares for n in near]),
+        np.concatenate([f.shares for f in far]),
+        np.concatenate([n.weight for n in near]),
+        np.concatenate([f.weight for f in far]),
+        np.array([1 / n.compared if n.compared else 0.0 for n in near]),
+        np.array([1 / f.compared if f.compared else 0.0 for f in far]),
+        np.array([n.effect or 0.0 for n in near]),
+        np.array([f.effect or 0.0 for f in far]),
+    )
+    enough = [g for g in range(groups) if near[g].compared >= ENOUGH and counted.people[g] >= ENOUGH]
+    if not enough:
+        return []
+    told = count(found, looked, relief, expected).told
+    ids = found.view.journey.touchpoint_ids
+    made = []
+    for g in enough:
+        suspect = looked.suspect
+        own = looked.own
+        if everywhere:
+            suspect, own = dataclasses.replace(suspect, touchpoint=ids[g]), g
+        made.append(_compared(found, suspect, own, counted, g, sides[g], near[g], far[g], told[g]))
+    return made
+
+
+def _compared(
+    found: Ground, suspect: Suspect, own: int, counted: Counted, g: int, side: Sides, near: Standardised,
+    far: Standardised, told: F64,
+) -> Comparison:  # fmt: skip
+    exposed = side.of(kernel.MEETINGS, 1)
+    if own >= 0:
+        places = np.zeros(found.touchpoints)
+        places[own] = exposed.sum()
+    else:
+        places = exposed.reshape(found.touchpoints, -1).sum(axis=1)
+    error = math.sqrt(max(float(told[0]), _least_variance(side.of(kernel.WENT_ON, 1).sum(), near.compared)))
+    goal_error = math.sqrt(max(float(told[1]), _least_variance(side.of(kernel.GOALS, 1).sum(), far.compared)))
+    lost = -(near.effect or 0.0) * near.compared
+    going = float(counted.going[places > 0].sum())
+    whole = going + max(lost, 0.0)
+    share, share_error = (lost / whole, error * near.compared / whole) if whole > 0 else (0.0, 0.0)
+    value, value_error = _value(side)
+    order = np.argsort(-places, kind="stable")
+    return Comparison(
+        suspect, own, int(counted.people[g]), int(exposed.sum()), round(float(side.of(kernel.WENT_ON, 1).sum())),
+        round(near.left_out), counted.nowhere, near, error,
+        mantel_haenszel(
+            side.of(kernel.WENT_ON, 1), exposed, side.of(kernel.WENT_ON, 0), side.of(kernel.MEETINGS, 0)
+        ),
+        share, share_error, far, goal_error, round(float(side.of(kernel.MATURE, 1).sum())),
+        round(float(side.of(kernel.GOALS, 1).sum())), value, value_error,
+        tuple((int(t), int(places[t])) for t in order if places[t] > 0),
+    )  # fmt: skip
+
+
+def _least_variance(n: float, of: float) -> float:
+    """A floor under the variance of a rate: that of Agresti and Coull's shrunken one, so that none of thirty is not
+    certainty (The American Statistician 52, 1998).
+    """
+    if of <= 0:
+        return 0.0
+    p = (n + 2.0) / (of + 4.0)
+    return p * (1 - p) / (of + 4.0)
+
+
+def _value(side: Sides) -> tuple[float | None, float]:
+    """The mean money of a goal, with its standard error: of the exposed who reached it all the same; of the others in
+    the exposed's mixture where those are few; None without money.
+    """
+    for exposed in (1, 0):
+        paid, money, squares = (side.of(k, exposed) for k in (kernel.PAID, kernel.MONEY, kernel.MONEY_SQUARED))
+        if exposed == 0:
+            of, base = side.of(kernel.MATURE, 1), side.of(kernel.MATURE, 0)
+            weight = np.divide(of, base, out=np.zeros(len(of)), where=base > 0)
+            paid, money, squares = paid * weight, money * weight, squares * weight
+        n = float(paid.sum())
+        if n >= (10 if exposed else 1):
+            mean = float(money.sum()) / n
+            return mean, math.sqrt(max(float(squares.sum()) / n - mean * mean, 0.0) / max(n - 1, 1.0))
+    return None, 0.0

@@ -1,0 +1,236 @@
+"""The measure: suspects that go with stopping, each for itself and priced, ranked by the money that is lost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from polku.journey.model import Text
+from polku.journey.values import duration
+from polku.kernels import obstacles as kernel
+from polku.language import LANGUAGES, N_, Reader
+from polku.measures.obstacles.answer import Cleared, Declared, Obstacle, Obstacles
+from polku.measures.obstacles.comparing import Comparison, Ground, compare, ground, members
+from polku.measures.obstacles.suspects import KINDS, USUAL, Looked, Suspect, looked, suspects
+from polku.measures.result import Count, Estimate, Rate
+from polku.measures.selectors import Selector
+from polku.measures.steps import goal_of, title_of
+from polku.measures.view import Mask, View, known
+from polku.statistics.multiple import benjamini_hochberg
+from polku.statistics.rates import normal_quantile
+
+MONTH = 30.4375 * 86400
+LEVEL = 0.95
+NO_MONEY = N_("no money is known at the goal")
+NOT_YET = N_("nobody who met it has had their time yet")
+
+
+def obstacles(
+    view: View,
+    to: str | None = None,
+    within: int | None = None,
+    kinds: Sequence[str] = (),
+    properties: Sequence[str] = (),
+    like: str | None = None,
+    least: float = 0.01,
+    false_findings: float = 0.05,
+) -> Obstacles:
+    """What stops people on the way to ``to`` (by default the map's goal), ranked by money lost.
+
+    ``within``: seconds to reach it from the meeting, by default the map's window. ``kinds`` are those of
+    :mod:`suspects`; ``properties`` are asked about besides, value by value. Raises MeasureError for names that are not
+    known.
+    """
+    for kind in kinds:
+        known(kind, KINDS, N_("There is no kind of obstacle {name!r}.{meant} There are: {known}."))
+    goal = to or goal_of(view.journey)
+    window = within or view.journey.window
+    base = ground(view, goal, window, like)
+    nothing = [np.empty(0, np.float64)] * len(view.columns)
+    made: list[Comparison] = []
+    too_few = 0
+    for suspect in suspects(view, base.way, kinds or USUAL, properties):
+        found = compare(base, suspect, nothing)
+        too_few += not found
+        made += found
+    adjusted = benjamini_hochberg([c.p for c in made])
+    likely = [
+        (c, p) for c, p in zip(made, adjusted, strict=True)
+        if p is not None and p <= false_findings and _costs(c, least)
+    ]  # fmt: skip
+    kept, seen_in = _each_for_itself(base, likely, least)
+    priced = [_priced(base, c, p, seen_in[c.suspect]) for c, p in kept]
+    priced.sort(key=lambda o: (-(o.money.value or 0.0), -(o.lost.value or 0.0), o.id))
+    accounted = {c.suspect for c, _ in likely}
+    return Obstacles(
+        period=view.period, persona=view.persona, segment=view.segment,
+        goal=goal, goal_title=title_of(view.journey, goal), within=window, like=base.like, least=least,
+        false_findings=false_findings, looked=len(made), too_few=too_few, found=tuple(priced),
+        cleared=tuple(
+            _cleared(base, c, p) for c, p in sorted(zip(made, adjusted, strict=True), key=lambda x: x[0].z)
+            if c.suspect not in accounted
+        )[:MOST_CLEARED],
+        declared=_declared(view, priced),
+        currency=view.journey.currency,
+    )  # fmt: skip
+
+
+#: Suspects that are shown although nothing is held against them.
+MOST_CLEARED = 20
+
+
+def _costs(found: Comparison, least: float) -> bool:
+    """Whether it surely costs ``least`` of those who would go on: the lower end of the interval says so."""
+    return found.z < 0 and found.share - normal_quantile(LEVEL) * found.share_error >= least
+
+
+def _each_for_itself(
+    base: Ground, likely: list[tuple[Comparison, float]], least: float
+) -> tuple[list[tuple[Comparison, float]], dict[Suspect, tuple[Text, ...]]]:
+    """Findings that are not another finding seen from elsewhere; and of each, those that it accounts for.
+
+    A payment that fails in one browser shows as a failure, and as that browser at the payment, the checkout and the
+    cart. The finding with the strongest evidence is kept; then those who met it are given the outcome of those alike
+    who did not, and whatever no longer costs anything was the same thing.
+    """
+    left = sorted(likely, key=lambda x: x[0].z)
+    kept: list[tuple[Comparison, float]] = []
+    seen_in: dict[Suspect, tuple[Text, ...]] = {}
+    relief = [np.zeros(len(c.time), np.float64) for c in base.view.columns]
+    while left:
+        (first, p), *left = left
+        kept.append((first, p))
+        hits = _looked(base, first).hits
+        spared = first.near.expected or 0.0
+        for some, hit, bucket in zip(relief, hits, base.view.columns, strict=True):
+            here = hit == kernel.SUSPECT
+            if first.own >= 0:
+                here &= base.way.place[bucket.code] == first.own
+            some[here] = np.maximum(some[here], max(spared, 1e-9))
+        still = []
+        for found, adjusted in left:
+            again = compare(base, _looked(base, found), relief)
+            if again and _costs(again[0], least):
+                still.append((found, adjusted))
+            else:
+                seen_in[first.suspect] = (*seen_in.get(first.suspect, ()), _title_and_place(base.view, found))
+        left = still
+    return kept, {c.suspect: seen_in.get(c.suspect, ()) for c, _ in kept}
+
+
+def _looked(base: Ground, found: Comparison) -> Looked:
+    return looked(base.view, base.way, found.suspect)
+
+
+def _title(view: View, found: Comparison) -> dict[str, str]:
+    """What a finding is, in every language."""
+    return {language: found.suspect.title(view, Reader(language)) for language in LANGUAGES}
+
+
+def _title_and_place(view: View, found: Comparison) -> Text:
+    title = _title(view, found)
+    return {k: f"{v} ({found.suspect.touchpoint})" if found.suspect.touchpoint else v for k, v in title.items()}
+
+
+def _priced(base: Ground, found: Comparison, adjusted: float, seen_in: tuple[Text, ...]) -> Obstacle:
+    view, z = base.view, normal_quantile(LEVEL)
+    select = view.select
+    ids = view.journey.touchpoint_ids
+    name, options = found.suspect.id, {"to": base.goal, "within": base.span.window, "like": base.like}
+    met = select("obstacle", name, "met", **options)
+    at = _place(base, found)
+    effect = found.near.effect or 0.0
+    goals, error = -(found.far.effect or 0.0) * found.far.compared, found.goal_error * found.far.compared
+    lost = (
+        Estimate(goals, goals - z * error, goals + z * error, found.mature, behind=met)
+        if found.far.effect is not None
+        else Estimate(None, n=0, reason=NOT_YET, behind=met)
+    )
+    money = _money(lost, error, found)
+    months = _months(base)
+    return Obstacle(
+        name, found.suspect.kind, _title(view, found), ids[at], title_of(view.journey, ids[at]),
+        Count(found.people, met),
+        Rate(found.went_on, found.meetings, behind=met, behind_not=select("obstacle", name, "stopped", **options)),
+        found.near.expected or 0.0,
+        Estimate(effect, effect - z * found.error, effect + z * found.error, round(found.near.compared)),
+        Estimate(found.odds.value, found.odds.low, found.odds.high, found.meetings, found.odds.reason),
+        found.p or 0.0, adjusted,
+        Estimate(found.share, found.share - z * found.share_error, found.share + z * found.share_error),
+        lost, found.meetings - found.mature, money,
+        _times(money, 1 / months) if months else dataclasses.replace(money, value=None, low=None, high=None),
+        tuple((ids[t], n) for t, n in found.where), seen_in, _named(view, ids[at]), found.uncompared,
+    )  # fmt: skip
+
+
+def _money(lost: Estimate, error: float, found: Comparison) -> Estimate:
+    """Goals lost times the money of one; the error of a product of two independent estimates."""
+    if lost.value is None:
+        return lost
+    if found.value is None:
+        return Estimate(None, n=found.mature, reason=NO_MONEY, behind=lost.behind)
+    amount = lost.value * found.value
+    half = normal_quantile(LEVEL) * float(np.hypot(error * found.value, lost.value * found.value_error))
+    return Estimate(amount, amount - half, amount + half, found.mature, behind=lost.behind)
+
+
+def _times(figure: Estimate, factor: float) -> Estimate:
+    value, low, high = (None if x is None else x * factor for x in (figure.value, figure.low, figure.high))
+    return dataclasses.replace(figure, value=value, low=low, high=high)
+
+
+def _months(base: Ground) -> float:
+    """How long the meetings were gathered that have had their time, in months."""
+    trails = base.view.trails
+    first = int(trails.first.timestamp()) if trails.first else base.view.as_of
+    start, end = max(int(base.span.start), first), min(int(base.span.end), int(base.span.as_of - base.span.window))
+    return max(0.0, (end - start) / MONTH)
+
+
+def _place(base: Ground, found: Comparison) -> int:
+    """The touchpoint that an obstacle belongs to: the one that fails by the map, else where it is met most often."""
+    if found.own < 0 and found.suspect.kind == "failure":
+        tables = base.view.trails.tables
+        fails = base.view.journey.touchpoint_ids
+        counts: dict[str, int] = {}
+        for bucket in base.view.columns:
+            codes = np.bincount(bucket.code, minlength=tables.codes)
+            for k, event in enumerate(tables.code_event):
+                touchpoint = int(tables.code_fails[k])
+                if event == found.suspect.what and touchpoint >= 0:
+                    id = tables.touchpoints[touchpoint]
+                    counts[id] = counts.get(id, 0) + int(codes[k])
+        if any(counts.values()):
+            return fails.index(max(counts, key=lambda id: counts[id]))
+    return found.where[0][0] if found.where else 0
+
+
+def _named(view: View, id: str) -> tuple[Text, ...]:
+    return next((tuple(t.obstacles) for _, _, t in view.journey.touchpoints() if t.id == id), ())
+
+
+def _declared(view: View, found: Sequence[Obstacle]) -> tuple[Declared, ...]:
+    return tuple(
+        Declared(t.id, title_of(view.journey, t.id), text, tuple(o.id for o in found if o.at == t.id))
+        for _, _, t in view.journey.touchpoints()
+        for text in t.obstacles
+    )
+
+
+def _cleared(base: Ground, found: Comparison, adjusted: float | None) -> Cleared:
+    half = normal_quantile(LEVEL) * found.error
+    effect = found.near.effect or 0.0
+    at = base.view.journey.touchpoint_ids[_place(base, found)]
+    loss = Estimate(effect, effect - half, effect + half, round(found.near.compared))
+    return Cleared(found.suspect.id, _title(base.view, found), at, found.people, loss, adjusted)
+
+
+def obstacle_members(view: View, selector: Selector) -> list[Mask]:
+    """bool[C] a bucket: who met the obstacle of an ``obstacle:`` selector, or did not go on after it."""
+    within = selector.option("within")
+    window = view.journey.window if within is None else duration(int(within) if within.isdigit() else within)
+    base = ground(view, selector.option("to") or goal_of(view.journey), window, selector.option("like"))
+    suspect = looked(view, base.way, Suspect.of(selector.name))
+    return members(base, suspect, kernel.MET if selector.what == "met" else kernel.STOPPED)
