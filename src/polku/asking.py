@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polku.measures.funnel import Funnel
     from polku.measures.pages import Bounce, Exit
     from polku.measures.paths.transitions import Transitions
+    from polku.measures.paths.variants import Variants
     from polku.measures.sources import Sources
     from polku.measures.stages.table import Stages
 
@@ -204,4 +205,28 @@ class Asking:
             self.measure(
                 "transitions", period, compare, persona, segment, of=of, by=by, collapse=collapse, limit=limit
             ),
+        )
+
+    def variants(
+        self,
+        *,
+        of: Literal["touchpoint", "event", "stage"] | None = None,
+        by: Literal["customer", "session"] = "customer",
+        collapse: bool = False,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Variants:
+        """The whole paths that people went, the most common first.
+
+        of: what a step is; by default touchpoints, and events where there is no map
+        by: count customers, or sessions each by itself
+        collapse: take repeats of a step right after each other as one step
+        limit: how many rows to show
+        """
+        return cast(
+            "Variants",
+            self.measure("variants", period, compare, persona, segment, of=of, by=by, collapse=collapse, limit=limit),
         )

@@ -22,4 +22,13 @@ MEASURES = (
         selects={"transition": ("made",)},
         members="polku.measures.paths.transitions:members",
     ),
+    Measure(
+        "variants",
+        N_("Variants"),
+        N_("The whole paths that people went, the most common first."),
+        (OF, BY_CUSTOMER, COLLAPSE, LIMIT),
+        run="polku.measures.paths.variants:variants",
+        selects={"variant": ("went",)},
+        members="polku.measures.paths.variants:members",
+    ),
 )
