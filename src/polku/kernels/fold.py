@@ -119,7 +119,7 @@ def _atom_holds(state, rules, a):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _holds(state, rules, stage):  # type: ignore[no-untyped-def]
+def holds(state, rules, stage):  # type: ignore[no-untyped-def]
     """Whether the condition of ``stage`` holds now. The stack is the bits of a number; the grammar nests 50 deep at
     most.
     """
@@ -170,7 +170,7 @@ def _ask(state, rules, moves, n, position):  # type: ignore[no-untyped-def]
     """Rule 3: enter the furthest stage whose condition holds."""
     stage = rules.furthest[0]
     while stage > state[STAGE]:
-        if rules.starts[stage + 1] > rules.starts[stage] and _holds(state, rules, stage):
+        if rules.starts[stage + 1] > rules.starts[stage] and holds(state, rules, stage):
             return _enter(state, moves, n, position, stage, BY_CONDITION)
         stage -= 1
     return n
@@ -410,5 +410,5 @@ def holding(columns, rules, as_of):  # type: ignore[no-untyped-def]
                         state[at + COUNT] += 1
                         if len(columns.value) > 0:
                             state[at + TOTAL] += money(columns.value[i])
-        out[c] = _holds(state, rules, 0)
+        out[c] = holds(state, rules, 0)
     return out
