@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+import pytest
+
 from .conftest import Site
 from .reading import Reading, read
 
@@ -32,39 +34,95 @@ def test_no_link_is_dead(site: Site) -> None:
                 assert anchor in pages[base].ids, target
 
 
+LISTED = re.compile(r'<a (?=[^>]*href="(/customers[^"]*)")(?=[^>]*data-n="(\d+)")([^>]*)>')
+UNIT = re.compile(r'data-unit="(\w+)"')
+
+
+def held(site: Site, link: str, seen: dict[str, int]) -> int:
+    """How many customers the list at ``link`` holds."""
+    if link not in seen:
+        seen[link] = site.get("/api" + html.unescape(link)).json()["total"]
+    return seen[link]
+
+
+def check_numbers(site: Site, text: str, seen: dict[str, int]) -> tuple[int, int]:
+    """Every number that opens a list is the list's length; one of visits, events or answers opens their customers.
+
+    Returns how many numbers of customers there were, and how many of something else.
+    """
+    counted = others = 0
+    for link, n, more in LISTED.findall(text):
+        total = held(site, link, seen)
+        if UNIT.search(more):
+            assert total <= int(n), (link, n)
+            assert (total > 0) == (int(n) > 0), (link, n)
+            others += 1
+        else:
+            assert total == int(n), (link, n)
+            counted += 1
+    return counted, others
+
+
 def test_every_number_is_the_length_of_its_list(site: Site) -> None:
-    """The number on the map and the total of the list behind it are the same, for every number on the page."""
+    """The number on the map and the total of the list behind it are the same, for every number on the page: those in
+    the period, in the compared one, numerators, denominators, those timed, those behind a target."""
+    seen: dict[str, int] = {}
     for query in (
         "?period=all",
-        "?period=30d&compare=previous",
+        "?since=2026-05-20&until=2026-06-05&compare=previous",
         "?period=all&segment=buyers",
         "?period=all&persona=sara",
     ):
         text = site.get("/" + query).text
-        found = re.findall(r'<a class="num" href="(/customers[^"]*)"[^>]*>([^<]*)</a>', text)
-        assert len(found) > 20
-        for link, shown in found:
-            number = int(re.sub(r"\D", "", shown))
-            listed = site.get("/api" + html.unescape(link)).json()
-            assert listed["total"] == number, (link, number)
+        counted, others = check_numbers(site, text, seen)
+        assert counted > 60
+        assert others >= 8
+        assert '<span class="num">' not in text, "a number that opens nothing"
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["median time", "Dropped off", "Went on", "Value", "Events in the period", "Feeling", "Came in the period"],
+)
+def test_each_figure_opens_its_customers(site: Site, label: str) -> None:
+    """Not one figure of a stage or touchpoint stands without a link, beside its definition's."""
+    text = site.get("/?period=all").text
+    rows = re.findall(rf'<div class="kv[^"]*">(?:<span>)?(?:<a class="term"[^>]*>)?{label}<.*?</div>', text, re.DOTALL)
+    assert rows
+    shown = [row for row in rows if re.search(r">[^<]*\d[^<]*<", row)]
+    assert shown
+    for row in shown:
+        assert "/customers?behind=" in row, row
+
+
+def test_money_opens_those_who_paid(site: Site) -> None:
+    text = site.get("/?period=all").text
+    (link,) = set(re.findall(r'href="(/customers\?behind=touchpoint%3Aorder%3Apaid[^"]*)"', text))
+    assert held(site, link, {}) == 10
+    assert "Order: paid here in the period" in site.get(html.unescape(link)).text
+
+
+def test_answers_open_those_who_answered(site: Site) -> None:
+    text = site.get("/?period=all").text
+    links = set(re.findall(r'href="(/customers\?behind=touchpoint%3Aorder%3Aanswered[^"]*)" data-n="(\d+)"', text))
+    ((link, n),) = links
+    assert held(site, link, {}) == int(n) == 10
 
 
 def test_every_number_of_every_measure_is_the_length_of_its_list(site: Site) -> None:
-    """A count that opens customers counts customers; where visits are counted, the share opens them."""
     asked = ["stages", "conversion", "bounce", "exit", "leaving", "funnel?steps=product,cart,order", "sources"]
-    asked += ["funnel?steps=product,cart,order&by=session", "conversion?by=session"]
-    asked += ["exit?from=product", "bounce?by=touchpoint"]
-    checked = 0
+    asked += ["funnel?steps=product,cart,order&by=session", "conversion?by=session", "leaving?by=customer"]
+    asked += ["exit?from=product", "bounce?by=touchpoint", "sources?by=source", "conversion?from=product&within=7d"]
+    seen: dict[str, int] = {}
+    counted = others = 0
     for name in asked:
         response = site.get(f"/measures/{name}{'&' if '?' in name else '?'}period=all")
         assert response.status_code == 200, name
-        for link, shown in re.findall(r'<a href="(/customers[^"]*)"[^>]*>([^<]*)</a>', response.text):
-            if not re.fullmatch(r"[\d\s,]+", shown):
-                continue
-            listed = site.get("/api" + html.unescape(link)).json()
-            assert listed["total"] == int(re.sub(r"\D", "", shown)), (name, link)
-            checked += 1
-    assert checked > 30
+        found = check_numbers(site, response.text, seen)
+        assert sum(found), name
+        counted, others = counted + found[0], others + found[1]
+    assert counted > 60
+    assert others > 20
 
 
 def test_the_shop_as_it_was_told(site: Site) -> None:

@@ -14,6 +14,7 @@ from polku.language import Reader
 from polku.measures.answer import Table
 from polku.measures.ask import GoalFigure
 from polku.measures.living import LivingMap
+from polku.measures.personas_here import PersonaHere
 from polku.web.options import MapOptions
 
 
@@ -158,8 +159,10 @@ class Answers(Protocol):
         """The text of journey.yaml."""
         ...
 
-    def map(self, options: MapOptions, language: str) -> tuple[LivingMap, tuple[GoalFigure, ...]]:
-        """The living map and the map's own measures with their targets, of one moment."""
+    def map(
+        self, options: MapOptions, language: str
+    ) -> tuple[LivingMap, tuple[GoalFigure, ...], tuple[PersonaHere, ...]]:
+        """The living map, the map's own measures with their targets, and the personas by stage, of one moment."""
         ...
 
     def customers(

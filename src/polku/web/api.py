@@ -62,8 +62,8 @@ def living_map(
     """The living map: every stage and touchpoint with figures, deviations, and the selectors of who is behind."""
     visit = Visit.of(request)
     options = MapOptions.read(own_query(request), visit.journey)
-    living, goals = visit.answers.map(options, visit.language)
-    return {**to_dict(living), "goals": to_dict(goals)}
+    living, goals, personas = visit.answers.map(options, visit.language)
+    return {**to_dict(living), "goals": to_dict(goals), "personas": to_dict(personas)}
 
 
 @router.get("/api/journey")

@@ -6,6 +6,9 @@ import datetime as dt
 
 from polku.journey.model import Journey, segment_title, titled
 from polku.language import N_, Reader
+from polku.measures.catalogue import CATALOGUE
+from polku.measures.definition import Measure
+from polku.measures.pages import ANY
 from polku.measures.selectors import Selector, period_of
 from polku.measures.steps import chain_of
 from polku.web.words import DEFINITIONS
@@ -30,6 +33,17 @@ DEFINED: dict[str, str] = {
     "missing": "missing",
     "customers": "customers",
     "outside": "outside",
+    "had_time": "went_on",
+    "paid": "value",
+    "answered": "felt",
+}
+#: Words for what a selector of a stage or touchpoint asks, where the definition's title says something wider.
+PLACED: dict[str, str] = {
+    "had_time": N_("came in the period and have had their time"),
+    "paid": N_("paid here in the period"),
+    "answered": N_("answered the survey"),
+    "tried": N_("came, or failed to"),
+    "passed": N_("went on from the stage"),
 }
 #: Words for what a selector of a measure asks.
 ASKED: dict[str, str] = {
@@ -45,8 +59,8 @@ ASKED: dict[str, str] = {
     "exited": N_("left from the page"),
     "all": N_("visited"),
     "left": N_("left without converting"),
-    "tried": N_("tried"),
-    "passed": N_("went on from the stage"),
+    "had_time": N_("have had their time"),
+    "converted_in_visit": N_("converted within such a visit"),
 }
 KINDS: dict[str, str] = {
     "event": N_("Event"),
@@ -68,13 +82,21 @@ def definition_of(selector: Selector) -> str | None:
         return DEFINED.get(selector.what)
     if selector.kind in ("event", "page"):
         return "ad_hoc"
-    return {
+    named = {
         "funnel": "funnel",
         "conversion": "conversion",
         "source": "sources",
         "landing": "bounce",
         "exit": "exit",
-    }.get(selector.kind, "leaving")
+        "visits": "leaving",
+    }.get(selector.kind)
+    measure = measure_of_kind(selector.kind)
+    return named or (measure.name if measure else None)
+
+
+def measure_of_kind(kind: str) -> Measure | None:
+    """The measure that declares selectors of this kind; None for those that every map has."""
+    return next((m for m in CATALOGUE.values() if kind in m.selects), None)
 
 
 def in_words(selector: Selector, journey: Journey, reader: Reader) -> str:
@@ -103,13 +125,17 @@ def who(selector: Selector, journey: Journey, reader: Reader) -> str:
         return reader(DEFINITIONS[DEFINED[selector.what]].title)
     if selector.kind in ("stage", "touchpoint"):
         key = definition_of(selector)
-        asked = reader(DEFINITIONS[key].title) if key else reader(ASKED[selector.what])
+        title = PLACED.get(selector.what) or (DEFINITIONS[key].title if key else selector.what)
+        asked = reader(title)
         return f"{titles.get(selector.name, selector.name)}: {lowered(asked)}"
-    kind = reader(KINDS[selector.kind])
-    name = selector.name
+    measure = measure_of_kind(selector.kind)
+    kind = reader(measure.title) if measure else reader(KINDS[selector.kind])
+    name = titles.get(selector.name, selector.name)
+    if selector.kind in ("landing", "exit") and name == ANY:
+        name = reader(N_("any"))
     if selector.kind in ("funnel", "conversion", "visits"):
         name = " › ".join(titles.get(part, part) for part in chain_of(name) if part)
-    asked = reader(ASKED[selector.what])
+    asked = reader(ASKED.get(selector.what, selector.what.replace("_", " ")))
     if step := selector.option("step"):
         asked = reader(N_("step {step}, {asked}"), step=step, asked=asked)
     return f"{kind} {name}: {asked}"

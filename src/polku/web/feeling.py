@@ -25,6 +25,7 @@ class Point:
     title: Text
     n: int = 0
     label_y: float = 0.0
+    behind: str | None = None  # those who answered
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +88,10 @@ def curve(columns: tuple[Column, ...], show_plan: bool) -> Curve:
             if card.actual is not None and card.actual.felt is not None:
                 y = y_of(card.actual.felt)
                 hollow = None if card.plan.feeling is None or not show_plan else y_of(card.plan.feeling)
-                measured.append(Point(x, y, card.actual.felt, card.title, card.actual.felt_n, label_y(y, hollow)))
+                actual = card.actual
+                measured.append(
+                    Point(x, y, card.actual.felt, card.title, actual.felt_n, label_y(y, hollow), actual.felt_behind)
+                )
     return Curve(
         width=WIDTH * len(columns),
         height=HEIGHT,

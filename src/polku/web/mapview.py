@@ -6,12 +6,18 @@ Nothing is written here in any language: the templates do that with the reader. 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from polku.journey.model import Guidance, Journey, Stage, Task, Text, Touchpoint, titled
+from polku.journey.model import Guidance, Journey, Persona, Stage, Task, Text, Touchpoint, titled
 from polku.language import N_
 from polku.measures.living import Deviation, LivingMap, StageFigures, TouchpointFigures
+from polku.measures.result import Count
 from polku.web.options import MapOptions
+
+if TYPE_CHECKING:
+    from polku.measures.personas_here import PersonaHere
 
 #: The bars of one lane share one scale, so that lengths compare; it ends at the first of these that holds them all.
 SCALES = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -50,6 +56,16 @@ class Listed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PersonaCell:
+    """One persona in one stage: how many of its customers are there now, and the touchpoints that are for it alone."""
+
+    id: str
+    plan: Persona
+    here: Count | None  # None: nothing in the map or in the data tells which customers it means
+    only: tuple[Item, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Card:
     """One touchpoint in its stage."""
 
@@ -78,6 +94,13 @@ class Column:
     guidance: tuple[Guidance, ...]
     tasks: tuple[Task, ...]
     line: int | None
+    personas: tuple[PersonaCell, ...] = ()
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether the plan says more of the stage than its texts: a target, who enters, who lapses."""
+        stage = self.plan
+        return bool(stage.expect or stage.enter or stage.lapses_after or stage.active_on)
 
     def in_channel(self, channel: str | None) -> tuple[Card, ...]:
         return tuple(c for c in self.cards if c.plan.channel == channel)
@@ -85,7 +108,11 @@ class Column:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lane:
-    """One row of the map. ``kind``: figures, feeling, touchpoints, list, guidance, plan."""
+    """One row of the map.
+
+    ``kind``: rules, figures, personas (their cards, over all stages), persona_here (them in each stage), feeling,
+    touchpoints, list, guidance, plan.
+    """
 
     kind: str
     key: str
@@ -103,8 +130,10 @@ class Concern:
     anchor: str
     customers: int
     behind: str | None
+    listed: int | None  # how many the list holds; of a place behind its target, more than are missing from it
     actual: float | None
     target: float | None
+    behind_actual: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,20 +148,33 @@ class MapView:
         return any(lane.kind == kind for lane in self.lanes)
 
 
-def draw(journey: Journey, living: LivingMap, options: MapOptions, lines: dict[str, int]) -> MapView:
-    """The map for ``options``. ``lines`` gives the line of ``journey.yaml`` of each stage and touchpoint id."""
+def draw(
+    journey: Journey,
+    living: LivingMap,
+    options: MapOptions,
+    lines: Mapping[str, int] = MappingProxyType({}),
+    personas: Sequence[PersonaHere] = (),
+) -> MapView:
+    """The map for ``options``, for the page and for the terminal.
+
+    ``lines`` gives the line of ``journey.yaml`` of each stage and touchpoint id; ``personas`` how many of each stand
+    where.
+    """
     show_plan, show_actual = options.view != "actual", options.view != "plan"
     stages = {s.id: s for s in living.stages}
     touchpoints = {t.id: t for t in living.touchpoints}
     columns = tuple(
-        column(journey, stage, number, stages, touchpoints, options, lines, show_plan, show_actual)
+        column(
+            journey, stage, number, stages, touchpoints, options, lines, show_plan, show_actual,
+            {p.id: p.stages[number - 1] for p in personas},
+        )
         for number, stage in enumerate(journey.stages, 1)
-    )
+    )  # fmt: skip
     actual_stages = [c.actual.figures for c in columns if c.actual]
     actual_cards = [card.actual.figures for c in columns for card in c.cards if card.actual]
     return MapView(
         columns=columns,
-        lanes=lanes(columns, options, show_plan, show_actual),
+        lanes=lanes(columns, options, show_plan, show_actual, show_plan and bool(journey.personas)),
         concerns=concerns(columns) if show_actual else (),
         stage_scale=scale([f.went_on.value for f in actual_stages] + [f.target for f in actual_stages]),
         card_scale=scale([f.went_on.value for f in actual_cards] + [f.target for f in actual_cards]),
@@ -146,9 +188,10 @@ def column(
     stages: dict[str, StageFigures],
     touchpoints: dict[str, TouchpointFigures],
     options: MapOptions,
-    lines: dict[str, int],
+    lines: Mapping[str, int],
     show_plan: bool,
     show_actual: bool,
+    personas: Mapping[str, Count],
 ) -> Column:
     cards = []
     for touchpoint in stage.touchpoints:
@@ -176,7 +219,21 @@ def column(
         guidance=tuple(g for g in journey.guidance if stage_of_guidance(journey, g) == stage.id) if show_plan else (),
         tasks=tuple(t for t in journey.plan if t.stage == stage.id or t.touchpoint in ids) if show_plan else (),
         line=lines.get(stage.id),
+        personas=persona_cells(journey, stage, personas if show_actual else {}, show_plan),
     )
+
+
+def persona_cells(
+    journey: Journey, stage: Stage, here: Mapping[str, Count], show_plan: bool
+) -> tuple[PersonaCell, ...]:
+    """The personas of which something can be said in this stage: who is there, or what is there for them alone."""
+    found = []
+    for id, persona in journey.personas.items():
+        alone = [t for t in stage.touchpoints if show_plan and id in t.personas]
+        only = tuple(Item(titled(t), None, anchor_of(t)) for t in alone)
+        if id in here or only:
+            found.append(PersonaCell(id, persona, here.get(id), only))
+    return tuple(found)
 
 
 def listed(stage: Stage, key: str) -> Listed:
@@ -223,11 +280,19 @@ def stage_of_guidance(journey: Journey, guidance: Guidance) -> str | None:
     return journey.stages[0].id
 
 
-def lanes(columns: tuple[Column, ...], options: MapOptions, show_plan: bool, show_actual: bool) -> tuple[Lane, ...]:
+def lanes(
+    columns: tuple[Column, ...], options: MapOptions, show_plan: bool, show_actual: bool, personas: bool = False
+) -> tuple[Lane, ...]:
     """The rows that have something in them, numbered from 2 (row 1 is the stages' heads)."""
     wanted: list[tuple[str, str, str, str | None]] = []
+    if show_plan and any(c.has_rules for c in columns):
+        wanted.append(("rules", "rules", N_("Rules of the stage"), None))
     if show_actual:
         wanted.append(("figures", "figures", N_("Here now"), None))
+    if personas:
+        wanted.append(("personas", "personas", N_("Personas"), None))
+    if any(c.personas for c in columns):
+        wanted.append(("persona_here", "persona_here", N_("Personas by stage"), None))
     planned = show_plan and any(
         c.plan.feeling is not None or any(card.plan.feeling is not None for card in c.cards) for c in columns
     )
@@ -267,15 +332,20 @@ def concerns(columns: tuple[Column, ...], most: int = 3) -> tuple[Concern, ...]:
             value = figures.went_on.value
             if figures.state == "behind" and value is not None and figures.target is not None:
                 short = round(abs(figures.target - value) * figures.went_on.denominator)
-                who = figures.went_on.behind_not if figures.target_at_least else figures.went_on.behind
-                found.append(Concern("behind", title, anchor, max(short, 1), who, value, figures.target))
+                rate = figures.went_on
+                who, whole = rate.behind_not, rate.denominator - rate.numerator
+                if not figures.target_at_least:
+                    who, whole = rate.behind, rate.numerator
+                found.append(
+                    Concern("behind", title, anchor, max(short, 1), who, whole, value, figures.target, rate.behind)
+                )
         for card in c.cards:
             for deviation in card.deviations:
                 n, behind = counted(deviation)
                 if deviation.kind == "failed" and n:
                     anchor = f"touchpoint-{card.plan.id}"
-                    rate = deviation.rate.value if deviation.rate else None
-                    found.append(Concern("failed", card.title, anchor, n, behind, rate, None))
+                    share = deviation.rate.value if deviation.rate else None
+                    found.append(Concern("failed", card.title, anchor, n, behind, n, share, None, behind))
     return tuple(sorted(found, key=lambda f: -f.customers)[:most])
 
 

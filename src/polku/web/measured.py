@@ -21,6 +21,7 @@ from polku.measures.ask import GoalFigure, goals, measure_view
 from polku.measures.catalogue import CATALOGUE
 from polku.measures.customers import customers_view, masks, selected_view
 from polku.measures.living import LivingMap, living_view
+from polku.measures.personas_here import PersonaHere, personas_here
 from polku.measures.selectors import Selector
 from polku.measures.timeline import timeline_view
 from polku.measures.view import View, view_of
@@ -116,7 +117,9 @@ class ProjectAnswers:
         )
         return view, compare
 
-    def map(self, options: MapOptions, language: str) -> tuple[LivingMap, tuple[GoalFigure, ...]]:
+    def map(
+        self, options: MapOptions, language: str
+    ) -> tuple[LivingMap, tuple[GoalFigure, ...], tuple[PersonaHere, ...]]:
         view, compare = self._view(options)
         living = living_view(view, compare, language)
         if options.persona and view.persona is None:
@@ -125,7 +128,13 @@ class ProjectAnswers:
                 language, N_("{persona} has no `where` in the map: the numbers are everyone's."), persona=title
             )
             living = dataclasses.replace(living, persona=options.persona, warnings=(warning, *living.warnings))
-        return living, goals(view, compare)
+        return living, goals(view, compare), self._personas(view, options)
+
+    def _personas(self, view: View, options: MapOptions) -> tuple[PersonaHere, ...]:
+        if options.view == "plan" or not any(p.where for p in view.journey.personas.values()):
+            return ()
+        profiles = view.profiles if view.profiles is not None else self._profiles()
+        return personas_here(dataclasses.replace(view, profiles=profiles))
 
     # -- customers ------------------------------------------------------------------------------------------------
 

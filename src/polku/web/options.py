@@ -35,7 +35,8 @@ COMPARES: dict[str, str] = {
     "previous": N_("The period before"),
     "year": N_("The same days a year before"),
 }
-GROUPS: dict[str, str] = {"stage": N_("In the map's order"), "channel": N_("By channel")}
+GROUPS: dict[str, str] = {"channel": N_("By channel"), "stage": N_("In the map's order")}
+DEFAULT_GROUP = "channel"
 
 #: Options that every page takes besides its own.
 COMMON = ("lang", "tz")
@@ -122,7 +123,7 @@ class MapOptions:
     persona: str | None = None
     segment: str | None = None
     compare: str = "none"
-    group: str = "stage"
+    group: str = DEFAULT_GROUP
 
     @classmethod
     def read(cls, query: Mapping[str, str], journey: Journey) -> MapOptions:
@@ -155,7 +156,7 @@ class MapOptions:
             persona=known("persona", persona, journey.personas) if persona else None,
             segment=known("segment", segment, journey.segments) if segment else None,
             compare=compare,
-            group=known("grouping", given.get("group", "stage"), GROUPS),
+            group=known("grouping", given.get("group", DEFAULT_GROUP), GROUPS),
         )
 
     def query(self, **changes: Any) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from polku.errors import MapError, MeasureError
 from polku.journey.fault import FaultyMapError
+from polku.journey.in_words import expect_words, stage_rules
 from polku.journey.model import Journey, Text, segment_title, titled
 from polku.language import N_, Reader
 from polku.measures.answer import Table
@@ -25,6 +26,7 @@ from polku.web.mapview import counted, draw
 from polku.web.options import (
     COMMON,
     COMPARES,
+    DEFAULT_GROUP,
     GROUPS,
     PERIODS,
     VIEWS,
@@ -175,8 +177,8 @@ def map_page(request: Request) -> Response:
 
 def map_html(request: Request, visit: Visit, options: MapOptions, version: str) -> bytes:
     answers, journey, reader = visit.answers, visit.journey, visit.reader
-    living, goals = answers.map(options, visit.language)
-    view = draw(journey, living, options, answers.lines())
+    living, goals, personas = answers.map(options, visit.language)
+    view = draw(journey, living, options, answers.lines(), personas)
     today = dt.datetime.now(reader.zone).date()
     review = review_due(journey)
 
@@ -200,6 +202,8 @@ def map_html(request: Request, visit: Visit, options: MapOptions, version: str) 
         review_late=review is not None and review < today,
         today=today,
         counted=counted,
+        stage_rules=lambda stage: stage_rules(stage, journey, reader),
+        expect_words=lambda touchpoint: expect_words(touchpoint.expect, journey.window, reader),
         said_all=said_all,
         signed=lambda value: signed(reader, value),
         goal_query=goal_query(options),
@@ -211,7 +215,7 @@ def map_html(request: Request, visit: Visit, options: MapOptions, version: str) 
 
 def goal_query(options: MapOptions) -> dict[str, str]:
     """The choices of the map that a measure's page has as well, so that its numbers are the same."""
-    return dict(parse_qsl(options.query(view="both", group="stage")))
+    return dict(parse_qsl(options.query(view="both", group=DEFAULT_GROUP)))
 
 
 def own_query(request: Request) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -68,11 +69,23 @@ def environment() -> jinja2.Environment:
         definitions=words.DEFINITIONS,
         state_signs=words.STATE_SIGNS,
         guidance_states=words.GUIDANCE_STATES,
+        unit_words=words.UNITS,
+        number_in=number_in,
         state_words=STATES,
         href=href,
         share=share,
     )
     return env
+
+
+def number_in(text: str) -> int | None:
+    """The whole number that a reader reads in ``text``; None where it is another kind of text.
+
+    >>> number_in("1\xa0299"), number_in("1,299"), number_in("31.2%")
+    (1299, 1299, None)
+    """
+    digits = re.sub(r"[\s,]", "", text)
+    return int(digits) if digits.isdigit() else None
 
 
 def href(path: str, **query: Any) -> str:

@@ -41,6 +41,16 @@ STATE_SIGNS: dict[str, tuple[str, str]] = {
     "no_data": ("∅", "warn"),
 }
 
+#: What a number that does not count customers opens: said on its link.
+UNITS: dict[str, str] = {
+    "customers": "",
+    "visits": N_("opens the customers of these visits"),
+    "sessions": N_("opens the customers of these sessions"),
+    "views": N_("opens the customers who viewed"),
+    "events": N_("opens the customers of these events"),
+    "answers": N_("opens the customers who answered"),
+}
+
 GUIDANCE_STATES: dict[str, str] = {"draft": N_("draft"), "on": N_("on"), "off": N_("off")}
 
 
