@@ -124,7 +124,8 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
 
     Returns cells float64[S, 2, CELLS] (others, exposed; empty in the second pass); going float64[T], visits that met
     each touchpoint and went on; told float64[G, 3], variances of the effects on going on and on the goal and their
-    covariance (second pass); people int64[G], exposed customers; and exposed meetings before which nothing was met.
+    covariance (second pass); people int64[G, 2], customers among the others and
+    the exposed; and exposed meetings before which nothing was met.
     """
     count = len(way.stage)
     first_pass = len(expected.went_on) == 0
@@ -134,8 +135,8 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
     going = np.zeros(count)
     told = np.zeros((groups, 3))
     own = np.zeros((groups, 2))
-    people = np.zeros(groups, np.int64)
-    last_person = np.full(groups, -1, np.int64)
+    people = np.zeros((groups, 2), np.int64)
+    last_person = np.full((groups, 2), -1, np.int64)
     asked = np.full(groups, -1, np.int64)  # when this customer was last asked about the goal
     nowhere = np.int64(0)
     furthest = np.empty(way.goal_stage + 1, np.int64)
@@ -223,12 +224,12 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
             g = np.int64(p) if everywhere else np.int64(0)
             s = _stratum(p, ordinal[p], visits, bought, like[i] if len(like) > 0 else 0, likes)
             went = 1.0 if furthest[stage[p]] > since else 0.0
-            if exposed:
-                if last_person[g] != c:
-                    people[g] += 1
-                    last_person[g] = c
-                if len(seen) > 0:
-                    seen[c] |= MET if went > 0 else MET | STOPPED
+            e = 1 if exposed else 0
+            if last_person[g, e] != c:
+                people[g, e] += 1
+                last_person[g, e] = c
+            if exposed and len(seen) > 0:
+                seen[c] |= MET if went > 0 else MET | STOPPED
             if went == 0.0 and relieved >= j:
                 went = relieved_by
             mature = now + span.window <= span.as_of
@@ -239,7 +240,6 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
                     asked[g] = now
             found = next_goal[order[since] if mingled else since]
             reached = 1.0 if found >= 0 and np.int64(time[found]) - now <= span.window else 0.0
-            e = 1 if exposed else 0
             if first_pass:
                 cell = cells[s, e]
                 cell[MEETINGS] += 1
@@ -281,4 +281,33 @@ def not_yet_met(columns, codes):  # type: ignore[no-untyped-def]
         for i in range(columns.offsets[c], columns.offsets[c + 1]):
             met = met or codes[columns.code[i]]
             found[i] = OTHER if met else SUSPECT
+    return found
+
+
+@kernel
+def money_from_goal(columns, goal, paying, start, end, as_of):  # type: ignore[no-untyped-def]
+    """float64[3]: customers who reached the goal (bool[codes]) first within [start, end), and the sum and the sum of
+    squares of their money (values of ``paying`` bool[codes]) from then to ``as_of``.
+    """
+    found = np.zeros(3)
+    code, time, value = columns.code, columns.time, columns.value
+    for c in range(len(columns.offsets) - 1):
+        if columns.skip[c]:
+            continue
+        reached = False
+        money = 0.0
+        for i in range(columns.offsets[c], columns.offsets[c + 1]):
+            now = np.int64(time[i])
+            if now > as_of:
+                break
+            if not reached and goal[code[i]]:
+                if now < start or now >= end:
+                    break
+                reached = True
+            if reached and paying[code[i]] and len(value) > 0 and value[i] == value[i]:
+                money += value[i]
+        if reached:
+            found[0] += 1
+            found[1] += money
+            found[2] += money * money
     return found

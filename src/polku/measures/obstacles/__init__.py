@@ -53,5 +53,6 @@ MEASURES = (
         run="polku.measures.obstacles.obstacles:obstacles",
         selects={"obstacle": ("met", "stopped")},
         members="polku.measures.obstacles.obstacles:obstacle_members",
+        example={"to": "two", "within": "7d"},
     ),
 )

@@ -16,8 +16,8 @@ from polku.kernels.columns import Columns
 from polku.measures.obstacles.suspects import U8, Looked, Suspect, likeness
 from polku.measures.steps import codes_of
 from polku.measures.view import Mask, View
-from polku.statistics.odds import Standardised, mantel_haenszel, standardised
-from polku.statistics.rates import Compared, two_sided
+from polku.statistics.odds import Standardised, cochran_mantel_haenszel, mantel_haenszel, standardised
+from polku.statistics.rates import Compared
 
 F64 = npt.NDArray[np.float64]
 NOTHING = np.empty(0, np.float64)
@@ -131,6 +131,7 @@ class Comparison:
     suspect: Suspect
     own: int
     people: int
+    others: int  # customers who did not meet it, alike or not
     meetings: int
     went_on: int
     uncompared: int
@@ -138,6 +139,7 @@ class Comparison:
     near: Standardised
     error: float
     odds: Compared
+    within: float | None  # p of the Cochran-Mantel-Haenszel test
     share: float
     share_error: float
     far: Standardised
@@ -154,8 +156,15 @@ class Comparison:
 
     @property
     def p(self) -> float | None:
-        """Two-sided; None where nothing varies."""
-        return two_sided(self.z) if self.error > 0 else None
+        """Two-sided, the larger of two: that of the effect, clustered by customer (Student's t, as customers may be
+        few), which trusts large strata, and that of the Cochran-Mantel-Haenszel test, which holds in small ones. None
+        where nothing varies.
+        """
+        if self.error <= 0 or self.within is None:
+            return None
+        from scipy.special import stdtr
+
+        return max(2 * float(stdtr(min(self.people, self.others) - 1, -abs(self.z))), self.within)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -191,7 +200,7 @@ def compare(found: Ground, looked: Looked, relief: Sequence[F64]) -> list[Compar
         np.array([n.effect or 0.0 for n in near]),
         np.array([f.effect or 0.0 for f in far]),
     )
-    enough = [g for g in range(groups) if near[g].compared >= ENOUGH and counted.people[g] >= ENOUGH]
+    enough = [g for g in range(groups) if near[g].compared >= ENOUGH and counted.people[g].min() >= ENOUGH]
     if not enough:
         return []
     told = count(found, looked, relief, expected).told
@@ -223,17 +232,31 @@ def _compared(
     whole = going + max(lost, 0.0)
     share, share_error = (lost / whole, error * near.compared / whole) if whole > 0 else (0.0, 0.0)
     value, value_error = _value(side)
+    table = side.of(kernel.WENT_ON, 1), exposed, side.of(kernel.WENT_ON, 0), side.of(kernel.MEETINGS, 0)
     order = np.argsort(-places, kind="stable")
     return Comparison(
-        suspect, own, int(counted.people[g]), int(exposed.sum()), round(float(side.of(kernel.WENT_ON, 1).sum())),
-        round(near.left_out), counted.nowhere, near, error,
-        mantel_haenszel(
-            side.of(kernel.WENT_ON, 1), exposed, side.of(kernel.WENT_ON, 0), side.of(kernel.MEETINGS, 0)
-        ),
-        share, share_error, far, goal_error, round(float(side.of(kernel.MATURE, 1).sum())),
-        round(float(side.of(kernel.GOALS, 1).sum())), value, value_error,
-        tuple((int(t), int(places[t])) for t in order if places[t] > 0),
-    )  # fmt: skip
+        suspect,
+        own,
+        people=int(counted.people[g, 1]),
+        others=int(counted.people[g, 0]),
+        meetings=int(exposed.sum()),
+        went_on=round(float(side.of(kernel.WENT_ON, 1).sum())),
+        uncompared=round(near.left_out),
+        nowhere=counted.nowhere,
+        near=near,
+        error=error,
+        odds=mantel_haenszel(*table),
+        within=cochran_mantel_haenszel(*table).p,
+        share=share,
+        share_error=share_error,
+        far=far,
+        goal_error=goal_error,
+        mature=round(float(side.of(kernel.MATURE, 1).sum())),
+        goals=round(float(side.of(kernel.GOALS, 1).sum())),
+        value=value,
+        value_error=value_error,
+        where=tuple((int(t), int(places[t])) for t in order if places[t] > 0),
+    )
 
 
 def _least_variance(n: float, of: float) -> float:
@@ -261,3 +284,21 @@ def _value(side: Sides) -> tuple[float | None, float]:
             mean = float(money.sum()) / n
             return mean, math.sqrt(max(float(squares.sum()) / n - mean * mean, 0.0) / max(n - 1, 1.0))
     return None, 0.0
+
+
+def worth_of_goal(found: Ground) -> tuple[float, float] | None:
+    """Where the goal's own events hold no money: the mean money that followed it, of customers who reached it in the
+    period, up to the moment, with its standard error. None without money.
+    """
+    view, place = found.view, found.way.place
+    paying = np.asarray((place >= 0) & view.paying()[np.maximum(place, 0)], np.bool_)
+    work = functools.partial(_worth, found.way.goal, paying, found.span)
+    n, money, squares = view.sum(work, np.zeros(3))
+    if n < 2 or money == 0:
+        return None
+    mean = float(money / n)
+    return mean, math.sqrt(max(float(squares / n) - mean * mean, 0.0) / (n - 1))
+
+
+def _worth(goal: Mask, paying: Mask, span: kernel.Span, bucket: Columns) -> F64:
+    return np.asarray(kernel.money_from_goal(bucket, goal, paying, span.start, span.end, span.as_of))

@@ -12,7 +12,7 @@ from polku.journey.values import duration
 from polku.kernels import obstacles as kernel
 from polku.language import LANGUAGES, N_, Reader
 from polku.measures.obstacles.answer import Cleared, Declared, Obstacle, Obstacles
-from polku.measures.obstacles.comparing import Comparison, Ground, compare, ground, members
+from polku.measures.obstacles.comparing import Comparison, Ground, compare, ground, members, worth_of_goal
 from polku.measures.obstacles.suspects import KINDS, USUAL, Looked, Suspect, looked, suspects
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.selectors import Selector
@@ -23,7 +23,8 @@ from polku.statistics.rates import normal_quantile
 
 MONTH = 30.4375 * 86400
 LEVEL = 0.95
-NO_MONEY = N_("no money is known at the goal")
+NO_MONEY = N_("no money is known at the goal, nor after it")
+FOLLOWED = N_("by the money that followed the goal up to now")
 NOT_YET = N_("nobody who met it has had their time yet")
 
 
@@ -56,21 +57,26 @@ def obstacles(
         too_few += not found
         made += found
     adjusted = benjamini_hochberg([c.p for c in made])
-    likely = [
-        (c, p) for c, p in zip(made, adjusted, strict=True)
-        if p is not None and p <= false_findings and _costs(c, least)
-    ]  # fmt: skip
-    kept, seen_in = _each_for_itself(base, likely, least)
-    priced = [_priced(base, c, p, seen_in[c.suspect]) for c, p in kept]
+    likely = [c for c, p in zip(made, adjusted, strict=True) if p is not None and p <= false_findings]
+    kept, seen_in = _each_for_itself(base, [c for c in likely if _costs(c, least)], least)
+    # One thing seen from five sides is one finding: the others would make the correction lenient for everyone.
+    same = {c.suspect for c in likely if c.z > 0 or _costs(c, least)} - {c.suspect for c in kept}
+    made = [c for c in made if c.suspect not in same]
+    corrected = dict(zip((c.suspect for c in made), benjamini_hochberg([c.p for c in made]), strict=True))
+    worth = worth_of_goal(base) if any(c.value is None for c in kept) else None
+    priced = [
+        _priced(base, c, p, seen_in[c.suspect], worth)
+        for c in kept
+        if (p := corrected[c.suspect]) is not None and p <= false_findings
+    ]
     priced.sort(key=lambda o: (-(o.money.value or 0.0), -(o.lost.value or 0.0), o.id))
-    accounted = {c.suspect for c, _ in likely}
+    told = {o.id for o in priced}
     return Obstacles(
         period=view.period, persona=view.persona, segment=view.segment,
         goal=goal, goal_title=title_of(view.journey, goal), within=window, like=base.like, least=least,
         false_findings=false_findings, looked=len(made), too_few=too_few, found=tuple(priced),
         cleared=tuple(
-            _cleared(base, c, p) for c, p in sorted(zip(made, adjusted, strict=True), key=lambda x: x[0].z)
-            if c.suspect not in accounted
+            _cleared(base, c, corrected[c.suspect]) for c in sorted(made, key=lambda c: c.z) if c.suspect.id not in told
         )[:MOST_CLEARED],
         declared=_declared(view, priced),
         currency=view.journey.currency,
@@ -87,37 +93,36 @@ def _costs(found: Comparison, least: float) -> bool:
 
 
 def _each_for_itself(
-    base: Ground, likely: list[tuple[Comparison, float]], least: float
-) -> tuple[list[tuple[Comparison, float]], dict[Suspect, tuple[Text, ...]]]:
+    base: Ground, likely: list[Comparison], least: float
+) -> tuple[list[Comparison], dict[Suspect, tuple[Text, ...]]]:
     """Findings that are not another finding seen from elsewhere; and of each, those that it accounts for.
 
     A payment that fails in one browser shows as a failure, and as that browser at the payment, the checkout and the
     cart. The finding with the strongest evidence is kept; then those who met it are given the outcome of those alike
     who did not, and whatever no longer costs anything was the same thing.
     """
-    left = sorted(likely, key=lambda x: x[0].z)
-    kept: list[tuple[Comparison, float]] = []
+    left = sorted(likely, key=lambda c: c.z)
+    kept: list[Comparison] = []
     seen_in: dict[Suspect, tuple[Text, ...]] = {}
     relief = [np.zeros(len(c.time), np.float64) for c in base.view.columns]
     while left:
-        (first, p), *left = left
-        kept.append((first, p))
-        hits = _looked(base, first).hits
+        first, *left = left
+        kept.append(first)
         spared = first.near.expected or 0.0
-        for some, hit, bucket in zip(relief, hits, base.view.columns, strict=True):
+        for some, hit, bucket in zip(relief, _looked(base, first).hits, base.view.columns, strict=True):
             here = hit == kernel.SUSPECT
             if first.own >= 0:
                 here &= base.way.place[bucket.code] == first.own
             some[here] = np.maximum(some[here], max(spared, 1e-9))
         still = []
-        for found, adjusted in left:
+        for found in left:
             again = compare(base, _looked(base, found), relief)
             if again and _costs(again[0], least):
-                still.append((found, adjusted))
+                still.append(found)
             else:
                 seen_in[first.suspect] = (*seen_in.get(first.suspect, ()), _title_and_place(base.view, found))
         left = still
-    return kept, {c.suspect: seen_in.get(c.suspect, ()) for c, _ in kept}
+    return kept, {c.suspect: seen_in.get(c.suspect, ()) for c in kept}
 
 
 def _looked(base: Ground, found: Comparison) -> Looked:
@@ -134,7 +139,9 @@ def _title_and_place(view: View, found: Comparison) -> Text:
     return {k: f"{v} ({found.suspect.touchpoint})" if found.suspect.touchpoint else v for k, v in title.items()}
 
 
-def _priced(base: Ground, found: Comparison, adjusted: float, seen_in: tuple[Text, ...]) -> Obstacle:
+def _priced(
+    base: Ground, found: Comparison, adjusted: float, seen_in: tuple[Text, ...], worth: tuple[float, float] | None
+) -> Obstacle:
     view, z = base.view, normal_quantile(LEVEL)
     select = view.select
     ids = view.journey.touchpoint_ids
@@ -148,7 +155,7 @@ def _priced(base: Ground, found: Comparison, adjusted: float, seen_in: tuple[Tex
         if found.far.effect is not None
         else Estimate(None, n=0, reason=NOT_YET, behind=met)
     )
-    money = _money(lost, error, found)
+    money = _money(lost, error, found, worth)
     months = _months(base)
     return Obstacle(
         name, found.suspect.kind, _title(view, found), ids[at], title_of(view.journey, ids[at]),
@@ -165,15 +172,18 @@ def _priced(base: Ground, found: Comparison, adjusted: float, seen_in: tuple[Tex
     )  # fmt: skip
 
 
-def _money(lost: Estimate, error: float, found: Comparison) -> Estimate:
+def _money(lost: Estimate, error: float, found: Comparison, worth: tuple[float, float] | None) -> Estimate:
     """Goals lost times the money of one; the error of a product of two independent estimates."""
     if lost.value is None:
         return lost
-    if found.value is None:
+    value, value_error, reason = found.value, found.value_error, None
+    if value is None and worth is not None:
+        value, value_error, reason = *worth, FOLLOWED
+    if value is None:
         return Estimate(None, n=found.mature, reason=NO_MONEY, behind=lost.behind)
-    amount = lost.value * found.value
-    half = normal_quantile(LEVEL) * float(np.hypot(error * found.value, lost.value * found.value_error))
-    return Estimate(amount, amount - half, amount + half, found.mature, behind=lost.behind)
+    amount = lost.value * value
+    half = normal_quantile(LEVEL) * float(np.hypot(error * value, lost.value * value_error))
+    return Estimate(amount, amount - half, amount + half, found.mature, reason, lost.behind)
 
 
 def _times(figure: Estimate, factor: float) -> Estimate:
