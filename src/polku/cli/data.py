@@ -94,6 +94,16 @@ def import_(
         typer.Option("--decimal", help=N_("The decimal mark, a comma or a point, where values do not tell.")),
     ] = None,
     consent: Annotated[Column, typer.Option("--consent", help=N_("The column of consent."))] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            help=N_(
+                "Rows that agree in this column (an order's number; several with commas) are lines of one event: "
+                "values are summed, the lines are kept as products."
+            ),
+        ),
+    ] = None,
     keep_names: Annotated[
         bool,
         typer.Option("--keep-names", help=N_("Keep event names as they are; by default known ones are translated.")),
@@ -129,6 +139,7 @@ def import_(
         decimal=decimal,
         consent=consent,
         keep_names=keep_names,
+        group_by=group_by,
     )
     with terminal.progress() as progress:
         report = import_files(project, files, mapping, progress=progress)

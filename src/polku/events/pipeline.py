@@ -24,6 +24,8 @@ from polku.events.times import read_times
 from polku.events.values import currency_of, read_values
 
 Translate = Callable[[str], str]
+#: A column beside history's: JSON objects of the columns in which the lines of one event agree (Plan.group).
+GROUP = "group"
 
 
 @dataclass
@@ -178,19 +180,31 @@ def channel(draft: Draft, plan: Plan, translate: Translate) -> None:
 
 
 def properties(draft: Draft, plan: Plan, translate: Translate) -> None:
-    """``properties``: the file's own JSON, and every other column that is kept."""
+    """``properties``: the file's own JSON, and every other column that is kept; a line keeps its amounts too."""
     used = set(plan.used)
+    amounts = {name for name in plan.value if name not in plan.group} if plan.group else set()
     pieces = list(draft.extra)
     for name, values in draft.raw.items():
-        if name in used or (plan.keep is not None and name not in plan.keep) or values.null_count == draft.rows:
-            continue
-        if name in draft.json:
-            pieces.append(jsontext.encoded_json(name, values))
-        else:
-            pieces.append(jsontext.encoded(name, values, loose=draft.untyped))
+        kept = name in amounts or (name not in used and (plan.keep is None or name in plan.keep))
+        if kept and values.null_count < draft.rows:
+            pieces.append(_encoded(draft, name, name in amounts))
     made = jsontext.joined(pieces, draft.rows) if pieces else None
     objects = [o for o in (draft.rest, made, _objects(draft, plan.properties, Refusal.BAD_PROPERTIES)) if o is not None]
     _put(draft, "properties", objects)
+
+
+def group(draft: Draft, plan: Plan, translate: Translate) -> None:
+    """``group``: what the lines of one event agree in; null where a row names none of it."""
+    pieces = [_encoded(draft, name) for name in plan.group if draft.raw[name].null_count < draft.rows]
+    if pieces:
+        draft.columns[GROUP] = jsontext.joined(pieces, draft.rows)
+
+
+def _encoded(draft: Draft, name: str, amount: bool = False) -> pa.Array:
+    values = draft.raw[name]
+    if name in draft.json:
+        return jsontext.encoded_json(name, values)
+    return jsontext.encoded(name, values, loose=draft.untyped or amount)  # amounts are read as texts everywhere
 
 
 def context(draft: Draft, plan: Plan, translate: Translate) -> None:
@@ -246,7 +260,7 @@ def _put(draft: Draft, name: str, objects: Sequence[pa.Array]) -> None:
 #: A step reads ``draft.raw`` as ``plan`` says and fills ``draft.columns``; ``translate`` gives an event's canonical
 #: name.
 STEPS: tuple[Callable[[Draft, Plan, Translate], None], ...] = (
-    time, received, event, ids, value, currency, source, channel, properties, context,
+    time, received, event, ids, value, currency, source, channel, properties, group, context,
 )  # fmt: skip
 
 

@@ -22,9 +22,10 @@ class Given:
 class Plan:
     """The columns of a file by what they mean; see ``polku.sources.guess`` for how they are found.
 
-    ``time``: one column, or date and clock. ``value``: one column, or two that are multiplied. ``context``: columns
-    that go to a place in the context (``("campaign", "source")``). ``keep``: the other columns that stay, None for
-    all. ``mark``: the decimal mark. ``received`` and ``latest``: microseconds since 1970 UTC.
+    ``time``: one column, or date and clock. ``value``: one column, or two that are multiplied. ``places``: columns that
+    go to a place in the context (``("campaign", "source")``). ``group``: rows that agree in these columns are lines of
+    one event. ``keep``: the other columns that stay, None for all. ``mark``: the decimal mark. ``received`` and
+    ``latest``: microseconds since 1970 UTC.
     """
 
     time: tuple[str, ...]
@@ -51,6 +52,7 @@ class Plan:
     places: tuple[tuple[str, tuple[str, ...]], ...] = ()
     traits: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
     keep: tuple[str, ...] | None = None
     translate: bool = True
     order: Order = Order.UNKNOWN
@@ -59,17 +61,18 @@ class Plan:
     @property
     def used(self) -> tuple[str, ...]:
         """Every column that has a meaning of its own, each once."""
+        return tuple(dict.fromkeys([*self._roles, *self.traits, *self.group]))
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """Those of them that keep the types of their values: nothing reads them as a text."""
+        return tuple(c for c in (*self.traits, *self.group) if c not in self._roles)
+
+    @property
+    def _roles(self) -> list[str]:
         single = (
             self.event.column, self.event_else, self.customer, self.anonymous, self.account, self.role, self.session,
             self.event_id, self.received_at, self.original_event, self.consent, self.currency.column,
             self.source.column, self.channel.column, self.properties, self.context,
         )  # fmt: skip
-        named = [
-            *self.time,
-            *(c for c in single if c),
-            *self.value,
-            *(c for c, _ in self.places),
-            *self.traits,
-            *self.ignored,
-        ]
-        return tuple(dict.fromkeys(named))
+        return [*self.time, *(c for c in single if c), *self.value, *(c for c, _ in self.places), *self.ignored]

@@ -33,6 +33,7 @@ from polku.record.clock import EPOCH
 from polku.record.hashes import id_hash
 from polku.record.tables import identities, imports, refusals
 from polku.sources.files import expand
+from polku.sources.grouping import grouped
 from polku.sources.mapping import Mapping
 from polku.sources.naming import Namer
 from polku.sources.opening import open_source
@@ -114,14 +115,14 @@ def import_files(
             for one in ready:
                 counts.start(one)
                 namer.next_file(one.source.shape.facts.get("rows", 0))
-                for raw, made, nobody in _made(one, account):
+                for raw, made, nobody, joined in _events(one, account):
                     named = namer.name(made)
                     table = made.table.append_column("event_id", named.ids)
                     if named.known.any():
                         fresh = pa.array(~named.known)
                         table, nobody = table.filter(fresh), nobody[~named.known]
                     _keep_refused(refused, counts, one.source, raw, made.refused)
-                    counts.add(raw, made, table, nobody, one.planned)
+                    counts.add(raw, made, table, nobody, joined, one.planned)
                     if table.num_rows:
                         writer.add(table)
                     tell(min(total, before + raw.done), total, READING)
@@ -172,12 +173,29 @@ class _Made(NamedTuple):
     raw: RawBatch
     batch: pipeline.Batch
     nobody: npt.NDArray[np.bool_]
+    joined: int = 0  # rows that count for another row's event
+
+
+def _events(one: Preview, account: bool) -> Iterator[_Made]:
+    """The file's events; where rows are lines of events, all of them behind the last row."""
+    if not one.planned.plan.group:
+        yield from _made(one, account)
+        return
+    lines: list[pipeline.Batch] = []
+    for raw, batch, _, _ in _made(one, account):
+        lines.append(batch)
+        nothing = pipeline.Batch(batch.table.slice(0, 0), None, np.zeros(0, np.uint64), batch.refused)
+        yield _Made(raw, nothing, np.zeros(0, np.bool_), batch.table.num_rows)
+    if any(batch.table.num_rows for batch in lines):
+        batch = grouped(lines)
+        end = RawBatch({}, np.zeros(0, np.int64), done=one.source.size)
+        yield _Made(end, batch, _nobody(batch.table, account), -batch.table.num_rows)
 
 
 def _made(one: Preview, account: bool) -> Iterator[_Made]:
     """The file's batches through the pipeline, on two threads, in order."""
     made = one.planned.plan
-    batches = one.source.batches(made.used, made.keep, made.traits)
+    batches = one.source.batches(made.used, made.keep, made.typed)
 
     def work(raw: RawBatch) -> _Made:
         batch = pipeline.run(raw.columns, raw.rows, made, one.planned.translate, raw.json, raw.rest, raw.untyped)
@@ -245,17 +263,24 @@ class _Counts:
     seen: set[str] = field(default_factory=set)
 
     def start(self, one: Preview) -> None:
-        self.files.append({"read": 0, "stored": 0, "duplicates": 0, "refused": 0})
+        self.files.append({"read": 0, "stored": 0, "duplicates": 0, "refused": 0, "joined": 0})
 
     def add(
-        self, raw: RawBatch, made: pipeline.Batch, table: pa.Table, nobody: npt.NDArray[np.bool_], planned: Planned
+        self,
+        raw: RawBatch,
+        made: pipeline.Batch,
+        table: pa.Table,
+        nobody: npt.NDArray[np.bool_],
+        joined: int,
+        planned: Planned,
     ) -> None:
         file = self.files[-1]
         bad = int((made.refused != 0).sum()) + len(raw.bad)
         file["read"] += raw.rows + len(raw.bad)
         file["refused"] += bad
         file["stored"] += table.num_rows
-        file["duplicates"] += raw.rows + len(raw.bad) - bad - table.num_rows
+        file["joined"] += joined
+        file["duplicates"] += raw.rows + len(raw.bad) - bad - joined - table.num_rows
         self.without += int(nobody.sum())
         for name, count in _counted(table.column("event")).items():
             self.events[name] += count
@@ -338,6 +363,7 @@ class _Counts:
             refused_files=tuple(kept),
             seconds=seconds,
             version=committed.version,
+            joined=sum(f.joined for f in files),
         )
 
 

@@ -21,6 +21,7 @@ class Mapping:
 
     ``rename``: event names in the file to names in history. ``keep_names``: translate no event names.
     ``properties``: the other columns to keep, None for all. ``decimal``: ``,`` or ``.``, where values do not tell.
+    ``group_by``: rows that agree in this column are lines of one event; several columns with commas between.
 
     >>> Mapping(customer="asiakas", value="Quantity*UnitPrice").value
     'Quantity*UnitPrice'
@@ -49,6 +50,7 @@ class Mapping:
     delimiter: str | None = None
     day_first: bool | None = None
     decimal: str | None = None
+    group_by: str | None = None
 
     def __post_init__(self) -> None:
         if self.timezone is not None:
@@ -114,3 +116,10 @@ def together(text: str, columns: Sequence[str]) -> tuple[str, ...]:
     if text in columns or "+" not in text:
         return (column_of(text, columns, "--time"),)
     return tuple(column_of(part.strip(), columns, "--time") for part in text.split("+"))
+
+
+def grouping(text: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """``"InvoiceNo,Country"`` as its columns; a column of that very name comes first."""
+    if text in columns or "," not in text:
+        return (column_of(text, columns, "--group-by"),)
+    return tuple(dict.fromkeys(column_of(part.strip(), columns, "--group-by") for part in text.split(",")))

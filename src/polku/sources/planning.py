@@ -18,7 +18,7 @@ from polku.events.values import currency_of, decimal_evidence
 from polku.language import N_, translate
 from polku.sources import guess as guessing
 from polku.sources.guess import ASKED, Choice
-from polku.sources.mapping import Mapping, column_of, product, together
+from polku.sources.mapping import Mapping, column_of, grouping, product, together
 from polku.sources.names import canonical, company
 from polku.sources.raw import Source
 
@@ -121,8 +121,9 @@ def plan(source: Source, mapping: Mapping, zone: str, now: dt.datetime) -> Plann
     keep = (
         None if mapping.properties is None else tuple(column_of(p, columns, "--property") for p in mapping.properties)
     )
+    group = grouping(mapping.group_by, columns) if mapping.group_by is not None else ()
     own = guessing.is_own_export(columns)
-    used = [*traits, *(c for choice in choices.values() for c in _columns(choice, columns)), *(keep or ())]
+    used = [*traits, *group, *(c for choice in choices.values() for c in _columns(choice, columns)), *(keep or ())]
     places = () if own else guessing.places(columns, used)
     if not own and "traits" in columns and "traits" not in used and guessing.fits("properties", sample, "traits"):
         places = (*places, ("traits", ("traits",)))
@@ -154,13 +155,15 @@ def plan(source: Source, mapping: Mapping, zone: str, now: dt.datetime) -> Plann
         places=places,
         traits=traits,
         ignored=tuple(c for c in guessing.DERIVED if own and c in columns),
+        group=group,
         keep=keep,
         translate=not mapping.keep_names and not own,
     )
     made = replace(made, mark=mapping.decimal or _mark(sample, made, source.shape.delimiter))
     if mapping.day_first is not None:
         made = replace(made, order=Order.DAY_FIRST if mapping.day_first else Order.MONTH_FIRST)
-    shown = [*choices.values(), *(Choice(".".join(("context", *place)), c, guessing.NAMED) for c, place in places)]
+    shown = [*choices.values(), *([Choice("group_by", ", ".join(group), ASKED)] if group else [])]
+    shown += [*(Choice(".".join(("context", *place)), c, guessing.NAMED) for c, place in places)]
     return Planned(made, tuple(shown), translator(made, mapping, sample))
 
 

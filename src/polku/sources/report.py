@@ -47,13 +47,15 @@ class FileReport:
     stored: int
     duplicates: int
     refused: int
+    joined: int = 0
     notes: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """The whole import. ``read`` = ``stored`` + ``duplicates`` + the sum of ``refused``, always.
+    """The whole import. ``read`` = ``stored`` + ``duplicates`` + the sum of ``refused`` + ``joined``, always.
 
+    ``joined``: rows that are further lines of an event (``--group-by``).
     ``first`` and ``last``: the stored events' time span (UTC). ``renamed``: the file's event name to its name in
     history and how many rows. ``version``: history's Delta version, None when nothing was stored.
     """
@@ -73,6 +75,7 @@ class ImportReport:
     refused_files: tuple[Path, ...]
     seconds: float
     version: int | None
+    joined: int = 0
 
     @property
     def refused_count(self) -> int:
@@ -86,6 +89,7 @@ class ImportReport:
             "stored": self.stored,
             "duplicates": self.duplicates,
             "refused": self.refused_count,
+            "joined": self.joined,
             "refusals": [
                 {
                     "reason": r.reason.name.lower(),
@@ -112,6 +116,7 @@ class ImportReport:
                     "stored": f.stored,
                     "duplicates": f.duplicates,
                     "refused": f.refused,
+                    "joined": f.joined,
                     "notes": [Reader(language)(text, **dict(facts)) for text, facts in f.notes],
                 }
                 for f in self.files
@@ -144,6 +149,8 @@ class ImportReport:
         lines.append(reader(N_("New customers: {count}."), count=n(self.new_customers)))
         if self.duplicates:
             lines.append(reader(N_("Left out because history has them already: {count}."), count=n(self.duplicates)))
+        if self.joined:
+            lines.append(reader(N_("Rows that are further lines of an event: {count}."), count=n(self.joined)))
         if self.without_customer:
             lines.append(
                 reader(
@@ -186,7 +193,7 @@ ROLES = {
     "currency": N_("currency"), "source": N_("source"), "channel": N_("channel"), "event_id": N_("event's own id"),
     "consent": N_("consent"),
     "received_at": N_("received at"), "original_event": N_("original event"), "properties": N_("properties"),
-    "context": N_("context"),
+    "context": N_("context"), "group_by": N_("lines of one event share"),
 }  # fmt: skip
 SHAPES = {
     "csv": N_("{file}: CSV, columns separated by {delimiter}, {encoding}"),
