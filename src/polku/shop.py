@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from polku.measures.customers import CustomerList
     from polku.measures.living import LivingMap
     from polku.measures.memo import Memo
+    from polku.measures.personas_here import PersonaHere
     from polku.measures.result import Period
     from polku.measures.timeline import Timeline
     from polku.measures.view import View
@@ -100,6 +101,18 @@ class Shop(Asking):
 
         view = self.view(period, persona, segment)
         return living_view(view, self._compared(view.period, compare), language)
+
+    def personas(
+        self, period: str = "30d", persona: str | None = None, segment: str | None = None
+    ) -> tuple[PersonaHere, ...]:
+        """How many customers of each persona stand in each stage now."""
+        from polku.measures.personas_here import personas_here
+
+        if not any(p.where for p in self.journey.personas.values()):
+            return ()
+        if self._profiles is None:
+            self._profiles = self.project.identities.profiles()
+        return personas_here(dataclasses.replace(self.view(period, persona, segment), profiles=self._profiles))
 
     def goals(
         self, period: str = "30d", compare: str = "none", persona: str | None = None, segment: str | None = None

@@ -15,9 +15,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from polku.cli import draw, main
+from polku.cli import main
 from polku.journey import templates
 from polku.journey.load import load_journey
+from polku.web.mapview import SHORT, said_of
 
 HERE = Path(__file__).parent
 EVENTS = [
@@ -121,6 +122,72 @@ def test_status_in_finnish(shop: Path, polku: Callable[..., Run]) -> None:
     assert "Kosketuspisteet" in drawn.out
 
 
+LANES = {
+    "en": (
+        "Goal", "Rules of the stage", "Here now", "Personas by stage", "Feeling", "Touchpoints", "Social media", "Web",
+        "E-mail", "Store", "Actions", "Goals", "Questions", "Obstacles", "Content", "Tools", "Owner", "Guidance",
+        "To do",
+    ),
+    "fi": (
+        "Tavoite", "Vaiheen säännöt", "Nyt tässä", "Persoonat vaiheittain", "Tunne", "Kosketuspisteet", "Verkko",
+        "Sähköposti", "Myymälä", "Teot", "Tavoitteet", "Kysymykset", "Esteet", "Sisältö", "Työkalut", "Vastuuhenkilö",
+        "Ohjaus", "Tehtävää",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["fi", "en"])
+def test_status_has_every_lane_of_the_map(shop: Path, polku: Callable[..., Run], language: str) -> None:
+    drawn = polku("status", shop, "--period", "all", "--language", language).out
+    starts = {re.split(r"\s{2,}", line.strip())[0] for line in drawn.splitlines()}
+    assert [lane for lane in LANES[language] if lane not in starts] == []
+
+
+def test_status_tells_every_figure_of_a_touchpoint(shop: Path, tmp_path: Path, polku: Callable[..., Run]) -> None:
+    """Also in the view that a person sees first, which holds plan and actual."""
+    later = tmp_path / "later.csv"
+    later.write_text("customer,time,event\ndora,2026-06-30 12:00,Product Viewed\n", encoding="utf-8")
+    assert polku("import", shop, later).code == 0
+    for view in ("both", "actual"):
+        told = " ".join(polku("status", shop, "--period", "all", "--view", view).out.split())
+        assert "here last" in told, view
+        assert "events in the period" in told
+        assert "went on 50.0% (1 of 2)" in told  # of the two who met the cart
+        assert "dropped off 50.0% (1)" in told
+        assert "median" in told
+    planned = polku("status", shop, "--view", "plan").out
+    assert "here last" not in planned
+    for words in ("Entered when", "Lapses after", "at least"):
+        assert words in " ".join(planned.split()), "what the plan says of a stage stands in the plan"
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [([], "as of 2 Mar 2026 12:00 (Europe/Helsinki)"), (["--timezone", "UTC"], "as of 2 Mar 2026 10:00 (UTC)"),
+     (["--timezone", "America/New_York"], "as of 2 Mar 2026 05:00 (America/New_York)")],
+)  # fmt: skip
+def test_times_are_in_the_zone_asked_for(shop: Path, polku: Callable[..., Run], zone: list[str], shown: str) -> None:
+    period = ["--period", "2026-03-01..2026-03-03"]
+    drawn = polku("status", shop, *period, *zone).out
+    assert shown in drawn
+    assert "period 1 Mar 2026 to 2 Mar 2026" in drawn, "the period's days are the map's"
+    first = polku(*zone, "customer", shop, "anna").out
+    assert ("10:00" if not zone else "08:00" if zone[1] == "UTC" else "03:00") in first
+
+
+def test_an_unknown_zone_is_told(shop: Path, polku: Callable[..., Run]) -> None:
+    for words in (("status", shop, "--timezone", "Europe/Helsinky"), ("--timezone", "Mars", "status", shop)):
+        told = polku(*words)
+        assert told.code == 2
+        assert "There is no time zone" in told.err
+    assert "Aikavyöhykettä" in polku("status", shop, "--timezone", "Mars", "--language", "fi").err
+    with (shop / "polku.toml").open(encoding="utf-8") as f:
+        text = f.read()
+    assert 'timezone = ""' in text
+    (shop / "polku.toml").write_text(text.replace('timezone = ""', 'timezone = "Asia/Tokyo"'), encoding="utf-8")
+    assert "(Asia/Tokyo)" in polku("status", shop).out
+
+
 @pytest.mark.parametrize("width", ["80", "120", "200"])
 @pytest.mark.parametrize("language", ["fi", "en"])
 def test_status_is_read_at_a_glance(
@@ -134,8 +201,9 @@ def test_status_is_read_at_a_glance(
     whole = polku("status", shop, "--language", language, "--view", "plan")
     assert max(len(line) for line in drawn.out.splitlines()) <= int(width)
     words = [" ".join(re.sub(r"[^\w ]", " ", told.out).split()) for told in (drawn, whole)]
-    stage = next(s for s in journey.stages if len(draw.lane_texts(s, "questions")) > draw.SHORT + 1)
-    questions = [" ".join(re.sub(r"[^\w ]", " ", str(t)).split()) for t in draw.lane_texts(stage, "questions")]
+    asked = [list(dict.fromkeys(str(item.text) for item in said_of(s, "questions"))) for s in journey.stages]
+    long = next(texts for texts in asked if len(texts) > SHORT + 1)
+    questions = [" ".join(re.sub(r"[^\w ]", " ", text).split()) for text in long]
     if width == "80":  # one stage below the other, so that texts are not broken by the next column
         assert questions[0] in words[0]
         assert questions[-1] not in words[0]

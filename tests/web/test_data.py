@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from . import world
-from .conftest import Site
+from .conftest import Site, served
 from .reading import read
 
 
@@ -76,3 +77,20 @@ def test_measures_as_data(site: Site, name: str) -> None:
     found = site.get(f"/api/measures/{name}")
     assert found.status_code == 200
     json.dumps(found.json())
+
+
+def test_a_measures_page_opens_with_all_time(tmp_path: Path) -> None:
+    """Where the map gives 30 days to convert, nobody of the last 30 days has had them: all time tells more."""
+    file = tmp_path / "map.yaml"
+    file.write_text(world.MAP.read_text(encoding="utf-8").replace("window: 7d", "window: 30d"), encoding="utf-8")
+    with world.make(tmp_path / "shop", map_file=file) as project:
+        for site in served(project):
+            late = site.get("/measures/sources?period=30d").text
+            assert "nobody has had their time yet" in late
+            usual = site.get("/measures/sources").text
+            assert re.search(r'<option value="all" selected>', usual)
+            assert "nobody has had their time yet" not in usual
+            assert site.get("/api/measures/sources").json() == site.get("/api/measures/sources?period=all").json()
+            link = re.search(r'<h3><a href="(/measures/first_order[^"]*)"', site.get("/").text)
+            assert link
+            assert "period=30d" in link[1], "what the map shows is what its link opens"

@@ -41,7 +41,7 @@ def status(
     timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
-    from polku.cli import draw
+    from polku.cli import draw, telling
 
     if view not in VIEWS:
         raise UsageError("--view takes plan, actual or both, not {view!r}.", view=view)
@@ -53,8 +53,11 @@ def status(
         terminal.data(living.to_dict())
     else:
         terminal.out.soft_wrap = False
-        terminal.out.print(draw.living_map(shop.journey, living, terminal.reader, VIEWS[view], terminal.out.width))
-        draw.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
+        # before the map, so that what a question refuses is told first
+        personas = () if view == "plan" else shop.personas(period, persona, segment)
+        drawn = draw.living_map(shop.journey, living, terminal.reader, VIEWS[view], terminal.out.width, personas)
+        terminal.out.print(drawn)
+        telling.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
 
 
 def measure(
@@ -175,7 +178,7 @@ def customer(
     timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
-    from polku.cli import draw
+    from polku.cli import telling
 
     terminal, shop = looked(folder, language, as_json, timezone)
     key = shop.find(id)
@@ -186,4 +189,4 @@ def customer(
             {**story.to_dict(), "ids": ids, "reasons": [change.reason(terminal.reader) for change in story.changes]}
         )
     else:
-        draw.story(terminal, shop, story, limit)
+        telling.story(terminal, shop, story, limit)

@@ -245,7 +245,7 @@ class ProjectAnswers:
         measure, preset = measure_of(journey, name)
         own = [option.name for option in measure.options]
         refuse_unknown(query, (*own, *SHARED))
-        options = MapOptions.read({k: v for k, v in query.items() if k in SHARED}, journey)
+        options = MapOptions.read({k: v for k, v in query.items() if k in SHARED}, journey, usual="all")
         given: dict[str, Any] = {k: query[k].strip() for k in own if query.get(k, "").strip()}
         if measure.name == "funnel" and not given.get("steps") and not preset.get("steps"):
             given["steps"] = default_steps(journey)

@@ -126,13 +126,16 @@ class MapOptions:
     group: str = DEFAULT_GROUP
 
     @classmethod
-    def read(cls, query: Mapping[str, str], journey: Journey) -> MapOptions:
-        """From a URL's query; raises UsageError with what exists. Empty values (a form's "all") count as not given."""
+    def read(cls, query: Mapping[str, str], journey: Journey, usual: str = "30d") -> MapOptions:
+        """From a URL's query; raises UsageError with what exists. Empty values (a form's "all") count as not given.
+
+        ``usual`` is the period where the URL names none: the last 30 days on the map, all time on a measure's page.
+        """
         refuse_unknown(query, ("view", "period", "since", "until", "persona", "segment", "compare", "group"))
         given = {k: v.strip() for k, v in query.items() if v.strip()}
         start = read_date("since", given["since"]) if "since" in given else None
         end = read_date("until", given["until"]) if "until" in given else None
-        period = known("period", given.get("period", "custom" if start or end else "30d"), PERIODS)
+        period = known("period", given.get("period", "custom" if start or end else usual), PERIODS)
         if period == "custom":
             if start is None and end is None:
                 raise UsageError(

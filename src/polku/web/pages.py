@@ -215,7 +215,8 @@ def map_html(request: Request, visit: Visit, options: MapOptions, version: str) 
 
 def goal_query(options: MapOptions) -> dict[str, str]:
     """The choices of the map that a measure's page has as well, so that its numbers are the same."""
-    return dict(parse_qsl(options.query(view="both", group=DEFAULT_GROUP)))
+    # the map opens with the last 30 days, a measure's page with all time, so the period is always said
+    return {"period": options.period, **dict(parse_qsl(options.query(view="both", group=DEFAULT_GROUP)))}
 
 
 def own_query(request: Request) -> dict[str, str]:

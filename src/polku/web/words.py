@@ -49,6 +49,8 @@ UNITS: dict[str, str] = {
     "views": N_("opens the customers who viewed"),
     "events": N_("opens the customers of these events"),
     "answers": N_("opens the customers who answered"),
+    "accounts": N_("opens the customers of these accounts"),
+    "times": N_("opens the customers who did it"),
 }
 
 GUIDANCE_STATES: dict[str, str] = {"draft": N_("draft"), "on": N_("on"), "off": N_("off")}
