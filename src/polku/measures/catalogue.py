@@ -17,6 +17,8 @@ FAMILIES = (
     "sessions",
     "funnels",
     "paths",
+    "value",
+    "obstacles",
 )
 
 CATALOGUE: Mapping[str, Measure] = MappingProxyType(

@@ -74,9 +74,11 @@ class Obstacles(Answer):
             "last goal, who had or had not reached it before, on the same kind of device."
         ),
         N_("Went on = reached a later stage up to the goal's (from the goal's stage: the goal) in the same visit."),
-        N_("Loss = share of those alike who went on - share of those who met it. The interval counts by customer."),
         N_(
-            "Money lost = loss in reaching the goal within the time given x people's searches for it x money of a goal "
+            "Difference = share of those who met it that went on - share of those alike. The interval counts by customer."
+        ),
+        N_(
+            "Money lost = meetings x difference in reaching the goal within the time given x money of a goal "
             "reached. This is what mending it would have been worth in the period."
         ),
         N_(

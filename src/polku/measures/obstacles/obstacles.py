@@ -25,6 +25,7 @@ MONTH = 30.4375 * 86400
 LEVEL = 0.95
 NO_MONEY = N_("no money is known at the goal, nor after it")
 FOLLOWED = N_("by the money that followed the goal up to now")
+ONE_SIDED = N_("all of those alike went on")
 NOT_YET = N_("nobody who met it has had their time yet")
 
 
@@ -163,13 +164,21 @@ def _priced(
         Rate(found.went_on, found.meetings, behind=met, behind_not=select("obstacle", name, "stopped", **options)),
         found.near.expected or 0.0,
         Estimate(effect, effect - z * found.error, effect + z * found.error, round(found.near.compared)),
-        Estimate(found.odds.value, found.odds.low, found.odds.high, found.meetings, found.odds.reason),
+        _odds(found),
         found.p or 0.0, adjusted,
         Estimate(found.share, found.share - z * found.share_error, found.share + z * found.share_error),
         lost, found.meetings - found.mature, money,
         _times(money, 1 / months) if months else dataclasses.replace(money, value=None, low=None, high=None),
         tuple((ids[t], n) for t, n in found.where), seen_in, _named(view, ids[at]), found.uncompared,
     )  # fmt: skip
+
+
+def _odds(found: Comparison) -> Estimate:
+    """The common odds ratio; where one side all did the same it has no interval, and its end value says too much."""
+    odds = found.odds
+    if odds.value is not None and odds.low is None:
+        return Estimate(None, n=found.meetings, reason=odds.reason or ONE_SIDED)
+    return Estimate(odds.value, odds.low, odds.high, found.meetings, odds.reason)
 
 
 def _money(lost: Estimate, error: float, found: Comparison, worth: tuple[float, float] | None) -> Estimate:
