@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from polku.measures.conversion import Conversion, Leaving
     from polku.measures.funnel import Funnel
     from polku.measures.pages import Bounce, Exit
+    from polku.measures.paths.loops import Loops
+    from polku.measures.paths.onward import OnwardFrom
+    from polku.measures.paths.sequences import Sequences
+    from polku.measures.paths.stepwise import StepFlow, StepMatrix
     from polku.measures.paths.transitions import Transitions
     from polku.measures.paths.variants import Variants
     from polku.measures.sources import Sources
     from polku.measures.stages.table import Stages
+    from polku.measures.value.formula import Value
+    from polku.measures.value.lifetime import Lifetime
+    from polku.measures.value.rfm import Rfm
 
 
 class Asking:
@@ -229,4 +236,337 @@ class Asking:
         return cast(
             "Variants",
             self.measure("variants", period, compare, persona, segment, of=of, by=by, collapse=collapse, limit=limit),
+        )
+
+    def step_matrix(
+        self,
+        *,
+        of: Literal["touchpoint", "event", "stage"] | None = None,
+        by: Literal["customer", "session"] = "customer",
+        collapse: bool = False,
+        centre: str | None = None,
+        occurrence: int = 1,
+        before: int | None = None,
+        after: int = 8,
+        top: int = 20,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> StepMatrix:
+        """What share of all paths is at which step, position by position.
+
+        of: what a step is; by default touchpoints, and events where there is no map
+        by: count customers, or sessions each by itself
+        collapse: take repeats of a step right after each other as one step
+        centre: the step that every path is laid around; by default its beginning
+        occurrence: the first time the path meets the centre, or a later
+        before: positions before the centre; by default 3
+        after: positions after the beginning or the centre
+        top: how many steps are told apart; others are the rest
+        """
+        return cast(
+            "StepMatrix",
+            self.measure(
+                "step_matrix",
+                period,
+                compare,
+                persona,
+                segment,
+                of=of,
+                by=by,
+                collapse=collapse,
+                centre=centre,
+                occurrence=occurrence,
+                before=before,
+                after=after,
+                top=top,
+            ),
+        )
+
+    def flow(
+        self,
+        *,
+        of: Literal["touchpoint", "event", "stage"] | None = None,
+        by: Literal["customer", "session"] = "customer",
+        collapse: bool = False,
+        centre: str | None = None,
+        occurrence: int = 1,
+        before: int | None = None,
+        after: int = 5,
+        top: int = 8,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> StepFlow:
+        """How paths flow from step to step, around any step, forwards and backwards.
+
+        of: what a step is; by default touchpoints, and events where there is no map
+        by: count customers, or sessions each by itself
+        collapse: take repeats of a step right after each other as one step
+        centre: the step that every path is laid around; by default its beginning
+        occurrence: the first time the path meets the centre, or a later
+        before: positions before the centre; by default 3
+        after: positions after the beginning or the centre
+        top: how many steps are told apart; others are the rest
+        """
+        return cast(
+            "StepFlow",
+            self.measure(
+                "flow",
+                period,
+                compare,
+                persona,
+                segment,
+                of=of,
+                by=by,
+                collapse=collapse,
+                centre=centre,
+                occurrence=occurrence,
+                before=before,
+                after=after,
+                top=top,
+            ),
+        )
+
+    def sequences(
+        self,
+        *,
+        of: Literal["touchpoint", "event", "stage"] | None = None,
+        by: Literal["customer", "session"] = "customer",
+        collapse: bool = False,
+        length: int = 2,
+        gaps: bool = False,
+        least: float | str = 0.0,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Sequences:
+        """Two or three steps in a row that come more often than chance would have it.
+
+        of: what a step is; by default touchpoints, and events where there is no map
+        by: count customers, or sessions each by itself
+        collapse: take repeats of a step right after each other as one step
+        length: how many steps a sequence has: 2, 3 or 4
+        gaps: let other steps lie between
+        least: only sequences that this share of paths has
+        limit: how many rows to show
+        """
+        return cast(
+            "Sequences",
+            self.measure(
+                "sequences",
+                period,
+                compare,
+                persona,
+                segment,
+                of=of,
+                by=by,
+                collapse=collapse,
+                length=length,
+                gaps=gaps,
+                least=least,
+                limit=limit,
+            ),
+        )
+
+    def loops(
+        self,
+        *,
+        of: Literal["touchpoint", "event", "stage"] | None = None,
+        by: Literal["customer", "session"] = "customer",
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Loops:
+        """Steps taken again, ways there and back, and the time that goes into it.
+
+        of: what a step is; by default touchpoints, and events where there is no map
+        by: count customers, or sessions each by itself
+        limit: how many rows to show
+        """
+        return cast("Loops", self.measure("loops", period, compare, persona, segment, of=of, by=by, limit=limit))
+
+    def onward(
+        self,
+        from_: str,
+        *,
+        to: str | None = None,
+        within: str | int | None = None,
+        of: Literal["touchpoint", "event", "stage"] | None = None,
+        by: Literal["customer", "session"] = "customer",
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> OnwardFrom:
+        """From one step to any other, sooner or later, beside the base rate and with the lift.
+
+        from_: the step that they met
+        to: the step that they came to; by default every other
+        within: the time they are given, for example 7d; by default no limit
+        of: what a step is; by default touchpoints, and events where there is no map
+        by: count customers, or sessions each by itself
+        limit: how many rows to show
+        """
+        return cast(
+            "OnwardFrom",
+            self.measure(
+                "onward",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                to=to,
+                within=within,
+                of=of,
+                by=by,
+                limit=limit,
+            ),
+        )
+
+    def value(
+        self,
+        *,
+        from_: Sequence[str] | str | None = None,
+        refunds: Sequence[str] | str | None = None,
+        by: Literal["source", "medium", "campaign", "origin", "persona", "segment"] | None = None,
+        credit: Literal["first", "last"] = "first",
+        silence: str | int | None = None,
+        length: str | int | None = None,
+        margin: float | str = 1.0,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Value:
+        """Average purchase x purchases a year x length of the relationship, net of refunds.
+
+        from_: the touchpoints or events that are purchases; by default those whose value the map declares, else its
+            goal
+        refunds: the touchpoints or events that give money back, or none; by default Order Refunded and Order
+            Cancelled
+        by: one row for each source, medium, campaign, origin, persona or segment
+        credit: the origin that a customer belongs to: the first or the last one named up to the first purchase
+        silence: how long without a purchase ends the relationship; by default the map's longest lapses_after, else
+            365d
+        length: the length of a relationship, for example 3y; by default it is estimated
+        margin: the share of revenue that is kept, for example 40 %
+        limit: how many rows to show
+        """
+        return cast(
+            "Value",
+            self.measure(
+                "value",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                refunds=refunds,
+                by=by,
+                credit=credit,
+                silence=silence,
+                length=length,
+                margin=margin,
+                limit=limit,
+            ),
+        )
+
+    def rfm(
+        self,
+        *,
+        from_: Sequence[str] | str | None = None,
+        refunds: Sequence[str] | str | None = None,
+        recency: Sequence[str] | str | None = None,
+        frequency: Sequence[str] | str | None = None,
+        money: Sequence[str] | str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Rfm:
+        """Customers by how recently, how often and for how much they buy, in named segments.
+
+        from_: the touchpoints or events that are purchases; by default those whose value the map declares, else its
+            goal
+        refunds: the touchpoints or events that give money back, or none; by default Order Refunded and Order
+            Cancelled
+        recency: four ascending times since the last purchase, for example 30d,90d,180d,365d; by default fifths
+        frequency: four ascending numbers of purchases, for example 2,3,5,10; by default fifths
+        money: four ascending amounts, for example 50,100,250,500; by default fifths
+        """
+        return cast(
+            "Rfm",
+            self.measure(
+                "rfm",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                refunds=refunds,
+                recency=recency,
+                frequency=frequency,
+                money=money,
+            ),
+        )
+
+    def lifetime(
+        self,
+        *,
+        from_: Sequence[str] | str | None = None,
+        refunds: Sequence[str] | str | None = None,
+        model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"] = "bg_nbd",
+        horizon: str | int = 31536000,
+        discount: float | str = 0.1,
+        margin: float | str = 1.0,
+        every: str | int = 2592000,
+        holdout: float | str = 0.5,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Lifetime:
+        """Expected purchases, P(alive) and discounted value of every customer, by a fitted model.
+
+        from_: the touchpoints or events that are purchases; by default those whose value the map declares, else its
+            goal
+        refunds: the touchpoints or events that give money back, or none; by default Order Refunded and Order
+            Cancelled
+        model: the model of buying and leaving
+        horizon: how far ahead, for example 365d
+        discount: the yearly rate at which later money is worth less
+        margin: the share of revenue that is kept, for example 40 %
+        every: the length of one occasion to buy (only for bg_bb), for example 30d
+        holdout: the last share of the time that is kept back to check the model against
+        limit: how many rows to show
+        """
+        return cast(
+            "Lifetime",
+            self.measure(
+                "lifetime",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                refunds=refunds,
+                model=model,
+                horizon=horizon,
+                discount=discount,
+                margin=margin,
+                every=every,
+                holdout=holdout,
+                limit=limit,
+            ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_every_cell_is_a_plain_count_and_opens_its_customers(people, centre, occ
         middle = places[occurrence - 1] if centre else 0
         row = [path[i] if 0 <= i < len(path) else "path_end" for i in range(middle - back, middle + 3)]
         cells.update((name, q - back) for q, name in enumerate(row))
-        moves.update((q - back, a, b) for q, (a, b) in enumerate(zip(row, row[1:], strict=False)))
+        moves.update((q - back, a, b) for q, (a, b) in enumerate(itertools.pairwise(row)))
     assert shares(answer) == dict(cells)
     for q in range(-back, 3):
         assert sum(p.share.numerator for p in answer.places if p.position == q) == answer.paths
@@ -90,7 +91,8 @@ def test_what_cannot_be_asked_is_told(options, says):
 @pytest.mark.realdata
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data is not beside the repository")
 def test_shares_that_others_published():
-    table = pyarrow.csv.read_csv(gzip.open(DATA / "ecom" / "ecom.csv.gz"))
+    with gzip.open(DATA / "ecom" / "ecom.csv.gz") as f:
+        table = pyarrow.csv.read_csv(f)
     made = Trails.from_table(table, customer="user_id", time="timestamp", event="event", session="session_id")
 
     def share(answer, position, step):

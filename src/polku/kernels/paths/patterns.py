@@ -126,9 +126,10 @@ def having(columns, segments, symbol, start, end, collapse, steps, gaps):  # typ
 
 @kernel
 def again(columns, segments, symbol, symbols, start, end):  # type: ignore[no-untyped-def]
-    """Steps done again. Per step int64[symbols, 6]: paths with it, times, paths with it twice or more, times right
-    after itself, times again later, and seconds from its first to its last time; and there-and-back int64[symbols, symbols]
-    (A, B, A).
+    """Steps done again.
+
+    Per step int64[symbols, 6]: paths with it, times, paths with it twice or more, times right after itself, times again
+    later, and seconds from its first to its last time; and there-and-back int64[symbols, symbols] (A, B, A).
     """
     found = np.zeros((symbols, 6), np.int64)
     back = np.zeros((symbols, symbols), np.int64)
