@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import subprocess
 import sys
 
@@ -26,8 +27,12 @@ def main() -> None:
     options = parser.parse_args()
     folder = shop_with(options.events)
     subprocess.run([*STATUS, str(folder), "--json"], check=True, stdout=subprocess.DEVNULL)  # folds what waits
-    run = timed(lambda: subprocess.run([*STATUS, str(folder), "--json"], check=True, stdout=subprocess.DEVNULL), 5)
-    tell(GROUP, "`polku status` in a new process", "Polku", run)
+    for words in ([], ["--json"]):
+        status = functools.partial(
+            subprocess.run, [*STATUS, str(folder), *words], check=True, stdout=subprocess.DEVNULL
+        )
+        run = timed(status, 5)
+        tell(GROUP, f"`{' '.join(['polku status', *words])}` in a new process", "Polku", run)
     with open_project(folder) as project:
         shop = Shop(project)
         settled()

@@ -54,7 +54,7 @@ class Deed:
     ready: Callable[[Path], AbstractContextManager[Callable[[], object]]]
     again: bool = False
     kernels: bool = False
-    #: Another deed passes the same kinds of moments: every so-manieth is enough where not all are died at.
+    #: Where not all moments are died at: every so-manieth. Other deeds pass the same kinds.
     thin: int = 1
 
 
@@ -266,13 +266,13 @@ DEEDS: dict[str, Deed] = {
     "undo": Deed(small, in_project(undo)),
     "compact": Deed(small, in_project(compact), again=True),
     "import files": Deed(files, in_project(import_both), again=True),
-    "first trails": Deed(walked, in_project(open_trails), again=True, kernels=True),
-    "newer layer": Deed(stale, in_project(open_trails), again=True, kernels=True),
-    "layers joined": Deed(two_layers, in_project(open_trails), again=True, kernels=True, thin=3),
-    "one base again": Deed(much_stale, in_project(open_trails), again=True, kernels=True, thin=3),
-    "fold aside": Deed(layered, in_project(fold), again=True, kernels=True),
-    "another map": Deed(mapped_anew, in_project(open_trails), again=True, kernels=True, thin=3),
+    "first trails": Deed(walked, in_project(open_trails), again=True, kernels=True, thin=2),
+    "newer layer": Deed(stale, in_project(open_trails), again=True, kernels=True, thin=2),
+    "layers joined": Deed(two_layers, in_project(open_trails), again=True, kernels=True, thin=5),
+    "one base again": Deed(much_stale, in_project(open_trails), again=True, kernels=True, thin=5),
+    "fold aside": Deed(layered, in_project(fold), again=True, kernels=True, thin=2),
+    "another map": Deed(mapped_anew, in_project(open_trails), again=True, kernels=True, thin=5),
     "init": Deed(nothing, in_folder(init), again=True),
-    "init among files": Deed(of_ones_own, in_folder(init), again=True, thin=3),
+    "init among files": Deed(of_ones_own, in_folder(init), again=True, thin=5),
     "migrate": Deed(older, in_folder(open_), again=True),
 }

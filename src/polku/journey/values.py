@@ -45,6 +45,7 @@ class Frozen(dict[str, Any]):
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
 
+    # A dict says that it has no hash, since it changes; this one does not change.
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(tuple(sorted(((k, v) for k, v in self.items()), key=lambda pair: str(pair[0]))))
 

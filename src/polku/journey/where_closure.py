@@ -267,7 +267,8 @@ def to_boolean(value: Any) -> bool | None:
         return value
     if isinstance(value, str):
         return {"true": True, "false": False}.get(lower(value))
-    return {1.0: True, 0.0: False}.get(as_number(value) if value is not None else None)  # type: ignore[arg-type]
+    number = as_number(value)
+    return None if number is None else {1.0: True, 0.0: False}.get(number)
 
 
 def to_moment(value: Any) -> dt.datetime | None:

@@ -30,7 +30,7 @@ from polku.events import pipeline
 from polku.events.refusals import Refusal
 from polku.language import N_
 from polku.record.clock import EPOCH
-from polku.record.hashes import id_hash
+from polku.record.hashes import Kind, id_hash
 from polku.record.tables import identities, imports, refusals
 from polku.sources.files import expand
 from polku.sources.grouping import grouped
@@ -222,11 +222,10 @@ def _ordered(work: Callable[[In], Out], items: Iterator[In], threads: int) -> It
 def _nobody(table: pa.Table, account: bool) -> npt.NDArray[np.bool_]:
     """bool[n]: rows that name no customer (no id, or one such as "null")."""
     nobody = np.ones(table.num_rows, np.bool_)
-    for kind, column in (
-        (("account", "account_id"),) if account else (("user", "user_id"), ("anonymous", "anonymous_id"))
-    ):
-        if column in table.column_names:
-            nobody &= id_hash(kind, table.column(column)) == 0  # type: ignore[arg-type]
+    kinds: tuple[Kind, ...] = ("account",) if account else ("user", "anonymous")
+    for kind in kinds:
+        if (column := f"{kind}_id") in table.column_names:
+            nobody &= id_hash(kind, table.column(column)) == 0
     return nobody
 
 
