@@ -5,6 +5,7 @@ python scripts/write_commands_page.py
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,19 @@ def section(name: str, command: Any) -> str:
     return "\n".join(lines)
 
 
+def leaves(commands: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by its full name; those of a group stand behind the group's name."""
+    for name, command in commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command.commands, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
 def page() -> str:
     from polku.cli.app import build
 
-    commands = build().commands
-    return "\n\n".join([HEAD.rstrip(), *(section(name, commands[name]) for name in commands)]) + "\n"
+    return "\n\n".join([HEAD.rstrip(), *(section(*leaf) for leaf in leaves(build().commands))]) + "\n"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from polku.language import N_
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from polku.engines.engine import Engine
     from polku.measures.answer import Answer
     from polku.measures.ask import GoalFigure
     from polku.measures.customers import CustomerList
@@ -41,8 +42,10 @@ class Shop(Asking):
     ``none``, ``previous`` or ``year``.
     """
 
-    def __init__(self, project: Project, progress: Progress | None = None) -> None:
+    def __init__(self, project: Project, progress: Progress | None = None, engine: Engine | None = None) -> None:
         self.project = project
+        self.engine = engine
+        self._leave: Engine | None = None  # an engine that was connected to for this shop alone
         self._progress = progress
         self.refresh()
 
@@ -51,7 +54,8 @@ class Shop(Asking):
         from polku.trails import open_trails
 
         self.journey: Journey = self.project.journey()
-        self.trails = open_trails(self.project, progress=self._progress)
+        builder = None if self.engine is None else self.engine.build_layer
+        self.trails = open_trails(self.project, progress=self._progress, builder=builder)
         self._profiles: pa.Table | None = None
         self._memo: Memo | None = None
 
@@ -86,6 +90,7 @@ class Shop(Asking):
             profiles=self._profiles,
             project=self.project,
             memo=self._memo,
+            engine=self.engine,
         )
 
     def living(
@@ -224,6 +229,8 @@ class Shop(Asking):
         return titled(self.journey.touchpoint(id))
 
     def close(self) -> None:
+        if self._leave is not None:
+            self._leave.close()
         self.project.close()
 
     def __enter__(self) -> Self:
@@ -233,8 +240,24 @@ class Shop(Asking):
         self.close()
 
 
-def open_shop(folder: str | Path, language: str | None = None) -> Shop:
-    """Open the project in ``folder`` and bring its trails up to date."""
+def open_shop(folder: str | Path, language: str | None = None, engine: Any = None) -> Shop:
+    """Open the project in ``folder`` and bring its trails up to date.
+
+    ``engine`` is where kernels run and trails are made: None for threads of this machine, ``spark://host:port`` for a
+    cluster (the extra ``polku[spark]``), or a SparkSession.
+    """
+    from polku.engines.engine import engine_of
     from polku.record.project import open_project
 
-    return Shop(open_project(folder, language))
+    project = open_project(folder, language)
+    where: Engine | None = None
+    try:
+        where = engine_of(engine)
+        shop = Shop(project, engine=where)
+    except BaseException:
+        if where is not None and where is not engine:
+            where.close()
+        project.close()
+        raise
+    shop._leave = where if where is not engine else None
+    return shop

@@ -55,7 +55,7 @@ HELP = N_("Show this message and exit.")
 
 def build() -> Any:
     """The click command of the whole program, in English."""
-    from polku.cli import ask, data, maps, world
+    from polku.cli import ask, data, engine, maps, world
 
     app = typer.Typer(
         name="polku",
@@ -66,7 +66,7 @@ def build() -> Any:
         rich_markup_mode="rich",
     )
     app.callback()(start)
-    for room in (maps, data, ask, world):
+    for room in (maps, data, ask, world, engine):
         room.register(app)
     return typer.main.get_command(app)
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from polku.cli.engine import EngineName
 from polku.cli.maps import AsJson, Folder, Language, Timezone
 from polku.cli.opening import looked
 from polku.errors import UsageError
@@ -87,11 +88,12 @@ def measure(
     define: Annotated[
         bool, typer.Option("--define", help=N_("Say in words what the measure counts, with its formula."))
     ] = False,
+    engine: EngineName = None,
     language: Language = None,
     timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
-    terminal, shop = looked(folder, language, as_json, timezone)
+    terminal, shop = looked(folder, language, as_json, timezone, engine)
     options = {"steps": steps, "from": from_, "to": to, "within": within, "by": by, "limit": limit}
     answer = shop.measure(
         name,

@@ -35,13 +35,20 @@ def opened(folder: Path, language: str | None, as_json: bool, timezone: str | No
     return terminal.of(wish or project.settings.timezone or journey.timezone, journey.currency), project
 
 
-def looked(folder: Path, language: str | None, as_json: bool, timezone: str | None = None) -> tuple[Terminal, Shop]:
-    """The terminal and the project with its trails up to date; building them shows a progress bar."""
+def looked(
+    folder: Path, language: str | None, as_json: bool, timezone: str | None = None, engine: str | None = None
+) -> tuple[Terminal, Shop]:
+    """The terminal and the project with its trails up to date; building them shows a progress bar.
+
+    ``engine`` is where trails are made and kernels run: see :func:`polku.engines.engine.engine_of`.
+    """
+    from polku.engines.engine import engine_of
     from polku.shop import Shop
 
     terminal, project = opened(folder, language, as_json, timezone)
+    where = engine_of(engine)
     with terminal.progress() as progress:
-        return terminal, Shop(project, lambda what, done, total: progress(done, total, what))
+        return terminal, Shop(project, lambda what, done, total: progress(done, total, what), where)
 
 
 def plain(value: Any) -> Any:

@@ -22,6 +22,10 @@ class Memo:
         self._kept: dict[Hashable, Any] = {}
         self._guard = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[Memo], tuple[int]]:
+        """Sent elsewhere it is empty: what is kept here is of no use there."""
+        return Memo, (self.most,)
+
     def once(self, key: Hashable, work: Callable[[], T]) -> T:
         """What ``work`` gave for ``key``; two threads that ask at once may both work it out."""
         with self._guard:
