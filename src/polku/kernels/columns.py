@@ -16,7 +16,7 @@ class Columns(NamedTuple):
     """One bucket: events of customer ``c`` are ``offsets[c]:offsets[c + 1]``, in order of (time, arrival).
 
     ``micros`` and ``value`` are empty where the bucket has none. ``skip`` marks customers that are not to be counted:
-    masked in the base, or outside the persona or segment asked for.
+    masked in the base, or outside the persona or segment asked for. ``day`` is the local day, since 1970.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -28,6 +28,7 @@ class Columns(NamedTuple):
     session: npt.NDArray[np.uint32]
     value: npt.NDArray[np.float64]
     skip: npt.NDArray[np.bool_]
+    day: npt.NDArray[np.uint16]
 
 
 def frozen(array: Any, dtype: Any) -> npt.NDArray[Any]:
@@ -46,8 +47,10 @@ def frozen(array: Any, dtype: Any) -> npt.NDArray[Any]:
 def columns(
     offsets: Any, time: Any, code: Any, *,
     micros: Any = None, page: Any = None, origin: Any = None, session: Any = None, value: Any = None, skip: Any = None,
+    day: Any = None,
 ) -> Columns:  # fmt: skip
-    """Columns of plain arrays; ``page``, ``origin`` and ``session`` are all 0 where they are not given.
+    """Columns of plain arrays; ``page``, ``origin`` and ``session`` are all 0 where they are not given, ``day`` is
+    that of UTC.
 
     >>> columns([0, 2], [10, 20], [0, 1]).session.tolist()
     [0, 0]
@@ -64,4 +67,5 @@ def columns(
         frozen(zeros if session is None else session, np.uint32),
         frozen(() if value is None else value, np.float64),
         frozen(np.zeros(customers, np.bool_) if skip is None else skip, np.bool_),
+        frozen(np.asarray(time, np.uint32) // 86400 if day is None else day, np.uint16),
     )

@@ -231,7 +231,7 @@ def columns_of(bucket: Bucket) -> Columns:
     """A bucket's columns as kernels take them, without a copy."""
     return columns(
         bucket.offsets, bucket.time, bucket.code, micros=bucket.micros, page=bucket.page, origin=bucket.origin,
-        session=bucket.session, value=bucket.value, skip=bucket.masked,
+        session=bucket.session, value=bucket.value, skip=bucket.masked, day=bucket.day,
     )  # fmt: skip
 
 
