@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 if TYPE_CHECKING:
     from polku.measures.answer import Answer
     from polku.measures.conversion import Conversion, Leaving
-    from polku.measures.funnel import Funnel
+    from polku.measures.funnels.funnel import Funnel
+    from polku.measures.funnels.times import TimeToConvert
+    from polku.measures.funnels.trend import FunnelTrend
+    from polku.measures.obstacles.answer import Obstacles
     from polku.measures.pages import Bounce, Exit
     from polku.measures.paths.loops import Loops
     from polku.measures.paths.onward import OnwardFrom
@@ -172,7 +175,18 @@ class Asking:
         steps: Sequence[str] | str,
         *,
         within: str | int | None = None,
-        by: Literal["customer", "session"] = "customer",
+        by: Literal["customer", "session", "account"] = "customer",
+        order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
+        starts: Literal["furthest", "first", "every"] = "furthest",
+        optional: Sequence[str] | str | None = None,
+        gaps: Sequence[str] | str | None = None,
+        without: Sequence[str] | str | None = None,
+        hold: str | None = None,
+        account: str | None = None,
+        breakdown: str | None = None,
+        at: Literal["first", "last"] = "first",
+        against: str | None = None,
+        limit: int = 10,
         period: str = "all",
         compare: str = "none",
         persona: str | None = None,
@@ -182,10 +196,149 @@ class Asking:
 
         steps: touchpoints or events in order, two or more
         within: the time given from the first step, for example 7d; by default no limit
-        by: count customers, or sessions each by itself
+        by: count customers, sessions each by itself, or accounts
+        order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
+        starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        optional: steps that may be left out, by name or number
+        gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
+        without: events that must not lie between two steps, for example support_chat:cart>order
+        hold: a property that stays the same over the steps, for example properties.product_id
+        account: the property that tells the account of an event, for by=account
+        breakdown: persona, segment, source, medium, campaign, origin, or a property such as properties.platform
+        at: the event whose property counts in the breakdown: of the first step, or of the last one taken
+        against: the group that the others are held against; by default the rest
+        limit: how many groups to show
         """
         return cast(
-            "Funnel", self.measure("funnel", period, compare, persona, segment, steps=steps, within=within, by=by)
+            "Funnel",
+            self.measure(
+                "funnel",
+                period,
+                compare,
+                persona,
+                segment,
+                steps=steps,
+                within=within,
+                by=by,
+                order=order,
+                starts=starts,
+                optional=optional,
+                gaps=gaps,
+                without=without,
+                hold=hold,
+                account=account,
+                breakdown=breakdown,
+                at=at,
+                against=against,
+                limit=limit,
+            ),
+        )
+
+    def funnel_trend(
+        self,
+        steps: Sequence[str] | str,
+        *,
+        within: str | int | None = None,
+        by: Literal["customer", "session", "account"] = "customer",
+        order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
+        starts: Literal["furthest", "first", "every"] = "furthest",
+        optional: Sequence[str] | str | None = None,
+        gaps: Sequence[str] | str | None = None,
+        without: Sequence[str] | str | None = None,
+        hold: str | None = None,
+        account: str | None = None,
+        interval: Literal["day", "week", "month"] = "week",
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> FunnelTrend:
+        """The conversion of those who began in each day, week or month.
+
+        steps: touchpoints or events in order, two or more
+        within: the time given from the first step, for example 7d; by default no limit
+        by: count customers, sessions each by itself, or accounts
+        order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
+        starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        optional: steps that may be left out, by name or number
+        gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
+        without: events that must not lie between two steps, for example support_chat:cart>order
+        hold: a property that stays the same over the steps, for example properties.product_id
+        account: the property that tells the account of an event, for by=account
+        interval: day, week or month of the first step
+        """
+        return cast(
+            "FunnelTrend",
+            self.measure(
+                "funnel_trend",
+                period,
+                compare,
+                persona,
+                segment,
+                steps=steps,
+                within=within,
+                by=by,
+                order=order,
+                starts=starts,
+                optional=optional,
+                gaps=gaps,
+                without=without,
+                hold=hold,
+                account=account,
+                interval=interval,
+            ),
+        )
+
+    def time_to_convert(
+        self,
+        steps: Sequence[str] | str,
+        *,
+        within: str | int | None = None,
+        by: Literal["customer", "session", "account"] = "customer",
+        order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
+        starts: Literal["furthest", "first", "every"] = "furthest",
+        optional: Sequence[str] | str | None = None,
+        gaps: Sequence[str] | str | None = None,
+        without: Sequence[str] | str | None = None,
+        hold: str | None = None,
+        account: str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> TimeToConvert:
+        """How long it takes from the first step to the last.
+
+        steps: touchpoints or events in order, two or more
+        within: the time given from the first step, for example 7d; by default no limit
+        by: count customers, sessions each by itself, or accounts
+        order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
+        starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        optional: steps that may be left out, by name or number
+        gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
+        without: events that must not lie between two steps, for example support_chat:cart>order
+        hold: a property that stays the same over the steps, for example properties.product_id
+        account: the property that tells the account of an event, for by=account
+        """
+        return cast(
+            "TimeToConvert",
+            self.measure(
+                "time_to_convert",
+                period,
+                compare,
+                persona,
+                segment,
+                steps=steps,
+                within=within,
+                by=by,
+                order=order,
+                starts=starts,
+                optional=optional,
+                gaps=gaps,
+                without=without,
+                hold=hold,
+                account=account,
+            ),
         )
 
     def transitions(
@@ -568,5 +721,48 @@ class Asking:
                 every=every,
                 holdout=holdout,
                 limit=limit,
+            ),
+        )
+
+    def obstacles(
+        self,
+        *,
+        to: str | None = None,
+        within: str | int | None = None,
+        kinds: Sequence[str] | str | None = None,
+        properties: Sequence[str] | str | None = None,
+        like: str | None = None,
+        least: float | str = 0.01,
+        false_findings: float | str = 0.05,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Obstacles:
+        """What stops people on the way, ranked by the money that is lost.
+
+        to: the touchpoint or event that counts as converting; by default the map's own goal
+        within: the time they are given to reach the goal, for example 30d; by default the map's window
+        kinds: what is suspected: failure, no_result, slow, cost, technical, missing; by default all but missing
+        properties: further properties whose values are suspected, for example properties.delivery_method
+        like: the property within which people are compared; by default the kind of device where it is known
+        least: the least share of those who would go on that an obstacle must cost, with certainty
+        false_findings: the share of false findings that is borne among what is found
+        """
+        return cast(
+            "Obstacles",
+            self.measure(
+                "obstacles",
+                period,
+                compare,
+                persona,
+                segment,
+                to=to,
+                within=within,
+                kinds=kinds,
+                properties=properties,
+                like=like,
+                least=least,
+                false_findings=false_findings,
             ),
         )

@@ -13,7 +13,7 @@ from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.measures.conversion import conversion, leaving
 from polku.measures.customers import customers_behind
-from polku.measures.funnel import funnel
+from polku.measures.funnels.funnel import funnel
 from polku.measures.result import Period
 from polku.measures.view import view_of
 from polku.trails.layout import moment

@@ -16,7 +16,7 @@ from polku.journey.model import Journey
 from polku.kernels import sessions as kernel
 from polku.measures.conversion import conversion
 from polku.measures.customers import customers_behind
-from polku.measures.funnel import funnel
+from polku.measures.funnels.funnel import funnel
 from polku.measures.living import living_map
 from polku.measures.view import columns_of, view_of
 from polku.trails.layout import Trails

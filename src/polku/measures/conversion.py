@@ -16,7 +16,8 @@ from polku.kernels.presence import present
 from polku.language import N_, Reader
 from polku.measures import visits
 from polku.measures.answer import Answer, Table, rate_cell, time_cell, words
-from polku.measures.funnel import funnel, funnel_members
+from polku.measures.funnels.funnel import funnel
+from polku.measures.funnels.members import funnel_members
 from polku.measures.quantiles import quantiles
 from polku.measures.result import Quantiles, Rate, Unit
 from polku.measures.steps import chain_text, codes_of, goal_of, title_of

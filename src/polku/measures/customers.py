@@ -22,7 +22,6 @@ from polku.measures.catalogue import CATALOGUE
 from polku.measures.conversion import conversion_members, visit_members
 from polku.measures.definition import loaded
 from polku.measures.feeling import felt_members
-from polku.measures.funnel import funnel_members
 from polku.measures.latest import here_members
 from polku.measures.living import ask_of
 from polku.measures.pages import place_members
@@ -198,11 +197,6 @@ def masks(view: View, selector: Selector) -> Sequence[Mask]:
         case "page":
             page = known(name, view.trails.tables.pages, N_("The page {name!r} has never been seen.{meant}"))
             return view.map(functools.partial(_met, view, _off(view, None), page))
-        case "funnel":
-            step = _number(selector, "step")
-            return funnel_members(
-                view, chain_of(name), _within(selector), selector.option("by") or "customer", step, what
-            )
         case "conversion":
             start, to = (*chain_of(name), "")[:2] if ">" in name else ("", name)
             return conversion_members(view, (start, to), _within(selector), selector.option("by") or "customer", what)
@@ -257,10 +251,3 @@ def _met(view: View, codes: Mask, page: int, bucket: Columns) -> Mask:
 def _within(selector: Selector) -> int | None:
     text = selector.option("within")
     return None if text is None else duration(int(text) if text.isdigit() else text)
-
-
-def _number(selector: Selector, name: str) -> int:
-    text = selector.option(name) or ""
-    if not text.isdigit() or int(text) < 1:
-        raise MeasureError(N_("{selector} does not say which step; add ,step=2."), selector=str(selector))
-    return int(text)

@@ -19,7 +19,7 @@ def quantiles(parts: Sequence[npt.NDArray[np.uint32]]) -> Quantiles:
     >>> quantiles([np.array([10, 20], np.uint32), np.array([60], np.uint32)]).median
     20.0
     """
-    values = np.concatenate(parts) if len(parts) != 1 else parts[0].copy()
+    values = np.concatenate([*parts, np.empty(0, np.uint32)])
     n = len(values)
     if n == 0:
         return Quantiles(0)
@@ -29,7 +29,7 @@ def quantiles(parts: Sequence[npt.NDArray[np.uint32]]) -> Quantiles:
     found = []
     for place in places:
         below = int(place)
-        low, high = int(values[below]), int(values[min(below + 1, n - 1)])
-        found.append(low + (high - low) * (place - below))
+        left, right = int(values[below]), int(values[min(below + 1, n - 1)])
+        found.append(left + (right - left) * (place - below))
     low, middle, high = found
     return Quantiles(n, low, middle, high)

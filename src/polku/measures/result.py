@@ -26,7 +26,7 @@ STATES: dict[State, str] = {
 
 
 #: What a number counts. Whatever it is, the list behind it is one of customers: those whose visits or events these are.
-Unit = Literal["customers", "visits", "sessions", "views", "events", "answers"]
+Unit = Literal["customers", "visits", "sessions", "views", "events", "answers", "accounts", "times"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "event": ("seen",),
     "page": ("seen",),
-    "funnel": ("reached", "converted", "dropped", "pending"),
     "conversion": ("converted", "not", "pending", "had_time"),
     "source": ("visited", "converted", "not", "pending", "had_time", "converted_in_visit"),
     "landing": ("visited", "bounced"),

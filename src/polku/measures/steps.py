@@ -11,7 +11,6 @@ import numpy.typing as npt
 from polku.errors import MeasureError
 from polku.journey.model import Journey, Text, titled
 from polku.kernels.columns import frozen
-from polku.kernels.funnel import MOST_STEPS
 from polku.language import N_
 from polku.measures.view import View, known
 
@@ -32,18 +31,6 @@ def codes_of(view: View, name: str) -> npt.NDArray[np.bool_]:
             N_("There is no touchpoint or event {name!r}.{meant} There are: {known}."),
         )
     return np.asarray(frozen([event == name for event in events], np.bool_))
-
-
-def step_bits(view: View, steps: Sequence[str]) -> npt.NDArray[np.int64]:
-    """int64[codes]: bit k is set where the code is step k."""
-    if len(steps) < 2:
-        raise MeasureError(N_("A funnel needs two steps or more, for example: product, cart, order."))
-    if len(steps) > MOST_STEPS:
-        raise MeasureError(N_("A funnel has at most {most} steps."), most=MOST_STEPS)
-    bits = np.zeros(view.trails.tables.codes, np.int64)
-    for k, step in enumerate(steps):
-        bits |= codes_of(view, step).astype(np.int64) << k
-    return np.asarray(frozen(bits, np.int64))
 
 
 def chain_text(steps: Sequence[str]) -> str:

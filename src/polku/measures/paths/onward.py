@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from polku.journey.model import Text
 from polku.kernels.columns import Columns
-from polku.kernels.funnel import UNLIMITED
+from polku.kernels.funnels.chains import UNLIMITED
 from polku.kernels.paths import patterns as kernel
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Table, estimate_cell, rate_cell, words

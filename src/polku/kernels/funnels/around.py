@@ -1,0 +1,53 @@
+"""What lies around a funnel: where its customers first came from, and what they met between two steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polku.kernels.compiled import kernel
+
+
+@kernel
+def first_origin(columns, segments):  # type: ignore[no-untyped-def]
+    """int64[C]: the first origin that an event of the customer's first session names, 0 when none does.
+
+    ``segments`` are sessions, by customer and first event (polku.kernels.sessions).
+    """
+    out = np.zeros(len(columns.offsets) - 1, np.int64)
+    before = np.int64(-1)
+    mingled = len(segments.order) > 0
+    for v in range(len(segments.customer)):
+        c = segments.customer[v]
+        if c == before:
+            continue
+        before = c
+        for j in range(segments.starts[v], segments.ends[v]):
+            i = segments.order[j] if mingled else j
+            if columns.origin[i] > 0:
+                out[c] = columns.origin[i]
+                break
+    return out
+
+
+@kernel
+def names_between(columns, segments, segment, begin, end, until, name_of, names):  # type: ignore[no-untyped-def]
+    """bool[R, names]: which names a row met after its event ``begin`` and before its event ``end``.
+
+    ``segment``, ``begin``, ``end`` int64[R]; where ``end`` is -1, up to the moment ``until`` int64[R], that included.
+    ``name_of`` int64[codes]: the name of an event, -1 for none.
+    """
+    out = np.zeros((len(segment), names), np.bool_)
+    mingled = len(segments.order) > 0
+    for r in range(len(segment)):
+        v = segment[r]
+        low = segments.starts[v] if mingled else begin[r] + 1
+        for j in range(low, segments.ends[v]):
+            i = segments.order[j] if mingled else j
+            if i <= begin[r]:
+                continue
+            if (end[r] >= 0 and i >= end[r]) or np.int64(columns.time[i]) > until[r]:
+                break
+            name = name_of[columns.code[i]]
+            if name >= 0:
+                out[r, name] = True
+    return out
