@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from polku.errors import MeasureError
 from polku.journey.model import Journey, duration
 from polku.kernels import fold
 from polku.kernels import living as kernel
