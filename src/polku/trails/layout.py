@@ -197,12 +197,19 @@ class Trails(Asking):
         event: str,
         session: str | None = None,
         value: str | None = None,
+        properties: Sequence[str] = (),
         timezone: str = "UTC",
     ) -> Trails:
-        """Trails of a plain table (Arrow, pandas, Polars, DuckDB: anything with Arrow's C stream), without a map.
+        """Trails of a plain table, without a map: each name of an event is a touchpoint of its own.
 
-        Every event name is a touchpoint of that name and a code of its own. Rows of equal time keep the table's order.
-        ``time`` is a timestamp (with or without zone; without is UTC) or whole seconds since 1970.
+        ``table`` is a pandas or Polars frame (also lazy), an Arrow table, dataset or reader, a DuckDB relation, what
+        has Arrow's C stream, or the path of Parquet files (``data/*.parquet``); only the named columns are read. Rows
+        of equal time keep the table's order. ``time`` holds timestamps (without a zone they are UTC), dates, texts, or
+        seconds, milliseconds, microseconds or nanoseconds since 1970. Rows without a customer are counted
+        (``without_customer``) and left out. ``properties`` are columns to break results down by.
+
+        Raises TrailsError for a column that is not there (with the nearest), times that cannot be read, rows without a
+        time or a name of an event.
 
         >>> t = Trails.from_table(
         ...     pa.table({"who": ["a", "b", "a"], "at": [30, 10, 20], "what": ["buy", "view", "view"]}),
@@ -213,7 +220,14 @@ class Trails(Asking):
         from polku.trails.plain import trails_of_plain
 
         return trails_of_plain(
-            table, customer=customer, time=time, event=event, session=session, value=value, timezone=timezone
+            table,
+            customer=customer,
+            time=time,
+            event=event,
+            session=session,
+            value=value,
+            properties=properties,
+            timezone=timezone,
         )
 
 

@@ -310,22 +310,24 @@ def _by_bucket(layers: Sequence[Layer], columns: Sequence[U32]) -> Iterable[U32]
 class KeptFacts:
     """Properties of trails in memory, from the table they were made of.
 
-    ``table`` has history's columns (where it is a history) or columns of its own (``plain``); ``seq`` int64[n] says
-    which event is which row. What was asked for once is kept.
+    ``table`` has history's columns, or columns of its own (``plain``); ``seq`` int64[n] says which event is which row
+    (None: its own number). What was asked for once is kept.
     """
 
     def __init__(
         self,
         table: pa.Table,
-        seq: npt.NDArray[np.int64],
+        seq: npt.NDArray[np.int64] | None,
         buckets: Sequence[Bucket],
         *,
         plain: bool,
         event: str = "event",
     ) -> None:
         self.table, self.plain, self.event = table, plain, event
-        self.order = np.argsort(seq, kind="stable") if len(seq) and np.any(np.diff(seq) <= 0) else None
-        self.seq = seq if self.order is None else seq[self.order]
+        self.seq, self.order = seq, None
+        if seq is not None and np.any(np.diff(seq) <= 0):
+            self.order = np.argsort(seq, kind="stable")
+            self.seq = seq[self.order]
         self.buckets = [b for b in buckets if b.customers]
         self._kept: dict[Place, tuple[tuple[U32, ...], Words]] = {}
 
@@ -354,7 +356,10 @@ class KeptFacts:
 
     def _rows(self, bucket: Bucket) -> npt.NDArray[np.int64]:
         assert bucket.seq is not None  # trails in memory keep it
-        at = np.searchsorted(self.seq, np.asarray(bucket.seq, np.int64) + bucket.seq_base)
+        wanted = np.asarray(bucket.seq, np.int64) + bucket.seq_base
+        if self.seq is None:
+            return wanted
+        at = np.searchsorted(self.seq, wanted)
         return at if self.order is None else self.order[at]
 
     def names(self, progress: Progress | None) -> Names:

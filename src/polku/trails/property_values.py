@@ -374,10 +374,14 @@ def _count_names(found: Names, root: str, chunk: pa.Array, events: npt.NDArray[n
     keys, counts = np.zeros(2 * MOST_NAMES, np.uint64), np.zeros(2 * MOST_NAMES, np.int64)
     whose, spans = np.zeros(2 * MOST_NAMES, np.int64), np.zeros((2 * MOST_NAMES, NAME_LEVELS, 2), np.int64)
     _names(text.data, text.offsets, rows, events, weights, NAME_LEVELS, keys, counts, whose, spans)
-    for slot in np.flatnonzero(counts).tolist():
-        path = (root, *(text.data[i:j].tobytes().decode("utf-8", "replace") for i, j in spans[slot] if j > i))
-        key = (titles[int(whose[slot])], path)
-        found[key] = found.get(key, 0) + int(counts[slot])
+    slots = np.flatnonzero(counts)
+    read: dict[bytes, str] = {}  # a name stands at many events
+    for stretches, whose_, count in zip(
+        spans[slots].tolist(), whose[slots].tolist(), counts[slots].tolist(), strict=True
+    ):
+        raw = [text.data[i:j].tobytes() for i, j in stretches if j > i]
+        key = (titles[whose_], (root, *(read.setdefault(r, r.decode("utf-8", "replace")) for r in raw)))
+        found[key] = found.get(key, 0) + count
 
 
 def added(names: Names, more: Mapping[tuple[str, Place], int]) -> Names:
