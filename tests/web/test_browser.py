@@ -48,9 +48,10 @@ def test_choices_take_effect_and_stay_in_the_address(site: Site, page_of: PageOf
     page.locator("select[name=persona]").select_option("sara")
     page.wait_for_url("**persona=sara*")
     assert "period=all" in page.url
-    page.locator("select[name=group]").select_option("channel")
-    page.wait_for_url("**group=channel*")
     assert page.locator(".lane-name", has_text="E-mail").count() == 1
+    page.locator("select[name=group]").select_option("stage")
+    page.wait_for_url("**group=stage*")
+    assert page.locator(".lane-name", has_text="E-mail").count() == 0
     page.reload()
     assert page.locator("select[name=persona]").input_value() == "sara"
     assert page.evaluate("document.activeElement.tagName") == "BODY"
@@ -96,7 +97,7 @@ def test_keyboard_only(site: Site, page_of: PageOf) -> None:
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     seen: list[str] = []
-    for _ in range(400):
+    for _ in range(900):
         page.keyboard.press("Tab")
         what = page.evaluate(
             """() => { const e = document.activeElement, r = e.getBoundingClientRect(), s = getComputedStyle(e);
@@ -174,7 +175,7 @@ def test_dark(site: Site, page_of: PageOf) -> None:
     assert shades[0] > 600 > 200 > shades[1]
 
 
-@pytest.mark.parametrize("query", ["?period=all", "?view=plan", "?group=channel&compare=previous"])
+@pytest.mark.parametrize("query", ["?period=all", "?view=plan", "?group=stage&compare=previous"])
 def test_the_whole_map_fits_one_sheet(site: Site, page_of: PageOf, tmp_path: Path, query: str) -> None:
     page = page_of(locale="fi-FI", color_scheme="dark")
     page.goto(site.url + "/" + query)
@@ -193,6 +194,49 @@ def test_reduced_motion(site: Site, page_of: PageOf) -> None:
     page.goto(site.url + "/")
     page.locator(".n").first.evaluate("e => e.classList.add('changed')")
     assert page.locator(".n").first.evaluate("e => getComputedStyle(e).animationName") == "none"
+
+
+def test_the_browser_tells_its_time_zone(site: Site, page_of: PageOf) -> None:
+    """The first page is drawn without knowing it, and once more when it is another one; a choice goes first."""
+    page = page_of(locale="en-GB", timezone_id="America/New_York")
+    page.goto(site.url + "/?period=all")
+    page.locator(".when", has_text="10 Jun 2026 08:00 (America/New_York)").wait_for()
+    assert "America/New_York" in page.locator(".foot").inner_text()
+    page.goto(site.url + "/customers/customer-00")
+    assert "1 May 2026 05:00" in page.locator("main").inner_text()
+    page.get_by_role("link", name="Times of the map: Europe/Helsinki").click()
+    page.wait_for_url("**tz=map*")
+    assert "1 May 2026 12:00" in page.locator("main").inner_text()
+    page.goto(site.url + "/?period=all")
+    assert "15:00 (Europe/Helsinki)" in page.locator(".when").inner_text(), "the choice is kept"
+    page.get_by_role("link", name="Times of my browser: America/New_York").click()
+    page.locator(".when", has_text="(America/New_York)").wait_for()
+
+
+def test_lanes_line_up(site: Site, page_of: PageOf) -> None:
+    """The name of every lane stands beside its cells, those of the personas and of each channel too."""
+    page = page_of(locale="en-GB")
+    page.goto(site.url + "/?period=all")
+    names = page.locator(".lane-name").all_inner_texts()
+    shown = [" ".join(name.split()) for name in names]
+    assert shown[:5] == ["Rules of the stage", "Here now", "Personas", "Personas by stage", "Feeling"]
+    assert [s for s in shown if s.startswith("Touchpoints")] == [
+        "Touchpoints Social media", "Touchpoints E-mail", "Touchpoints Web", "Touchpoints Store",
+    ]  # fmt: skip
+    assert shown[-2:] == ["Guidance", "To do"]
+    tops = page.evaluate(
+        """[...document.querySelectorAll('.lane-name')].map(lane => {
+            const row = [...lane.classList].find(c => c.startsWith('row-'));
+            const cells = document.querySelectorAll('.map .' + row);
+            return [lane, ...cells].map(e => Math.round(e.getBoundingClientRect().top))
+        })"""
+    )
+    for row in tops:
+        assert len(row) > 2
+        assert max(row) - min(row) <= 60, "a card may be centred in its lane, no further"
+    card = page.locator("#persona-sara")
+    card.locator("summary").click()
+    assert card.get_by_text("An invitation").is_visible()
 
 
 def test_without_scripts(site: Site, page_of: PageOf) -> None:
@@ -248,7 +292,7 @@ def test_accessible(site: Site, page_of: PageOf, scheme: str, language: str, wid
     every = ["/?period=all&compare=previous", "/customers", "/customers/customer-12"]
     # the other pages are made of the same parts: each in light and in dark
     others = [
-        ("/?view=plan", "/measures", "/definition", "/?view=actual&group=channel&persona=sara&period=all"),
+        ("/?view=plan", "/measures", "/definition", "/?view=actual&group=stage&persona=sara&period=all"),
         ("/map/source", "/measures/funnel", "/measures/sources", "/api"),
     ]
     for path in (*every, *others[width > 760]):

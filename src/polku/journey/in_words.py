@@ -23,6 +23,14 @@ COUNTED: dict[str, str] = {
     "=": N_("{names}: exactly {n} times"),
     "!=": N_("{names}: any number of times but {n}"),
 }
+#: The same of one time, where "1 times" would be no language.
+ONCE: dict[str, str] = {
+    ">=": N_("{names}: at least once"),
+    ">": N_("{names}: more than once"),
+    "<=": N_("{names}: at most once"),
+    "<": N_("{names}: never"),
+    "=": N_("{names}: exactly once"),
+}
 SUMMED: dict[str, str] = {
     ">=": N_("{names}: at least {n} in all"),
     ">": N_("{names}: more than {n} in all"),
@@ -71,7 +79,10 @@ def _atom(atom: Atom, journey: Journey, reader: Reader) -> str:
     number = reader.number(atom.number)
     if atom.function == "sum":
         number = reader.money(atom.number, journey.currency, 0 if atom.number == int(atom.number) else None)
-    told = reader(SAID[atom.function][atom.operator], names=names, n=number)
+    said = SAID[atom.function][atom.operator]
+    if atom.function == "count" and atom.number == 1:
+        said = ONCE.get(atom.operator, said)
+    told = reader(said, names=names, n=number)
     if atom.within is not None:
         told = reader(N_("{condition} within {time}"), condition=told, time=reader.duration(atom.within))
     return told
