@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -39,11 +40,19 @@ class Shop(Asking):
     """One project at one moment: every question is answered from the same generation of trails until ``refresh``.
 
     Periods are named as in the command line and the URL: ``30d``, ``all``, ``2026-01-01..2026-02-01``; ``compare`` is
-    ``none``, ``previous`` or ``year``.
+    ``none``, ``previous`` or ``year``. ``as_of``: look as of an earlier moment, a day (its end) or a day and a time; no
+    event after it counts, and no time after it has passed for anyone.
     """
 
-    def __init__(self, project: Project, progress: Progress | None = None, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        progress: Progress | None = None,
+        engine: Engine | None = None,
+        as_of: dt.datetime | str | None = None,
+    ) -> None:
         self.project = project
+        self._asked = as_of
         self.engine = engine
         self._leave: Engine | None = None  # an engine that was connected to for this shop alone
         self._progress = progress
@@ -54,10 +63,19 @@ class Shop(Asking):
         from polku.trails import open_trails
 
         self.journey: Journey = self.project.journey()
+        self.as_of = self._moment()
         builder = None if self.engine is None else self.engine.build_layer
-        self.trails = open_trails(self.project, progress=self._progress, builder=builder)
+        self.trails = open_trails(self.project, progress=self._progress, as_of=self.as_of, builder=builder)
         self._profiles: pa.Table | None = None
         self._memo: Memo | None = None
+
+    def _moment(self) -> dt.datetime | None:
+        """The moment that was asked for; None: now, or the end of a history that ended."""
+        if not isinstance(self._asked, str):
+            return self._asked
+        from polku.measures.periods import named_moment
+
+        return named_moment(self._asked, self.zone)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -87,6 +105,7 @@ class Shop(Asking):
             period=self.period(period),
             persona=persona,
             segment=segment,
+            as_of=self.as_of,
             profiles=self._profiles,
             project=self.project,
             memo=self._memo,
@@ -240,11 +259,16 @@ class Shop(Asking):
         self.close()
 
 
-def open_shop(folder: str | Path, language: str | None = None, engine: Any = None) -> Shop:
+def open_shop(
+    folder: str | Path,
+    language: str | None = None,
+    engine: Any = None,
+    as_of: dt.datetime | str | None = None,
+) -> Shop:
     """Open the project in ``folder`` and bring its trails up to date.
 
     ``engine`` is where kernels run and trails are made: None for threads of this machine, ``spark://host:port`` for a
-    cluster (the extra ``polku[spark]``), or a SparkSession.
+    cluster (the extra ``polku[spark]``), or a SparkSession. ``as_of``: see :class:`Shop`.
     """
     from polku.engines.engine import engine_of
     from polku.record.project import open_project
@@ -253,7 +277,7 @@ def open_shop(folder: str | Path, language: str | None = None, engine: Any = Non
     where: Engine | None = None
     try:
         where = engine_of(engine)
-        shop = Shop(project, engine=where)
+        shop = Shop(project, engine=where, as_of=as_of)
     except BaseException:
         if where is not None and where is not engine:
             where.close()

@@ -20,6 +20,17 @@ CompareName = Annotated[
 Persona = Annotated[str | None, typer.Option("--persona", help=N_("Only customers of this persona of the map."))]
 Segment = Annotated[str | None, typer.Option("--segment", help=N_("Only customers of this segment of the map."))]
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help=N_(
+            "As it was at a moment: a day such as 2026-05-31 (its end), or 2026-05-31T12:00. "
+            "Later events do not count, and time after it has not passed for anyone."
+        ),
+    ),
+]
+
 
 def register(app: Any) -> None:
     app.command("status", help=N_("The living map in the terminal."))(status)
@@ -38,6 +49,7 @@ def status(
     compare: CompareName = "none",
     persona: Persona = None,
     segment: Segment = None,
+    as_of: AsOf = None,
     language: Language = None,
     timezone: Timezone = None,
     as_json: AsJson = False,
@@ -46,7 +58,7 @@ def status(
 
     if view not in VIEWS:
         raise UsageError("--view takes plan, actual or both, not {view!r}.", view=view)
-    terminal, shop = looked(folder, language, as_json, timezone)
+    terminal, shop = looked(folder, language, as_json, timezone, as_of=as_of)
     living = shop.living(
         period=period, compare=compare, persona=persona, segment=segment, language=terminal.reader.language
     )
@@ -89,11 +101,12 @@ def measure(
         bool, typer.Option("--define", help=N_("Say in words what the measure counts, with its formula."))
     ] = False,
     engine: EngineName = None,
+    as_of: AsOf = None,
     language: Language = None,
     timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
-    terminal, shop = looked(folder, language, as_json, timezone, engine)
+    terminal, shop = looked(folder, language, as_json, timezone, engine, as_of=as_of)
     options = {"steps": steps, "from": from_, "to": to, "within": within, "by": by, "limit": limit}
     answer = shop.measure(
         name,
@@ -128,13 +141,14 @@ def customers(
     ] = "last_seen",
     limit: Annotated[int, typer.Option("--limit", min=1, help=N_("How many to list."))] = 50,
     offset: Annotated[int, typer.Option("--offset", min=0, help=N_("How many to pass first."))] = 0,
+    as_of: AsOf = None,
     language: Language = None,
     timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
     from rich.table import Table
 
-    terminal, shop = looked(folder, language, as_json, timezone)
+    terminal, shop = looked(folder, language, as_json, timezone, as_of=as_of)
     if sum(x is not None for x in (stage, touchpoint, behind)) > 1:
         raise UsageError("Give one of --stage, --touchpoint and --behind.")
     selector = shop.selector(stage=stage, touchpoint=touchpoint, behind=behind)
@@ -176,13 +190,14 @@ def customer(
     limit: Annotated[
         int, typer.Option("--limit", min=1, help=N_("Show at most this many of the latest events."))
     ] = 200,
+    as_of: AsOf = None,
     language: Language = None,
     timezone: Timezone = None,
     as_json: AsJson = False,
 ) -> None:
     from polku.cli import telling
 
-    terminal, shop = looked(folder, language, as_json, timezone)
+    terminal, shop = looked(folder, language, as_json, timezone, as_of=as_of)
     key = shop.find(id)
     story = shop.customer(key)
     if as_json:

@@ -36,11 +36,17 @@ def opened(folder: Path, language: str | None, as_json: bool, timezone: str | No
 
 
 def looked(
-    folder: Path, language: str | None, as_json: bool, timezone: str | None = None, engine: str | None = None
+    folder: Path,
+    language: str | None,
+    as_json: bool,
+    timezone: str | None = None,
+    engine: str | None = None,
+    as_of: str | None = None,
 ) -> tuple[Terminal, Shop]:
     """The terminal and the project with its trails up to date; building them shows a progress bar.
 
-    ``engine`` is where trails are made and kernels run: see :func:`polku.engines.engine.engine_of`.
+    ``engine`` is where trails are made and kernels run: see :func:`polku.engines.engine.engine_of`; ``as_of`` the
+    moment that is looked at (:func:`polku.measures.periods.named_moment`).
     """
     from polku.engines.engine import engine_of
     from polku.shop import Shop
@@ -48,7 +54,7 @@ def looked(
     terminal, project = opened(folder, language, as_json, timezone)
     where = engine_of(engine)
     with terminal.progress() as progress:
-        return terminal, Shop(project, lambda what, done, total: progress(done, total, what), where)
+        return terminal, Shop(project, lambda what, done, total: progress(done, total, what), where, as_of)
 
 
 def plain(value: Any) -> Any:

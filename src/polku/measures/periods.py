@@ -1,4 +1,4 @@
-"""Periods as people name them: the last 30 days, all time, chosen days; and the period that one is compared with."""
+"""Periods and moments as people name them: the last 30 days, all time, chosen days; and what one is compared with."""
 
 from __future__ import annotations
 
@@ -43,6 +43,38 @@ def named_period(text: str, as_of: dt.datetime, zone: ZoneInfo) -> Period:
             text=text,
         )
     return period_of(wish, zone)
+
+
+def named_moment(text: str, zone: ZoneInfo, now: dt.datetime | None = None) -> dt.datetime:
+    """A moment as people name it: a day (its last second, or now when it is today), or a day and a time.
+
+    A time without a zone is in ``zone``, the map's. Raises MeasureError for what is neither, and for the future, of
+    which no one knows yet who will have had their time.
+
+    >>> named_moment("2026-05-31", ZoneInfo("Europe/Helsinki")).isoformat()
+    '2026-05-31T23:59:59+03:00'
+    >>> named_moment("2026-05-31 12:00", ZoneInfo("Europe/Helsinki")).isoformat()
+    '2026-05-31T12:00:00+03:00'
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    wish = text.strip()
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", wish):
+            day = dt.date.fromisoformat(wish)
+            end = midnight(day + dt.timedelta(days=1), zone).astimezone(dt.UTC) - dt.timedelta(seconds=1)
+            at = min(end, now) if midnight(day, zone) <= now else end
+        else:
+            at = dt.datetime.fromisoformat(wish)
+            at = at if at.tzinfo is not None else at.replace(tzinfo=zone)
+        at = at.astimezone(zone).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        raise MeasureError(
+            N_("{text!r} is no moment; write a day such as 2026-05-31, or a day and a time such as 2026-05-31T12:00."),
+            text=text,
+        ) from None
+    if at > now:
+        raise MeasureError(N_("{text} has not come yet; a moment is now or before."), text=text)
+    return at
 
 
 def compared_with(period: Period, how: str, as_of: dt.datetime, zone: ZoneInfo) -> Period | None:
