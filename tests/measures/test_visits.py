@@ -10,6 +10,8 @@ from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.journey.model import MeasureGoal
 from polku.kernels import sessions as kernel
+from polku.kernels import visits as visit_kernel
+from polku.measures import visits
 from polku.measures.ask import measure, measure_view
 from polku.measures.customers import customers_behind
 from polku.measures.pages import bounce, exits
@@ -223,3 +225,106 @@ def test_measures_of_one_view_share_their_pass_and_say_the_same():
     assert shared[2].places != shared[3].places
     early = measure_view(view.during(Period(None, moment(100))), "leaving", {})
     assert (early.left.numerator, early.left.denominator) == (1, 2)
+
+
+ORIGINS = (None, INSTAGRAM, GOOGLE)
+#: Close together and with few session names, so that sessions cross a period's start and names come back later.
+clicks = st.tuples(
+    st.integers(0, 40), st.sampled_from(["", "/", "/a"]), st.sampled_from(["view", "order"]),
+    st.sampled_from(ORIGINS), st.integers(0, 3),
+)  # fmt: skip
+
+
+def plain_visits(person, gap):
+    """The sessions of one person as lists of clicks, in order of their first one; the rules once more."""
+    label, seen = [], {}
+    for i, (second, *_, session) in enumerate(person):
+        if session and session in seen:
+            label.append(seen[session])
+        elif not session and i and second - person[i - 1][0] < gap:
+            label.append(label[-1])
+        else:
+            label.append(max(label, default=-1) + 1)
+            if session:
+                seen[session] = label[-1]
+    return [[c for c, at in zip(person, label, strict=True) if at == v] for v in range(max(label, default=-1) + 1)]
+
+
+def plain_counts(people, gap, within, start, end, as_of):
+    """(visits, converted visits), landings {page: (visits, bounced, customers)}, exits {page: (views, ended,
+    customers)}, sources {origin: (visits, won, customers, converted, pending)} of the visits that began in the period.
+    """
+    totals, landings, exits_, sources_ = [0, 0], {}, {}, {}
+    for who, everything in enumerate(people):
+        person = [c for c in everything if c[0] <= as_of]
+        orders = [c[0] for c in person if c[2] == "order"]
+        for visit in plain_visits(person, gap):
+            began = visit[0][0]
+            if not start <= began < end:
+                continue
+            pages = [c[1] for c in visit if c[1]]
+            won = any(c[2] == "order" for c in visit)
+            totals[0] += 1
+            totals[1] += won
+            if pages:
+                landings.setdefault(pages[0], []).append((who, len(pages) == 1))
+            left = exits_.setdefault(pages[-1] if pages else "", [0, []])
+            left[1].append(who)
+            for c in visit:
+                exits_.setdefault(c[1], [0, []])[0] += 1
+            origin = next((c[3] for c in visit if c[3]), None)
+            rows, outcomes = sources_.setdefault(origin, ([], {}))
+            rows.append(won)
+            if who not in outcomes:
+                pending = began + within > as_of
+                outcomes[who] = None if pending else any(began <= o <= began + within for o in orders)
+    return (
+        tuple(totals),
+        {p: (len(v), sum(b for _, b in v), len({w for w, _ in v})) for p, v in landings.items()},
+        {p: (views, len(ended), len(set(ended))) for p, (views, ended) in exits_.items()},
+        {o: (len(r), sum(r), len(w), sum(x is True for x in w.values()), sum(x is None for x in w.values()))
+         for o, (r, w) in sources_.items()},
+    )  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(clicks, max_size=8).map(lambda p: sorted(p, key=lambda c: c[0])), max_size=4),
+    st.integers(0, 40), st.integers(1, 25), st.integers(20, 45),
+)  # fmt: skip
+def test_every_count_of_visits_is_what_counting_by_hand_gives(people, start, length, as_of):
+    gap, within = 4, 6
+    shop = journey_of(("a", ["view"]), ("b", [{"id": "order", "value": "revenue"}]), window=within, session_gap=gap)
+    everyone = [*people, [(0, "/a", "view", None, 0)]]  # so that there is always a page
+    rows = [
+        [(t, name, None, {"page": page, "origin": origin or (None, None, None), "session": session})
+         for t, page, name, origin, session in person]
+        for person in everyone
+    ]  # fmt: skip
+    made = trails(shop, rows, 2, as_of=as_of)
+    view = view_of(made, shop, period=Period(moment(start), moment(start + length)))
+    question = visits.usually(view)
+    found = visits.counts(view, question)
+    end = min(start + length, as_of + 1)
+    totals, landings, exits_, sources_ = plain_counts(everyone, gap, within, start, end, as_of)
+    assert tuple(found.totals[: visit_kernel.STEPPED].tolist()) == totals
+
+    def told(table):
+        return {key: tuple(row.tolist()) for key, row in table if row.any()}
+
+    pages = list(made.tables.pages)
+    origins = [None if o == (None, None, None) else o for o in made.tables.origins]
+    assert told(list(zip(pages, found.landings, strict=True))[1:]) == landings  # row 0: those of no page
+    assert told(zip(pages, found.exits, strict=True)) == exits_
+    assert told(zip(origins, found.sources, strict=True)) == sources_
+
+    def behind(kind, key, what):
+        return sum(int(m.sum()) for m in visits.members(view, question, kind, key, what))
+
+    for place, page_ in enumerate(pages[1:], 1):
+        assert behind(visit_kernel.OF_LANDING, place, visit_kernel.ALL) == landings.get(page_, (0, 0, 0))[2]
+        assert behind(visit_kernel.OF_EXIT, place, visit_kernel.YES) == exits_.get(page_, (0, 0, 0))[2]
+    for group, origin in enumerate(origins):
+        _, _, customers, converted, pending = sources_.get(origin, (0, 0, 0, 0, 0))
+        asked = [visit_kernel.ALL, visit_kernel.YES, visit_kernel.NOT_YET]
+        assert [behind(visit_kernel.OF_SOURCE, group, w) for w in asked] == [customers, converted, pending]

@@ -78,24 +78,49 @@ def _store(rows, v, start, steps, landed, left, origin, counts, won):  # type: i
 
 
 @inner
-def _note(columns, asked, first, end, base, rows, row_of, goals, number):  # type: ignore[no-untyped-def]
-    """Note the sessions of the events [first, end) of one customer. Returns how many sessions and how many goals.
+def _begins(columns, asked, c, end):  # type: ignore[no-untyped-def]
+    """The place from which on a customer's events can lie in sessions that began in the period, the source's own apart:
+    the first event in or after the period, or, where the gap before it is small, the last before it that had none.
+    ``end`` when there is none.
+    """
+    first = columns.offsets[c]
+    if first == end or asked.start <= np.int64(columns.time[first]):
+        return first
+    begin = end
+    while begin > first and np.int64(columns.time[begin - 1]) >= asked.start:
+        begin -= 1
+    if begin == end:
+        return end
+    while begin > first and not far_apart(columns, begin - 1, begin, asked.gap):
+        begin -= 1
+    return begin
+
+
+@inner
+def _note(columns, asked, first, begin, end, base, rows, row_of, goals, number):  # type: ignore[no-untyped-def]
+    """Note the sessions of the events [begin, end) of one customer. Returns how many sessions and how many goals.
 
     ``number`` holds, of each own session, ``base`` and its row; what is below ``base`` is another customer's. What is
-    noted of an event is chosen without branches, since nobody can foretell what kind of event comes next.
+    noted of an event is chosen without branches, since nobody can foretell what kind of event comes next. Own sessions
+    of the events [first, begin) began before the period: they share row 0, which does not count.
     """
     count = np.int64(0)
+    if begin > first and len(number) > 1:
+        _store(rows, 0, np.int64(-1), np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
+        count = np.int64(1)
+        for i in range(first, begin):
+            number[columns.session[i]] = base  # number[0] is of nobody
     met = np.int64(0)
     v = np.int64(-1)
     start, steps, landed, left = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     origin, counts, won = np.int64(0), np.int64(0), np.int64(0)
-    for i in range(first, end):
+    for i in range(begin, end):
         own = columns.session[i]
         time = np.int64(columns.time[i])
         w = v
         if own > 0 and number[own] >= base:
             w = number[own] - base
-        elif own > 0 or i == first or far_apart(columns, i - 1, i, asked.gap):
+        elif own > 0 or i == begin or far_apart(columns, i - 1, i, asked.gap):
             w = count
         if w != v:
             if v >= 0:
@@ -110,7 +135,7 @@ def _note(columns, asked, first, end, base, rows, row_of, goals, number):  # typ
             else:
                 start, steps, landed, left = rows[w, START], rows[w, STEPS], rows[w, LANDED], rows[w, LEFT]
                 origin, counts, won = rows[w, ORIGIN], rows[w, COUNTS], rows[w, WON]
-        row_of[i - first] = v
+        row_of[i - begin] = v
         code = columns.code[i]
         page = np.int64(columns.page[i])
         touchpoint = np.int64(asked.touchpoint[code]) + 1
@@ -189,7 +214,10 @@ def visits(columns, asked):  # type: ignore[no-untyped-def]
             continue
         first = columns.offsets[c]
         end = _ends(columns, asked, c)
-        count, met = _note(columns, asked, first, end, base, rows, row_of, goals, number)
+        begin = _begins(columns, asked, c, end)
+        if begin == end:
+            continue
+        count, met = _note(columns, asked, first, begin, end, base, rows, row_of, goals, number)
         base += count
         g = np.int64(0)
         for v in range(count):
@@ -225,8 +253,8 @@ def visits(columns, asked):  # type: ignore[no-untyped-def]
                     elif outcome == NOT_YET:
                         sources[group, PENDING] += 1
         if exiting:
-            for i in range(first, end):
-                exits[_place(columns, asked, i), WHOLE] += rows[row_of[i - first], COUNTS]
+            for i in range(begin, end):
+                exits[_place(columns, asked, i), WHOLE] += rows[row_of[i - begin], COUNTS]
     totals[VISITS], totals[CONVERTED], totals[STEPPED], totals[BOUNCED] = counted, converted, all_stepped, all_bounced
     return totals, landings, exits, sources
 
@@ -260,13 +288,16 @@ def members(columns, asked, kind, index, what):  # type: ignore[no-untyped-def]
             continue
         first = columns.offsets[c]
         end = _ends(columns, asked, c)
-        count, met = _note(columns, asked, first, end, base, rows, row_of, goals, number)
+        begin = _begins(columns, asked, c, end)
+        if begin == end:
+            continue
+        count, met = _note(columns, asked, first, begin, end, base, rows, row_of, goals, number)
         base += count
         if kind == OF_EXIT and what == ALL:
-            for i in range(first, end):
+            for i in range(begin, end):
                 place = _place(columns, asked, i)
                 here = place > 0 if index == ANYWHERE else place == index
-                if here and rows[row_of[i - first], COUNTS] != 0:
+                if here and rows[row_of[i - begin], COUNTS] != 0:
                     out[c] = True
                     break
             continue
