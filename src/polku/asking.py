@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 if TYPE_CHECKING:
     from polku.measures.answer import Answer
     from polku.measures.conversion import Conversion, Leaving
+    from polku.measures.funnels.correlation import FunnelCorrelation
     from polku.measures.funnels.funnel import Funnel
     from polku.measures.funnels.times import TimeToConvert
     from polku.measures.funnels.trend import FunnelTrend
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from polku.measures.paths.stepwise import StepFlow, StepMatrix
     from polku.measures.paths.transitions import Transitions
     from polku.measures.paths.variants import Variants
+    from polku.measures.retention.active import ActiveCustomers, Lifecycle
+    from polku.measures.retention.cohorts import Retention
+    from polku.measures.retention.stickiness import Stickiness
     from polku.measures.sources import Sources
     from polku.measures.stages.table import Stages
     from polku.measures.value.formula import Value
@@ -341,6 +345,70 @@ class Asking:
             ),
         )
 
+    def funnel_correlation(
+        self,
+        steps: Sequence[str] | str,
+        *,
+        within: str | int | None = None,
+        by: Literal["customer", "session", "account"] = "customer",
+        order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
+        starts: Literal["furthest", "first", "every"] = "furthest",
+        optional: Sequence[str] | str | None = None,
+        gaps: Sequence[str] | str | None = None,
+        without: Sequence[str] | str | None = None,
+        hold: str | None = None,
+        account: str | None = None,
+        step: str | None = None,
+        properties: Sequence[str] | str | None = None,
+        least: int = 30,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> FunnelCorrelation:
+        """Touchpoints, properties and sources of those who went on, beside those who did not.
+
+        steps: touchpoints or events in order, two or more
+        within: the time given from the first step, for example 7d; by default no limit
+        by: count customers, sessions each by itself, or accounts
+        order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
+        starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        optional: steps that may be left out, by name or number
+        gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
+        without: events that must not lie between two steps, for example support_chat:cart>order
+        hold: a property that stays the same over the steps, for example properties.product_id
+        account: the property that tells the account of an event, for by=account
+        step: the step gone on to; by default from the first step to the last
+        properties: of the step's event; by default those it has
+        least: the fewest people on either side, with it and without it
+        limit: how many rows to show
+        """
+        return cast(
+            "FunnelCorrelation",
+            self.measure(
+                "funnel_correlation",
+                period,
+                compare,
+                persona,
+                segment,
+                steps=steps,
+                within=within,
+                by=by,
+                order=order,
+                starts=starts,
+                optional=optional,
+                gaps=gaps,
+                without=without,
+                hold=hold,
+                account=account,
+                step=step,
+                properties=properties,
+                least=least,
+                limit=limit,
+            ),
+        )
+
     def transitions(
         self,
         *,
@@ -584,6 +652,98 @@ class Asking:
                 limit=limit,
             ),
         )
+
+    def retention(
+        self,
+        *,
+        unit: Literal["day", "week", "month"] = "week",
+        first: str | None = None,
+        again: str | None = None,
+        kind: Literal["classic", "unbounded", "bracket"] = "classic",
+        brackets: Sequence[str] | str | None = None,
+        intervals: int | None = None,
+        rolling: bool = False,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Retention:
+        """Of those who began in the same period, the share that was there again in each later one.
+
+        unit: days, weeks (from Monday) or calendar months, in the map's time zone
+        first: the touchpoint or event they begin with; by default any
+        again: what counts as coming back; by default any event
+        kind: classic: in just that period; unbounded: then or later; bracket: in the periods of brackets
+        brackets: for kind bracket, for example 0,1-3,4-7
+        intervals: how many later periods; by default as many as fit
+        rolling: count periods from each customer's first moment (a month is 30 days), not by the calendar
+        """
+        return cast(
+            "Retention",
+            self.measure(
+                "retention",
+                period,
+                compare,
+                persona,
+                segment,
+                unit=unit,
+                first=first,
+                again=again,
+                kind=kind,
+                brackets=brackets,
+                intervals=intervals,
+                rolling=rolling,
+            ),
+        )
+
+    def active(
+        self,
+        *,
+        unit: Literal["day", "week", "month"] = "week",
+        what: str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> ActiveCustomers:
+        """Different customers by day, week or month.
+
+        unit: days, weeks (from Monday) or calendar months, in the map's time zone
+        what: the touchpoint or event that counts; by default any event
+        """
+        return cast("ActiveCustomers", self.measure("active", period, compare, persona, segment, unit=unit, what=what))
+
+    def stickiness(
+        self,
+        *,
+        what: str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Stickiness:
+        """How much of a week's or a month's customers are there on a day, and on how many days.
+
+        what: the touchpoint or event that counts; by default any event
+        """
+        return cast("Stickiness", self.measure("stickiness", period, compare, persona, segment, what=what))
+
+    def lifecycle(
+        self,
+        *,
+        unit: Literal["day", "week", "month"] = "week",
+        what: str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Lifecycle:
+        """New, returning, resurrected and dormant customers, period by period.
+
+        unit: days, weeks (from Monday) or calendar months, in the map's time zone
+        what: the touchpoint or event that counts; by default any event
+        """
+        return cast("Lifecycle", self.measure("lifecycle", period, compare, persona, segment, unit=unit, what=what))
 
     def value(
         self,

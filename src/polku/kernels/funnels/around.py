@@ -51,3 +51,27 @@ def names_between(columns, segments, segment, begin, end, until, name_of, names)
             if name >= 0:
                 out[r, name] = True
     return out
+
+
+@kernel
+def counts_between(columns, segments, segment, begin, end, until, went, name_of, names):  # type: ignore[no-untyped-def]
+    """int64[2, names]: rows that did not go on (0) and that did (1, ``went`` bool[R]) which met each name; the rest as
+    in :func:`names_between`, without a matrix of rows by names.
+    """
+    out = np.zeros((2, names), np.int64)
+    seen = np.full(names, -1, np.int64)
+    mingled = len(segments.order) > 0
+    for r in range(len(segment)):
+        v = segment[r]
+        low = segments.starts[v] if mingled else begin[r] + 1
+        for j in range(low, segments.ends[v]):
+            i = segments.order[j] if mingled else j
+            if i <= begin[r]:
+                continue
+            if (end[r] >= 0 and i >= end[r]) or np.int64(columns.time[i]) > until[r]:
+                break
+            name = name_of[columns.code[i]]
+            if name >= 0 and seen[name] != r:
+                seen[name] = r
+                out[np.int64(went[r]), name] += 1
+    return out

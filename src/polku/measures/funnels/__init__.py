@@ -2,6 +2,7 @@
 
 from polku.language import N_
 from polku.measures.definition import Measure, Option
+from polku.measures.options import LIMIT
 
 STEPS = Option("steps", "steps", N_("steps"), N_("touchpoints or events in order, two or more"), required=True)
 WITHIN = Option(
@@ -100,8 +101,14 @@ MEASURES = (
         N_("The conversion of those who began in each day, week or month."),
         (
             *DEFINITION,
-            Option("interval", "choice", N_("interval"), N_("day, week or month of the first step"), "week",
-                   ("day", "week", "month")),
+            Option(
+                "interval",
+                "choice",
+                N_("interval"),
+                N_("day, week or month of the first step"),
+                "week",
+                ("day", "week", "month"),
+            ),
         ),
         run="polku.measures.funnels.trend:funnel_trend",
         example=EXAMPLE,
@@ -114,4 +121,20 @@ MEASURES = (
         run="polku.measures.funnels.times:time_to_convert",
         example=EXAMPLE,
     ),
-)  # fmt: skip
+    Measure(
+        "funnel_correlation",
+        N_("What goes with going on"),
+        N_("Touchpoints, properties and sources of those who went on, beside those who did not."),
+        (
+            *DEFINITION,
+            Option("step", "text", N_("step"), N_("the step gone on to; by default from the first step to the last")),
+            Option("properties", "texts", N_("properties"), N_("of the step's event; by default those it has")),
+            Option("least", "number", N_("least"), N_("the fewest people on either side, with it and without it"), 30),
+            LIMIT,
+        ),
+        run="polku.measures.funnels.correlation:funnel_correlation",
+        selects={"correlate": ("with", "with_went_on", "without", "without_went_on")},
+        members="polku.measures.funnels.correlation:members",
+        example=EXAMPLE,
+    ),
+)

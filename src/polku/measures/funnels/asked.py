@@ -118,13 +118,13 @@ def asked_of(
         known(word, words, N_("{name!r} does not fit here.{meant} Choose one of: {known}."))
     for step in steps:
         codes_of(view, step)
-    left_out = frozenset(_place(steps, name) for name in optional)
+    left_out = frozenset(place_of_step(steps, name) for name in optional)
     if left_out & {0, len(steps) - 1}:
         raise MeasureError(N_("The first and the last step of a funnel cannot be left out."))
     bounds: list[Gap] = [(None, None)] * len(steps) if gaps else []
     for text in gaps:
         name, _, span = text.rpartition(":")
-        place = _place(steps, name)
+        place = place_of_step(steps, name)
         if place == 0:
             raise MeasureError(N_("{text!r}: the first step has none before it, so no time from it."), text=text)
         bounds[place] = _span(text, span)
@@ -150,7 +150,7 @@ def asked_of(
     return made
 
 
-def _place(steps: Sequence[str], name: str) -> int:
+def place_of_step(steps: Sequence[str], name: str) -> int:
     """The place of a step, from 0, by its name or its number."""
     name = name.strip()
     if name.isdigit() and name not in steps and 1 <= int(name) <= len(steps):
@@ -180,7 +180,7 @@ def _without(view: View, steps: Sequence[str], text: str) -> Without:
         return text, 0, len(steps) - 1
     codes_of(view, name)
     first, _, second = between.partition(">")
-    a, b = _place(steps, first), _place(steps, second)
+    a, b = place_of_step(steps, first), place_of_step(steps, second)
     if a >= b:
         raise MeasureError(N_("{text!r}: the first of the two steps comes before the second."), text=text)
     return name, a, b
