@@ -17,7 +17,9 @@ FAMILIES = (
     "sessions",
     "funnels",
     "paths",
+    "retention",
     "value",
+    "experiments",
     "obstacles",
 )
 

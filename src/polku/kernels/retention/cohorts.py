@@ -1,0 +1,153 @@
+"""Who came back: customers by the period of their first event, and the later intervals in which they were there again.
+
+Periods are runs of local days: ``period_of`` int32[65536] gives the period of each day since 1970 (days, weeks,
+months). Intervals after the first event are told apart by number, at most 62 of them: they are bits of one number.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from polku.kernels.compiled import inner, kernel
+
+MOST = 62
+
+
+class Ask(NamedTuple):
+    """What is counted. ``every`` says that ``first`` and ``again`` (bool[codes]) are all codes, which are not read then."""
+
+    first: npt.NDArray[np.bool_]
+    again: npt.NDArray[np.bool_]
+    every: bool
+    period_of: npt.NDArray[np.int32]
+    place_of: npt.NDArray[np.int32]  # interval of k periods after the first, -1 none; the last: and later
+    lasts: npt.NDArray[np.int64]  # [K] the last k of each interval
+    unbounded: bool  # being there in an interval counts for all before it too
+    unit: int  # seconds of a period that counts from each one's own beginning; 0: periods of the calendar
+    now: int  # the period of the moment asked: not over
+
+
+@inner
+def _back(columns, c, ask, start, end, as_of):  # type: ignore[no-untyped-def]
+    """Of one customer: the first event's place (-1: none in [start, end)), its period, and the intervals as bits."""
+    code_of, time_of, day_of = columns.code, columns.time, columns.day
+    i, stop = columns.offsets[c], columns.offsets[c + 1]
+    if not ask.every:
+        while i < stop and not ask.first[code_of[i]]:
+            i += 1
+    if i == stop:
+        return np.int64(-1), np.int64(0), np.uint64(0)
+    begin = np.int64(time_of[i])
+    if begin < start or begin >= end or begin > as_of:
+        return np.int64(-1), np.int64(0), np.uint64(0)
+    home = np.int64(ask.period_of[day_of[i]])
+    bits = np.uint64(0)
+    most = len(ask.place_of) - 1
+    here = i
+    before = np.int64(-1)
+    while i < stop:
+        if ask.every or ask.again[code_of[i]]:
+            if ask.unit == 0:
+                k = np.int64(ask.period_of[day_of[i]]) - home
+            else:
+                k = (np.int64(time_of[i]) - begin) // ask.unit
+            if k > before:
+                if np.int64(time_of[i]) > as_of:
+                    break
+                before = k
+                place = np.int64(ask.place_of[min(k, most)])
+                if place >= 0:
+                    bits |= np.uint64(1) << np.uint64(place)
+        i += 1
+    return here, home, bits
+
+
+@inner
+def _due(columns, here, home, ask, as_of):  # type: ignore[no-untyped-def]
+    """Which intervals are over for this customer, as bits."""
+    bits = np.uint64(0)
+    for place in range(len(ask.lasts)):
+        if ask.unit == 0:
+            over = home + ask.lasts[place] < ask.now
+        else:
+            over = np.int64(columns.time[here]) + (ask.lasts[place] + 1) * ask.unit <= as_of
+        if over:
+            bits |= np.uint64(1) << np.uint64(place)
+    return bits
+
+
+@inner
+def _spread(bits, unbounded, places):  # type: ignore[no-untyped-def]
+    """With ``unbounded``, being there in an interval counts for all before it too."""
+    if unbounded:
+        later = False
+        for back in range(places):
+            place = np.uint64(places - 1 - back)
+            later = later or (bits >> place) & np.uint64(1) == np.uint64(1)
+            if later:
+                bits |= np.uint64(1) << place
+    return bits
+
+
+@kernel
+def cohorts(columns, ask, base, count, start, end, as_of):  # type: ignore[no-untyped-def]
+    """Cohorts by the period of the first event, and their events after it; see :class:`Ask`.
+
+    Periods are numbered from ``base``, ``count`` of them. Returns size int64[count], and int64[count, K] three times:
+    those there again so far, those there again of whom the interval is over, and all of whom it is over.
+    """
+    places = len(ask.lasts)
+    size = np.zeros(count, np.int64)
+    so_far = np.zeros((count, places), np.int64)
+    there = np.zeros((count, places), np.int64)
+    due = np.zeros((count, places), np.int64)
+    offsets, skip = columns.offsets, columns.skip
+    for c in range(len(offsets) - 1):
+        if skip[c] or offsets[c] == offsets[c + 1]:
+            continue
+        here, home, bits = _back(columns, c, ask, start, end, as_of)
+        if here < 0 or home < base or home >= base + count:
+            continue
+        bits = _spread(bits, ask.unbounded, places)
+        over = _due(columns, here, home, ask, as_of)
+        row = home - base
+        size[row] += 1
+        for place in range(places):
+            is_there = np.int64((bits >> np.uint64(place)) & np.uint64(1))
+            is_over = np.int64((over >> np.uint64(place)) & np.uint64(1))
+            so_far[row, place] += is_there
+            there[row, place] += is_there & is_over
+            due[row, place] += is_over
+    return size, so_far, there, due
+
+
+#: What :func:`members` lists: the whole cohort; those there in the interval so far; of whom it is over: those there,
+#: those not; those of whom it is not over.
+ALL, SO_FAR, BACK, AWAY, PENDING = 0, 1, 2, 3, 4
+
+
+@kernel
+def members(columns, ask, start, end, as_of, low, high, place, what):  # type: ignore[no-untyped-def]
+    """bool[C]: who of the cohorts ``low`` to ``high`` (periods, both in) is in the interval ``place``, as asked."""
+    out = np.zeros(len(columns.offsets) - 1, np.bool_)
+    offsets, skip = columns.offsets, columns.skip
+    one = np.uint64(1)
+    for c in range(len(offsets) - 1):
+        if skip[c] or offsets[c] == offsets[c + 1]:
+            continue
+        here, home, bits = _back(columns, c, ask, start, end, as_of)
+        if here < 0 or home < low or home > high:
+            continue
+        is_there = (_spread(bits, ask.unbounded, len(ask.lasts)) >> np.uint64(place)) & one == one
+        is_over = (_due(columns, here, home, ask, as_of) >> np.uint64(place)) & one == one
+        out[c] = (
+            what == ALL
+            or (what == SO_FAR and is_there)
+            or (what == BACK and is_there and is_over)
+            or (what == AWAY and not is_there and is_over)
+            or (what == PENDING and not is_over)
+        )
+    return out
