@@ -11,10 +11,22 @@ import numba as nb
 import numpy as np
 
 from polku.simulate import vocabulary as v
-from polku.simulate.browsers import SAMSUNG
 from polku.simulate.calendar import DAY, MICROS, day_of, moment, wait
-from polku.simulate.chance import chance, gap, pick, root_of, says_yes
-from polku.simulate.people import DESKTOP, MOBILE
+from polku.simulate.chance import chance, gap, pick, says_yes
+from polku.simulate.lives import (
+    AD_LOG,
+    HOUR,
+    LOOKS_IN,
+    begin,
+    choose_device,
+    end,
+    is_fragile,
+    known_here,
+    later,
+    payment_failure,
+    slow_page,
+)
+from polku.simulate.people import MOBILE
 from polku.simulate.shop_model import (  # fmt: skip
     BLOG,
     CART_PAGE,
@@ -30,7 +42,6 @@ from polku.simulate.shop_model import (  # fmt: skip
     LATE_DELIVERY_PRICE,
     NO_SIZE_GUIDE,
     PAYMENT_FAILS,
-    PAYMENT_FAILURE,
     PER_CATEGORY,
     PRODUCT_PAGE,
     RETURNS,
@@ -38,60 +49,20 @@ from polku.simulate.shop_model import (  # fmt: skip
     SEARCH_PAGE,
     SIZE_GUIDE,
     SLOW_PAGE,
-    SLOWNESS,
     STORE_PAGE,
 )
-from polku.simulate.vocabulary import mark, put, settle
+from polku.simulate.vocabulary import mark, put
 
 # Slots of luck that belong to a visit; a product's slots follow from PRODUCT_SLOT on, 16 a product.
 PRODUCT_SLOT = 200
 WAIT_SLOT = 20_000
 LOYAL_WITHIN = 365 * DAY * MICROS
-_LIFE = nb.typeof(np.zeros(1, v.LIFE))
-HOUR = 3600 * MICROS
 MOST_PRODUCTS = 12
-#: Share of visits that are made with the person's other device.
-OTHER_DEVICE = 0.06
-#: Share of first visits that only look what the shop is about, and see no product yet.
-LOOKS_IN = 0.9
 #: Nobody is in a hurry: the first visit with products seldom fills a cart, the later ones for the same need do.
 READINESS = (-1.4, 0.8, 1.1)
 #: Share of full carts that wait for a decision, and of later visits that go straight to a cart that waits.
 SLEEPS_ON_IT = 0.62
 BACK_TO_CART = 0.9
-#: Share of ad clicks that the ad platform's log can tie to a visitor.
-AD_LOG = 0.3
-
-
-@nb.njit(nb.void(_LIFE.dtype, nb.int64, nb.float64), cache=True)
-def later(life, slot, mean):  # type: ignore[no-untyped-def]
-    """Let some seconds pass within a visit: 1 to 1,200, so that a visit stays one session of the 30-minute rule."""
-    seconds = min(1.0 + gap(life.root, life.visit, slot, mean), 1200.0)
-    life.time += np.int64(seconds * 1000) * 1000
-
-
-@nb.njit(cache=True)
-def known_here(life):  # type: ignore[no-untyped-def]
-    """Tie the device to the account: an identify event, once for each cookie."""
-    life.ids = v.BY_BOTH
-    life.known[life.device] = 1
-    life.has_email = True
-
-
-@nb.njit(cache=True)
-def choose_device(life, person, m):  # type: ignore[no-untyped-def]
-    """The device, a lost cookie now and then, and whether the person is logged in."""
-    root, visit, persona = life.root, life.visit, person.persona
-    phone = chance(root, 0, 20) < m.mobile[persona]  # the device that the person mostly uses
-    if chance(root, visit, 1) < OTHER_DEVICE:
-        phone = not phone
-    life.device = MOBILE if phone else DESKTOP
-    if visit > 1 and chance(root, visit, 2) < 0.03:
-        life.cookies[life.device] += 1
-        life.known[life.device] = 0
-    logged_in = life.known[life.device] != 0 and chance(root, visit, 3) < 0.7
-    life.ids = v.BY_BOTH if logged_in else v.BY_COOKIE
-    life.source = v.WEB
 
 
 @nb.njit(cache=True)
@@ -142,11 +113,7 @@ def stays(out, life, person, m, on, landing):  # type: ignore[no-untyped-def]
     """Whether the person goes on after the landing page; a slow page makes some leave."""
     root, visit = life.root, life.visit
     logit = m.stay[person.persona] + (0.5 if life.orders > 0 else 0.0)
-    if on[SLOW_PAGE] and life.device == MOBILE and person.old_phone and chance(root, visit, 8) < SLOWNESS:
-        life.met |= np.uint32(1 << SLOW_PAGE)
-        put(out, life, life.time + 4 * MICROS, v.SLOW, landing, 0, 0, np.nan, 4.0 + gap(root, visit, 9, 4.0))
-        life.time += 6 * MICROS
-        logit += m.shifts[SLOW_PAGE]
+    logit += slow_page(out, life, person, m, on, SLOW_PAGE, landing)
     return says_yes(chance(root, visit, 10), logit)
 
 
@@ -277,14 +244,11 @@ def check_out(out, changes, life, person, m, on, totals, worth):  # type: ignore
         logit += m.shifts[LATE_DELIVERY_PRICE]
     if not says_yes(chance(root, visit, 37), logit):
         return False, 0.0
-    fragile = on[PAYMENT_FAILS] and life.device == MOBILE and person.mobile_browser == SAMSUNG
+    fragile = is_fragile(life, person, on, PAYMENT_FAILS)
     for attempt in range(3):
         put(out, life, life.time, v.PAYINFO, CHECKOUT_PAGE, 0, 0, worth, np.float64(attempt))
         later(life, 38 + attempt, 30.0)
-        failure = 0.02
-        if fragile:
-            life.met |= np.uint32(1 << PAYMENT_FAILS)
-            failure = PAYMENT_FAILURE
+        failure = payment_failure(life, fragile, PAYMENT_FAILS)
         if chance(root, visit, 42 + attempt) >= failure:
             return True, off
         put(out, life, life.time, v.PAYFAILED, CHECKOUT_PAGE, 0, 0, worth, 1.0 if fragile else 0.0)
@@ -384,7 +348,8 @@ def order(out, changes, life, person, m, totals, item, count, worth, off, sized,
 def web_visit(out, changes, life, person, m, on, totals, remind):  # type: ignore[no-untyped-def]
     """One visit to the web shop. Returns 0 (nothing bought), 1 (a cart waits) or 2 (bought)."""
     root, visit = life.root, life.visit
-    choose_device(life, person, m)
+    life.ids = choose_device(life, person, m)
+    life.source = v.WEB
     phase = 0 if life.visit == 1 else (1 if life.orders == 0 else 2)
     category, landing = arrive(out, changes, life, person, m, phase, remind)
     if not stays(out, life, person, m, on, landing):
@@ -459,7 +424,6 @@ def comes_back(life, m, persona, result):  # type: ignore[no-untyped-def]
 def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-untyped-def]
     """The whole life of one person, to the horizon ``life.until``."""
     root, persona = life.root, person.persona
-    life.time = person.arrival
     remind = 0
     while life.time < life.until:
         result = 0
@@ -522,29 +486,9 @@ def shop(out, changes, lives, people, start, seed, horizon, cal, m, on, totals):
     for i in range(start, len(people)):
         person = people[i]
         n, noted = life.n, life.changes
-        for k in range(len(totals)):
-            before[k] = totals[k]
-        life.person = person.person
-        life.root = root_of(seed, person.person)
-        life.until = horizon
-        life.serial = 0
-        life.visit = 0
-        life.orders = 0
-        life.met = 0
-        life.last_order = 0
-        life.has_email = False
-        life.member = False
-        for device in range(2):
-            life.cookies[device] = 0
-            life.known[device] = 0
+        before[:] = totals
+        begin(life, person, seed, horizon)
         tell(out, changes, life, person, cal, m, on, totals)
-        totals[v.PEOPLE] += 1
-        if len(out) > 0:
-            if life.n > len(out) or life.changes > len(changes):
-                life.n, life.changes = n, noted
-                for k in range(len(totals)):
-                    totals[k] = before[k]
-                return i
-            settle(changes, noted, life)
-        person.met = life.met
+        if not end(out, changes, life, person, totals, n, noted, before):
+            return i
     return len(people)

@@ -9,12 +9,22 @@ import numba as nb
 import numpy as np
 
 from polku.simulate import vocabulary as v
-from polku.simulate.browsers import SAMSUNG
 from polku.simulate.calendar import DAY, MICROS, day_of, moment
-from polku.simulate.chance import chance, gap, pick, root_of, says_yes
+from polku.simulate.chance import chance, gap, pick, says_yes
+from polku.simulate.lives import (
+    AD_LOG,
+    HOUR,
+    LOOKS_IN,
+    begin,
+    choose_device,
+    end,
+    is_fragile,
+    known_here,
+    later,
+    payment_failure,
+    slow_page,
+)
 from polku.simulate.people import DESKTOP, MOBILE
-from polku.simulate.shop import OTHER_DEVICE, known_here, later
-from polku.simulate.shop_model import PAYMENT_FAILURE, SLOWNESS
 from polku.simulate.studio_model import (
     BLOG,
     CHALLENGE,
@@ -37,12 +47,9 @@ from polku.simulate.studio_model import (
     TRIAL_DAYS,
     VIDEOS,
 )  # fmt: skip
-from polku.simulate.vocabulary import mark, put, settle
+from polku.simulate.vocabulary import mark, put
 
 A_DAY = DAY * MICROS
-HOUR = 3600 * MICROS
-#: Share of first visits that only look what the studio is about.
-LOOKS_IN = 0.9
 #: Three months are promised seldom at first sight: what the earlier visits with something to see do to the wish.
 READINESS = (-1.4, 0.45, 0.8)
 #: Weeks and months of a person look their luck up here, apart from the visits, which count from 1.
@@ -53,14 +60,7 @@ WEEKS, MONTHS = 100_000, 200_000
 def arrive(out, changes, life, person, m, origin):  # type: ignore[no-untyped-def]
     """The landing page, with the letter or the ad that led there; returns the page."""
     root, visit = life.root, life.visit
-    phone = chance(root, 0, 20) < m.mobile[person.persona]  # the device that the person mostly uses
-    if chance(root, visit, 1) < OTHER_DEVICE:
-        phone = not phone
-    life.device = MOBILE if phone else DESKTOP
-    if visit > 1 and chance(root, visit, 2) < 0.03:
-        life.cookies[life.device] += 1
-        life.known[life.device] = 0
-    ids = v.BY_BOTH if life.known[life.device] != 0 and chance(root, visit, 3) < 0.7 else v.BY_COOKIE
+    ids = choose_device(life, person, m)
     if origin in (v.NEWSLETTER, v.WINBACK, v.TRIAL_LETTER, v.MEMBER_LETTER) and not life.has_email:
         origin = v.DIRECT
     life.origin = origin
@@ -68,7 +68,7 @@ def arrive(out, changes, life, person, m, origin):  # type: ignore[no-untyped-de
         life.source, life.ids = v.EMAIL, v.BY_ACCOUNT
         put(out, life, life.time, v.OPENED, 0, 0, 0, np.nan, 0.0)
         later(life, 5, 20.0)
-    elif origin in (v.INSTAGRAM_AD, v.FACEBOOK_AD, v.GOOGLE_AD, v.REMARKETING) and chance(root, visit, 6) < 0.3:
+    elif origin in (v.INSTAGRAM_AD, v.FACEBOOK_AD, v.GOOGLE_AD, v.REMARKETING) and chance(root, visit, 6) < AD_LOG:
         life.source, life.ids = v.ADS, v.BY_COOKIE
         put(out, life, life.time, v.PROMOTION, 0, 0, 0, np.nan, 0.0)
         life.time += 1_500_000
@@ -92,11 +92,7 @@ def stays(out, life, person, m, on, landing):  # type: ignore[no-untyped-def]
     """Whether the person goes on after the landing page."""
     root, visit = life.root, life.visit
     logit = m.stay[person.persona]
-    if on[SLOW_PAGE] and life.device == MOBILE and person.old_phone and chance(root, visit, 8) < SLOWNESS:
-        life.met |= np.uint32(1 << SLOW_PAGE)
-        put(out, life, life.time + 4 * MICROS, v.SLOW, landing, 0, 0, np.nan, 4.0 + gap(root, visit, 9, 4.0))
-        life.time += 6 * MICROS
-        logit += m.shifts[SLOW_PAGE]
+    logit += slow_page(out, life, person, m, on, SLOW_PAGE, landing)
     later(life, 10, 30.0)
     return says_yes(chance(root, visit, 11), logit)
 
@@ -233,14 +229,11 @@ def pay_first(out, changes, life, person, on, m, totals):  # type: ignore[no-unt
         life.time += MICROS
     put(out, life, life.time, v.PAGE, PLANS, 0, 0, np.nan, 0.0)
     life.time += 40 * MICROS
-    fragile = on[PAYMENT_FAILS] and life.device == MOBILE and person.mobile_browser == SAMSUNG
+    fragile = is_fragile(life, person, on, PAYMENT_FAILS)
     for attempt in range(3):
         put(out, life, life.time, v.PAYINFO, PLANS, 0, 0, PRICE, np.float64(attempt))
         life.time += 30 * MICROS
-        failure = 0.02
-        if fragile:
-            life.met |= np.uint32(1 << PAYMENT_FAILS)
-            failure = PAYMENT_FAILURE
+        failure = payment_failure(life, fragile, PAYMENT_FAILS)
         if chance(root, MONTHS, 2 + attempt) >= failure:
             put(out, life, life.time, v.SUBSCRIBED, PLANS, 0, 0, PRICE, 0.0)
             mark(changes, life, life.time, v.RETENTION)
@@ -390,21 +383,8 @@ def studio(out, changes, lives, people, start, seed, horizon, cal, m, on, totals
     for i in range(start, len(people)):
         person = people[i]
         n, noted = life.n, life.changes
-        for k in range(len(totals)):
-            before[k] = totals[k]
-        life.person = person.person
-        life.root = root_of(seed, person.person)
-        life.until = horizon
-        life.serial = 0
-        life.visit = 0
-        life.orders = 0
-        life.looked = 0
-        life.met = 0
-        life.has_email = False
-        for device in range(2):
-            life.cookies[device] = 0
-            life.known[device] = 0
-        life.time = person.arrival
+        before[:] = totals
+        begin(life, person, seed, horizon)
         for _ in range(8):
             life.visit += 1
             visit = life.visit
@@ -418,13 +398,6 @@ def studio(out, changes, lives, people, start, seed, horizon, cal, m, on, totals
                 break
             at = life.time + np.int64(gap(life.root, visit, 101, 4.0) * A_DAY)
             life.time = max(moment(cal, day_of(cal, at), life.root, visit, 102), life.time + HOUR)
-        totals[v.PEOPLE] += 1
-        if len(out) > 0:
-            if life.n > len(out) or life.changes > len(changes):
-                life.n, life.changes = n, noted
-                for k in range(len(totals)):
-                    totals[k] = before[k]
-                return i
-            settle(changes, noted, life)
-        person.met = life.met
+        if not end(out, changes, life, person, totals, n, noted, before):
+            return i
     return len(people)
