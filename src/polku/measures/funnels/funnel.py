@@ -268,8 +268,22 @@ def refinements(asked: Asked) -> dict[str, str]:
     if asked.without:
         found["without"] = ", ".join(f"{name} ({step(a)} › {step(b)})" for name, a, b in asked.without)
     if asked.gaps:
-        found["gaps"] = texts["gaps"] or ""
+        found["gaps"] = ", ".join(
+            f"{step(k)} {short(least)}..{short(most)}" for k, (least, most) in enumerate(asked.gaps) if least or most
+        )
     return found
+
+
+def short(seconds: int | None) -> str:
+    """A length of time as the map writes it: 1h, 90s; nothing for None.
+
+    >>> short(3600), short(90), short(172_800), short(None)
+    ('1h', '90s', '2d', '')
+    """
+    if seconds is None:
+        return ""
+    size, unit = next((n, u) for n, u in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")) if seconds % n == 0)
+    return f"{seconds // size}{unit}"
 
 
 def rate_between(asked: Asked, reached: Any, open_: Any, step: int, base: int, select: Callable[..., str]) -> Rate:

@@ -192,7 +192,7 @@ def time_to_convert(
     bars = tuple(
         TimeBar(low, high, Count(int(np.count_nonzero((took >= low) & (took < (high or UNLIMITED)))),
                                  select("reached", step=count, least=low, most=high), unit_of(asked)))
-        for low, high in zip(ends, [*ends[1:], None], strict=True)
+        for low, high in zip(ends, [*ends[1:], None][: len(ends)], strict=True)
     )  # fmt: skip
     reached, open_ = (np.array([n[0]] + [n[1]] * (count - 1), np.int64) for n in (found.reached, found.open))
     return TimeToConvert(
