@@ -17,7 +17,7 @@ BUY, BACK, SEEN = 0, 1, 2
 NAN = float("nan")
 
 
-def counted(people, start=0, until=10**9, every=1, zone=((0, 0),)):
+def counted(people, start=0, until=10**9, every=1, zone=((0, 0),), end_day=10**6):
     """The rows of people who are lists of (second, code[, value[, origin]])."""
     rows = [(e[0], e[1], e[2] if len(e) > 2 else NAN, e[3] if len(e) > 3 else 0) for p in people for e in p]
     events = columns(
@@ -26,20 +26,20 @@ def counted(people, start=0, until=10**9, every=1, zone=((0, 0),)):
     )  # fmt: skip
     buys, refunds = frozen([True, False, False], np.bool_), frozen([False, True, False], np.bool_)
     since, offset = (frozen([z[k] for z in zone], np.int64) for k in (0, 1))
-    return events, buys, refunds, kernel.purchases(events, buys, refunds, since, offset, start, until, every)
+    return events, buys, refunds, kernel.purchases(events, buys, refunds, since, offset, start, until, every, end_day)
 
 
 def one(person, **more):
     row = counted([person], **more)[3][0]
     return {
         "occasions": row[kernel.OCCASIONS], "last": row[kernel.LAST_OCCASION], "orders": row[kernel.ORDERS],
-        "money": row[kernel.MONEY], "first": row[kernel.FIRST],
+        "money": row[kernel.MONEY], "first": row[kernel.FIRST], "again": row[kernel.AGAIN_MONEY],
     }  # fmt: skip
 
 
 def test_purchases_of_a_day_are_one_occasion():
     person = [(10, BUY, 5.0), (20, BUY, 7.0), (DAY + 5, BUY, 1.0), (3 * DAY, SEEN), (9 * DAY, BUY)]
-    assert one(person) == {"occasions": 2, "last": 9, "orders": 4, "money": 13, "first": 10}
+    assert one(person) == {"occasions": 2, "last": 9, "orders": 4, "money": 13, "first": 10, "again": 1}
 
 
 def test_a_day_is_that_of_the_map():
@@ -75,12 +75,14 @@ def test_the_first_purchase_is_the_first_that_was_kept():
 def test_a_period_counts_its_own_orders_and_refunds():
     person = [(0, BUY, 10.0), (2 * DAY, BACK, 4.0), (3 * DAY, BUY, 5.0)]
     found = one(person, start=DAY, until=4 * DAY)
-    assert found == {"occasions": 1, "last": 3, "orders": 1, "money": 1, "first": 0}
+    assert found == {"occasions": 1, "last": 3, "orders": 1, "money": 1, "first": 0, "again": 5}
 
 
 def test_spans_of_days_are_one_occasion_each():
     person = [(0, BUY, 1.0), *((d * DAY, BUY, 1.0) for d in (3, 30, 31, 95))]
     assert (one(person, every=30)["occasions"], one(person, every=30)["last"]) == (3, 4)
+    # the fourth span ends with day 120
+    assert (one(person, every=30, end_day=119)["occasions"], one(person, every=30, end_day=119)["last"]) == (2, 2)
 
 
 event = st.tuples(
@@ -114,7 +116,7 @@ def plainly(events, start, until, every):
         "occasions": len(places), "last": places[-1] if places else 0,
         "orders": sum(d[2] for d in kept if d[0] >= start),
         "money": pytest.approx(extra + sum(d[3] for d in days if d[0] >= start)),
-        "first": kept[0][0] if kept else -1,
+        "first": kept[0][0] if kept else -1, "again": pytest.approx(sum(d[3] for d in kept[1:])),
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from polku.kernels.compiled import inner, kernel
 
 #: Columns of :func:`purchases`.
-FIRST, LAST, FIRST_DAY, OCCASIONS, LAST_OCCASION, ORDERS, VALUED, MONEY, REFUNDED, FIRST_MONEY, GUESSED = range(11)
+FIRST, LAST, FIRST_DAY, OCCASIONS, LAST_OCCASION, ORDERS, VALUED, MONEY, REFUNDED, AGAIN_MONEY, GUESSED = range(11)
 WIDTH = 11
 DAY = 86400
 #: An amount of money below half of the smallest coin is nothing.
@@ -15,7 +15,7 @@ NOTHING = 0.005
 
 
 @inner
-def _close(row, opened, time, day, orders, valued, money, refunded, start, every):  # type: ignore[no-untyped-def]
+def _close(row, opened, time, day, orders, valued, money, refunded, start, every, end_day):  # type: ignore[no-untyped-def]
     """Write down an occasion that is over, unless everything was given back."""
     if refunded and money < NOTHING:
         if opened >= start:
@@ -24,12 +24,13 @@ def _close(row, opened, time, day, orders, valued, money, refunded, start, every
     if row[FIRST] < 0:
         row[FIRST] = opened
         row[FIRST_DAY] = day
-        row[FIRST_MONEY] = money
     else:
         place = (day - np.int64(row[FIRST_DAY]) + every - 1) // every
-        if place > row[LAST_OCCASION]:
-            row[OCCASIONS] += 1
-            row[LAST_OCCASION] = place
+        if 0 < place <= (end_day - np.int64(row[FIRST_DAY])) // every:
+            row[AGAIN_MONEY] += money
+            if place > row[LAST_OCCASION]:
+                row[OCCASIONS] += 1
+                row[LAST_OCCASION] = place
     row[LAST] = time
     if opened >= start:
         row[ORDERS] += orders
@@ -38,16 +39,17 @@ def _close(row, opened, time, day, orders, valued, money, refunded, start, every
 
 
 @kernel
-def purchases(columns, buys, refunds, since, offset, start, until, every):  # type: ignore[no-untyped-def]
+def purchases(columns, buys, refunds, since, offset, start, until, every, end_day):  # type: ignore[no-untyped-def]
     """float64[C, WIDTH]: the purchases of every customer before ``until`` (seconds, exclusive).
 
-    ``buys``, ``refunds`` bool[codes]; ``since``, ``offset`` int64 the steps of the time zone; ``every`` days.
-    Purchases of one local day are one occasion; ``every`` > 1 counts spans of so many days after the first purchase.
+    ``buys``, ``refunds`` bool[codes]; ``since``, ``offset`` int64 the steps of the time zone; ``every`` days;
+    ``end_day`` the last local day. Purchases of one local day are one occasion; ``every`` > 1 counts spans of so many
+    days after the first purchase, those that are over by ``end_day``.
 
     FIRST, LAST: seconds of the first and the last purchase, -1 for none. FIRST_DAY: local day. OCCASIONS: those after
     the first, in the spans 1, 2, ...; LAST_OCCASION: the last of them. From ``start`` on: ORDERS, VALUED (those whose
-    value is known), MONEY (net of refunds), REFUNDED, GUESSED (refunds without an amount). FIRST_MONEY: of the first
-    occasion, net.
+    value is known), MONEY (net of refunds), REFUNDED, GUESSED (refunds without an amount). AGAIN_MONEY: of the
+    OCCASIONS, net.
 
     A refund is taken off the occasion before it; one without an amount gives back all of it. An occasion that was given
     back whole does not count. A purchase with a negative value is a refund.
@@ -91,12 +93,12 @@ def purchases(columns, buys, refunds, since, offset, start, until, every):  # ty
             today = (now + offset[step]) // DAY
             if today != day:
                 if opened >= 0:
-                    _close(row, opened, time, day, orders, valued, money, refunded, start, every)
+                    _close(row, opened, time, day, orders, valued, money, refunded, start, every, end_day)
                 opened, day = now, today
                 orders, valued, money, refunded = 0, 0, 0.0, False
             elif opened < start <= now:
                 # the period begins within this day: what came before it is closed, and the day goes on
-                _close(row, opened, time, day, orders, valued, money, refunded, start, every)
+                _close(row, opened, time, day, orders, valued, money, refunded, start, every, end_day)
                 opened = now
                 orders, valued, money, refunded = 0, 0, 0.0, False
             time = now
@@ -105,7 +107,7 @@ def purchases(columns, buys, refunds, since, offset, start, until, every):  # ty
                 valued += 1
                 money += value
         if opened >= 0:
-            _close(row, opened, time, day, orders, valued, money, refunded, start, every)
+            _close(row, opened, time, day, orders, valued, money, refunded, start, every, end_day)
     return out
 
 

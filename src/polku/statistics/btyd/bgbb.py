@@ -16,6 +16,8 @@ from polku.statistics.btyd.fitting import Fit, NoFit, Objective, fit_model, noth
 from polku.statistics.btyd.histories import Histories
 
 F64 = npt.NDArray[np.float64]
+#: More distinct histories than this are first fitted by a sample of this many, and then as they are.
+ROUGH = 300
 STARTS = ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, -0.5, 1.0), (-1.0, 0.5, 0.0, 2.0))
 
 
@@ -40,12 +42,7 @@ class BGBB:
         """
         from scipy.special import betaln
 
-        x, tx = rows.frequency.astype(np.float64), rows.recency
-        total = self._stayed(rows)
-        for missed in range(int((rows.age - tx).max(initial=0))):
-            seen = tx + missed
-            left = betaln(self.alpha + x, self.beta + seen - x) + betaln(self.gamma + 1, self.delta + seen)
-            total = np.where(seen < rows.age, np.logaddexp(total, left), total)
+        total = np.logaddexp(self._stayed(rows), self._left(rows))
         return np.asarray(total - betaln(self.alpha, self.beta) - betaln(self.gamma, self.delta))
 
     def alive(self, rows: Histories) -> F64:
@@ -87,6 +84,26 @@ class BGBB:
         x, n = rows.frequency.astype(np.float64), rows.age
         return np.asarray(betaln(self.alpha + x, self.beta + n - x) + betaln(self.gamma, self.delta + n))
 
+    def _left(self, rows: Histories) -> F64:
+        """The logarithm of the sum over the occasions t_x, ..., n - 1 after which the customer may have left.
+
+        Numbers are whole, so that rows share their terms: for each pair of x and n they are added up once, from the
+        last occasion backwards.
+        """
+        from scipy.special import betaln, gammaln
+
+        pairs, pair_of = np.unique(np.stack([rows.frequency, rows.age.astype(np.int64)]), axis=1, return_inverse=True)
+        x, n = pairs
+        last = int(n.max(initial=0))
+        seen = np.arange(last)
+        bought, missed = gammaln(self.alpha + np.arange(last + 1)), gammaln(self.beta + np.arange(last + 1))
+        shared = betaln(self.gamma + 1, self.delta + seen) - gammaln(self.alpha + self.beta + seen)
+        terms = bought[x][:, None] + missed[np.maximum(seen - x[:, None], 0)] + shared
+        terms = np.where((seen >= x[:, None]) & (seen < n[:, None]), terms, -np.inf)
+        sums = np.full((len(x), last + 1), -np.inf)
+        sums[:, :last] = np.logaddexp.accumulate(terms[:, ::-1], axis=1)[:, ::-1]
+        return np.asarray(sums[pair_of, rows.recency.astype(np.int64)])
+
     def _now(self, rows: Histories) -> F64:
         """The probability of having been there at the last occasion, n."""
         from scipy.special import betaln
@@ -112,7 +129,8 @@ def fit_bgbb(rows: Histories) -> Fit[BGBB] | NoFit:
         raise ValueError("a customer buys at most once at an occasion: frequency is greater than recency")
     if (nothing := nothing_to_fit(rows)) is not None:
         return nothing
-    return fit_model(BGBB, _objective(rows), STARTS, rows.total)
+    rough = _objective(rows.sample(ROUGH)) if len(rows) > ROUGH else None
+    return fit_model(BGBB, _objective(rows), STARTS, rows.total, rough=rough)
 
 
 def _objective(rows: Histories) -> Objective:

@@ -1,0 +1,177 @@
+"""The practitioners' formula, worked by hand; and who stands behind each of its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from measures.small_world import journey_of, trails
+from polku.errors import MeasureError
+from polku.language import Reader
+from polku.measures.customers import customers_behind
+from polku.measures.result import Period
+from polku.measures.value.buying import YEAR
+from polku.measures.value.formula import value
+from polku.measures.view import EVER, view_of
+from polku.trails.layout import moment
+
+DAY = 86400
+SHOP = journey_of(("a", ["home"]), ("b", [{"id": "order", "value": "revenue"}], {"lapses_after": "100d"}))
+ORDER, BACK = "order", "Order Refunded"
+ADS, MAIL = ("google", "cpc", "spring"), ("letter", "email", None)
+
+#: Anna buys on days 0 and 50 and is silent from then on; Bertta buys on day 150; Celia only looks around.
+PEOPLE = [
+    [(0, "home", None, {"origin": ADS}), (0, ORDER, 100.0), (50 * DAY, ORDER, 60.0)],
+    [(150 * DAY, "home", None, {"origin": MAIL}), (150 * DAY + 9, ORDER, 40.0)],
+    [(10 * DAY, "home")],
+]
+AS_OF = 200 * DAY
+
+
+def asked(people=None, as_of=AS_OF, buckets=2, period=EVER, journey=SHOP, **options):
+    made = trails(journey, people or PEOPLE, buckets, as_of=as_of)
+    return made, value(view_of(made, journey, period=period), **options)
+
+
+def test_the_formula_by_hand():
+    """Three orders of 200 in all. Anna's relationship lasted 50 + 100 days and has ended; Bertta's 50 days go on."""
+    _, found = asked()
+    row = found.total
+    years = (150 + 50 - 9 / DAY) * DAY / YEAR
+    assert (row.customers.n, row.bought.n, row.ended.n, row.orders, row.net) == (2, 2, 1, 3, 200.0)
+    assert row.average.value == pytest.approx(200 / 3)
+    assert row.frequency.value == pytest.approx(3 / years, rel=1e-6)
+    assert row.length.value == pytest.approx(years, rel=1e-6)
+    assert row.value.value == pytest.approx(200.0)  # all that one relationship that ended brought in
+    assert row.length.reason == "few relationships have ended, so the length is rough"
+    assert row.value.low < row.value.value < row.value.high
+
+
+def test_a_given_length_and_margin():
+    _, found = asked(length=3 * 365 * DAY, margin=0.4)
+    row = found.total
+    assert row.value.value == pytest.approx(row.average.value * row.frequency.value * 3 * 365 * DAY / YEAR * 0.4)
+    assert row.length.reason is None
+
+
+def test_refunds_are_taken_off():
+    people = [[*PEOPLE[0][:2], (20, BACK, 30.0), *PEOPLE[0][2:]], PEOPLE[1]]
+    _, found = asked(people)
+    assert (found.refunds, found.total.net, found.total.refunded, found.total.orders) == ((BACK,), 170.0, 30.0, 3)
+    _, gross = asked(people, refunds=["none"])
+    assert (gross.refunds, gross.total.net, gross.total.refunded) == ((), 200.0, 0.0)
+
+
+def test_a_refund_without_an_amount_is_told():
+    people = [[*PEOPLE[0][:2], (20, BACK), *PEOPLE[0][2:]], PEOPLE[1]]
+    _, found = asked(people)
+    assert (found.guessed, found.total.net, found.total.orders) == (1, 100.0, 2)
+
+
+def test_only_the_part_of_a_relationship_in_the_period_counts():
+    _, found = asked(period=Period(moment(100 * DAY), moment(160 * DAY)))
+    row = found.total
+    # Anna is in it until day 150 without buying, Bertta from day 150 on
+    assert (row.customers.n, row.bought.n, row.ended.n, row.orders, row.net) == (2, 1, 1, 1, 40.0)
+    assert row.length.value == pytest.approx((50 + 10 - 9 / DAY) * DAY / YEAR, rel=1e-6)
+
+
+def test_by_source():
+    _, found = asked(by="source")
+    assert [(g.group.name, g.customers.n, g.net) for g in found.groups] == [("google", 1, 160.0), ("letter", 1, 40.0)]
+    assert found.groups[1].value.value is None
+    assert found.groups[1].value.reason.startswith("no relationship has ended yet")
+    _, origin = asked(by="origin")
+    assert [g.group.name for g in origin.groups] == ["google|cpc|spring", "letter|email|(none)"]
+    assert found.groups[0].group.title(Reader("en")) == "google"
+    assert origin.groups[1].group.title(Reader("en")) == "letter / email"
+
+
+def test_the_last_source_before_the_first_purchase():
+    person = [
+        (0, "home", None, {"origin": ADS}), (5, "home", None, {"origin": MAIL}), (9, ORDER, 5.0),
+        (20, "home", None, {"origin": ADS}),
+    ]  # fmt: skip
+    assert asked([person], by="source")[1].groups[0].group.name == "google"
+    assert asked([person], by="source", credit="last")[1].groups[0].group.name == "letter"
+
+
+def test_by_segment():
+    journey = SHOP.model_copy(
+        update={"segments": journey_of(("a", ["order"]), segments={"vip": "count(order) >= 2"}).segments}
+    )
+    made, found = asked(journey=journey, by="segment")
+    assert [(g.group.name, g.customers.n) for g in found.groups] == [("vip", 1)]
+    assert customers_behind(made, journey, found.groups[0].customers.behind).total == 1
+    with pytest.raises(MeasureError, match="no segments"):
+        asked(by="segment")
+    with pytest.raises(MeasureError, match="no personas"):
+        asked(by="persona")
+
+
+@pytest.mark.parametrize("by", [None, "source", "origin"])
+@pytest.mark.parametrize("period", [Period(), Period(moment(100 * DAY), moment(160 * DAY))])
+def test_every_count_has_its_customers(by, period):
+    made, found = asked(by=by, period=period)
+    for row in (*found.groups, found.total):
+        for count in (row.customers, row.bought, row.ended):
+            assert customers_behind(made, SHOP, count.behind).total == count.n
+    going = found.total.customers.behind.replace(":customers", ":going")
+    assert customers_behind(made, SHOP, going).total == found.total.customers.n - found.total.ended.n
+
+
+def test_any_split_into_buckets_is_the_same():
+    one, three = (dataclasses.replace(asked(buckets=n, by="source")[1], view=None) for n in (1, 3))
+    assert one == three
+
+
+def test_nobody_and_no_value_say_why():
+    _, nobody = asked([[(0, "home")]])
+    assert nobody.total.value.value is None
+    assert nobody.total.value.reason == "nobody has bought in this period"
+    _, no_value = asked([[(0, ORDER), (10, ORDER)]])
+    assert no_value.total.average.reason == "the purchases have no value"
+    assert no_value.total.frequency.value is not None
+    assert no_value.total.value.value is None
+
+
+def test_what_a_purchase_is():
+    no_map = journey_of(("a", ["home", "thanks"]))
+    with pytest.raises(MeasureError, match="name it with"):
+        asked(journey=no_map, people=[[(0, "thanks", 5.0)]])
+    _, named = asked(journey=no_map, people=[[(0, "thanks", 5.0)]], from_=["thanks"])
+    assert named.total.orders == 1
+    with pytest.raises(MeasureError, match="order"):
+        asked(from_=["ordr"])
+
+
+def test_the_interval_holds_what_it_says():
+    """Of worlds in which people buy and leave at constant rates, 95 of 100 intervals hold the true value."""
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+    hits = 0
+    for _ in range(100):
+        people = []
+        for _ in range(150):
+            at, events = 0.0, [(0, ORDER, 20.0)]
+            leaves = rng.exponential(150)
+            while (at := at + rng.exponential(20)) < leaves:
+                events.append((int(at * DAY), ORDER, 20.0))
+            people.append(events)
+        _, found = asked(people, as_of=3000 * DAY, buckets=1)
+        true = 20 * (1 + 150 / 20)
+        hits += found.total.value.low <= true <= found.total.value.high
+    assert 88 <= hits <= 100
+
+
+def test_it_can_be_read_in_both_languages():
+    _, found = asked(by="source")
+    for language in ("en", "fi"):
+        lines = "\n".join(found.text(Reader(language)))
+        assert "google" in lines
+        assert found.charts(Reader(language))[0].labels == ("google", "letter")
+    assert not math.isnan(found.to_dict()["total"]["net"])
