@@ -120,6 +120,7 @@ def page_of(chromium: Any) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
 
     def make(width: int = 1400, height: int = 900, **options: Any) -> Any:
+        options.setdefault("timezone_id", "Europe/Helsinki")  # the map's, so that no page is fetched once more for it
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()

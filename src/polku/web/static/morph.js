@@ -23,7 +23,7 @@ function formState(from, to) {
 }
 
 function fade(element) {
-  if (!element) return;
+  if (!element || document.documentElement.classList.contains("settling")) return;
   element.classList.remove("changed");
   requestAnimationFrame(() => requestAnimationFrame(() => element.classList.add("changed")));
 }

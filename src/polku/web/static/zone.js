@@ -2,12 +2,15 @@
 // knowing it: it is fetched once more where the zone is another one.
 import { swap } from "./swap.js";
 
-export function tellZone() {
+export async function tellZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone) return;
   document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax`;
   const { zone: shown, zoneBy: by, zoneSeen: seen } = document.body.dataset;
   if (shown === undefined || by === "chosen" || seen === zone) return;
   if (shown === zone) return; // the right one by chance: nothing on the page would change
-  swap(location.href);
+  const { classList } = document.documentElement;
+  classList.add("settling"); // the same moments said otherwise are no news: nothing fades
+  await swap(location.href);
+  classList.remove("settling");
 }
