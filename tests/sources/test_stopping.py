@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 
 from polku.record.project import Project, open_project
 from polku.sources.importing import import_files
+from polku.trails import open_trails
 
 from .conftest import bring, make_project
 
@@ -88,3 +92,56 @@ def test_killed(tmp_path: Path, big: Path, moment: str, rows: int) -> None:
         assert (report.stored, report.duplicates, report.refused_count) == (ROWS - rows, rows, 1)
         assert project.history.rows() == ROWS
         assert left(project) == [p.name for p in report.refused_files]
+
+
+ANY_INSTANT = """
+import sys, time
+from polku.record.project import open_project
+from polku.sources.importing import import_files
+from polku.trails import open_trails
+
+with open_project(sys.argv[1]) as project:
+    print("ready", flush=True)
+    began = time.monotonic()
+    import_files(project, sys.argv[2])
+    open_trails(project)
+    print(time.monotonic() - began, flush=True)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_killed_at_any_instant(tmp_path: Path, big: Path) -> None:
+    """Also inside what native code writes: Parquet, Delta's log, SQLite's pages."""
+
+    def start(folder: Path) -> subprocess.Popen[str]:
+        make_project(folder).close()
+        command = [sys.executable, "-c", ANY_INSTANT, str(folder), str(big)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        return child
+
+    whole = start(tmp_path / "whole")
+    seconds = float(whole.communicate()[0])
+    seed = random.randrange(10**9)
+    chance = random.Random(seed)
+    found = []
+    for number in range(30):
+        folder = tmp_path / f"shop{number}"
+        child = start(folder)
+        time.sleep(chance.uniform(0, 1.1 * seconds))
+        child.kill()
+        child.communicate()
+        with open_project(folder) as project:
+            rows = project.history.rows()
+            assert rows in (0, ROWS), seed
+            found.append(rows)
+            assert open_trails(project).events == rows, seed
+            report = bring(project, big)
+            assert (report.stored, report.duplicates, report.refused_count) == (ROWS - rows, rows, 1), seed
+            trails = open_trails(project)
+            assert (trails.events, trails.customers) == (ROWS, 999), seed
+            assert not [name for name in left(project) if name.endswith(".part")], seed
+        shutil.rmtree(folder)
+    assert {0, ROWS} == set(found), "some before the commit, some behind it"
