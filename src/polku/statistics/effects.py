@@ -17,7 +17,16 @@ import numpy.typing as npt
 
 from polku.errors import MissingExtraError
 from polku.language import N_
-from polku.statistics.rates import NOBODY, Compared, Significance, normal_quantile
+from polku.statistics.rates import (
+    NOBODY,
+    SMALLEST_EXPECTED,
+    Compared,
+    Significance,
+    newcombe,
+    normal_quantile,
+    relative_risk,
+    two_proportions,
+)
 
 F64 = npt.NDArray[np.float64]
 
@@ -26,6 +35,8 @@ NO_SPREAD = N_("nothing varies in either arm, so there is nothing to test")
 NO_BASE = N_("the base is not above 0, so there is no relative figure")
 NO_UNITS = N_("an arm has nothing to divide by")
 
+#: Relative to its size, what is left of a variance by rounding alone.
+STILL = 1e-12
 #: Places of the variables in an arm's moments.
 NUMERATOR, DENOMINATOR, NUMERATOR_BEFORE, DENOMINATOR_BEFORE = range(4)
 NAMES = ("numerator", "denominator", "numerator_before", "denominator_before")
@@ -148,9 +159,10 @@ def compare(
     in the long run (Deng, Xu, Kohavi and Walker, Improving the sensitivity of online controlled experiments by
     utilizing pre-experiment data, WSDM 2013).
 
-    The difference is tested by Welch's t. The relative interval is value / base - 1 with the standard error of the
-    delta method, as in GrowthBook. What cannot be known is None with a reason; where nothing varies there is no
-    p-value.
+    The difference is tested by Welch's t, that of two rates by the pooled z or Fisher's test; where a count is below 5,
+    rates have the intervals of Newcombe and of Katz instead of the normal ones. The relative interval is value / base -
+    1 with the standard error of the delta method, as in GrowthBook. What cannot be known is None with a reason; where
+    nothing varies there is no p-value.
 
     Raises MissingExtraError without tea-tasting (extra ``models``).
     """
@@ -160,8 +172,8 @@ def compare(
         return _nothing(arm, base, why, level)
     if ratio and (arm.mean[DENOMINATOR] <= 0 or base.mean[DENOMINATOR] <= 0):
         return _nothing(arm, base, NO_UNITS, level)
-    if not ratio and arm.scatter[NUMERATOR, NUMERATOR] <= 0 and base.scatter[NUMERATOR, NUMERATOR] <= 0:
-        value, against = float(arm.mean[NUMERATOR]), float(base.mean[NUMERATOR])
+    if is_still(arm, ratio) and is_still(base, ratio):
+        value, against = (float(m.mean[NUMERATOR] / (m.mean[DENOMINATOR] if ratio else 1.0)) for m in (arm, base))
         still = dataclasses.replace(unknown, value=value - against, reason=NO_SPREAD)
         shares = dataclasses.replace(unknown, value=value / against - 1 if against > 0 else None, reason=NO_SPREAD)
         return Effect(arm.n, base.n, value, against, still, shares, Significance(None, reason=NO_SPREAD))
@@ -190,10 +202,38 @@ def compare(
         whole = (plain.effect_size_ci_upper - plain.effect_size_ci_lower) / (2 * z)
         explained = 1 - (error / whole) ** 2 if whole > 0 else None
     tested = Significance(float(found.pvalue), float(found.statistic), absolute.method)
+    if rate and not cuped:
+        counts = (_count(arm), arm.n, _count(base), base.n)
+        tested = two_proportions(*counts)
+        if is_small(*counts):
+            absolute = newcombe(*counts, level)
+            risk = relative_risk(*counts, level)
+            if relative.value is not None and risk.low is not None and risk.high is not None:
+                relative = Compared(relative.value, risk.low - 1, risk.high - 1, level, risk.method)
     return Effect(
         arm.n, base.n, float(found.treatment), float(found.control), absolute, relative, tested, error, relative_error,
         explained,
     )  # fmt: skip
+
+
+def is_still(moments: Moments, ratio: bool) -> bool:
+    """Whether the figure varies by no more than rounding does: everyone has the same, or the same ratio."""
+    spread = moments.scatter
+    if not ratio:
+        return bool(spread[NUMERATOR, NUMERATOR] <= STILL * moments.n * moments.mean[NUMERATOR] ** 2)
+    figure = moments.mean[NUMERATOR] / moments.mean[DENOMINATOR]
+    parts = spread[NUMERATOR, NUMERATOR], figure * figure * spread[DENOMINATOR, DENOMINATOR]
+    left = parts[0] - 2 * figure * spread[NUMERATOR, DENOMINATOR] + parts[1]
+    return bool(left <= STILL * max(parts[0] + parts[1], moments.n * moments.mean[NUMERATOR] ** 2))
+
+
+def _count(moments: Moments) -> int:
+    return round(float(moments.mean[NUMERATOR]) * moments.n)
+
+
+def is_small(n: int, of: int, base_n: int, base_of: int) -> bool:
+    """Whether a count of a rate is so small that the normal distribution tells little of it."""
+    return min(n, of - n, base_n, base_of - base_n) < SMALLEST_EXPECTED
 
 
 def _varies(arm: Moments, base: Moments, ratio: bool) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from polku.language import N_
-from polku.statistics.effects import Moments, aggregates, metric
+from polku.statistics.effects import NO_SPREAD, Moments, aggregates, is_still, metric
 
 NOTHING_SEEN = N_("nobody has done it yet, so its spread is not known")
 
@@ -63,8 +63,6 @@ def smallest_effect(
 
 
 def _unknown(moments: Moments, ratio: bool) -> str | None:
-    if moments.n < 2 or moments.mean[0] <= 0 or moments.scatter[0, 0] <= 0:
+    if moments.n < 2 or moments.mean[0] <= 0 or (ratio and moments.mean[1] <= 0):
         return NOTHING_SEEN
-    if ratio and moments.mean[1] <= 0:
-        return NOTHING_SEEN
-    return None
+    return NO_SPREAD if is_still(moments, ratio) else None
