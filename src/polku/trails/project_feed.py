@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from polku.record.project import Project
 
 
+#: Columns whose texts mostly differ.
+PLAIN = ("properties",)
 #: How often news and identities are looked at again until both are of one moment.
 LOOKS = 20
 
@@ -54,7 +56,11 @@ class ProjectFeed:
             raise TrailsError(N_("History keeps changing; the trails could not be read. Try again."))
         tail = tail.filter(pc.field("seq") <= position.inbox)
         place = self.project.history.place
-        parts = [Part(file.rows, functools.partial(_read, place, file), file.uri) for file in snapshot.files]
+        read, plain = functools.partial(_read, place), functools.partial(_read, place, as_plain=PLAIN)
+        parts = [
+            Part(file.rows, functools.partial(read, file), file.uri, functools.partial(plain, file))
+            for file in snapshot.files
+        ]
         if tail.num_rows or not parts:
             parts.append(Part(tail.num_rows, functools.partial(_select, tail)))
         return Whole(asdict(position), tuple(parts))
@@ -85,22 +91,22 @@ class ProjectFeed:
         return Resolver(self.project.identities.table() if self._ids is None else self._ids, subject, id_hash)
 
 
-def _read(place: Place, file: File, columns: Sequence[str]) -> pa.Table:
-    dictionaries = [c for c in columns if c in AS_DICTIONARY]
+def _read(place: Place, file: File, columns: Sequence[str], as_plain: Collection[str] = ()) -> pa.Table:
+    dictionaries = [c for c in columns if c in AS_DICTIONARY and c not in as_plain]
     if place.folder:
         parquet = pq.ParquetFile(place.at(file.path), read_dictionary=dictionaries, memory_map=True)
     else:
         parquet = pq.ParquetFile(place.fs.open_input_file(place.at(file.path)), read_dictionary=dictionaries)
     with parquet:
-        return _select(parquet.read(list(columns), use_threads=False), columns)
+        return _select(parquet.read(list(columns), use_threads=False), columns, as_plain)
 
 
-def _select(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+def _select(table: pa.Table, columns: Sequence[str], as_plain: Collection[str] = ()) -> pa.Table:
     """The columns in history's types, whatever wrote the file; texts of few distinct words as dictionaries."""
     made = []
     for name in columns:
         kind = HISTORY.field(name).type
-        if name in AS_DICTIONARY:
+        if name in AS_DICTIONARY and name not in as_plain:
             kind = pa.dictionary(pa.int32(), kind)
         if name not in table.column_names:
             column = pa.chunked_array([pa.nulls(table.num_rows, HISTORY.field(name).type)])
@@ -109,7 +115,7 @@ def _select(table: pa.Table, columns: Sequence[str]) -> pa.Table:
         if column.type != kind:
             column = (
                 column.dictionary_encode()
-                if name in AS_DICTIONARY and pa.types.is_string(column.type)
+                if name in AS_DICTIONARY and name not in as_plain and pa.types.is_string(column.type)
                 else column.cast(kind)
             )
         made.append(column)

@@ -192,9 +192,9 @@ class PropertyStore:
             elif _behind(told.position, position):
                 later.setdefault(tuple(sorted(told.position.items())), []).append(place)
         known = self._read_names()
-        if known is None and (names or anew):
+        if names and known is None:
             anew.append(None)
-        elif known is not None and names and _behind(known[0], position):
+        elif names and known is not None and _behind(known[0], position):
             later.setdefault(tuple(sorted(known[0].items())), []).append(None)
         for since, group in later.items():
             if not self._add_news(dict(since), group):
@@ -286,7 +286,7 @@ class PropertyStore:
         columns = sorted({"seq", *columns_for(reading.places), *(("event", *JSON) if reading.with_names else ())})
 
         def scan(group: Sequence[Part]) -> list[_Scanned]:
-            return [s for part in group for s in reading.scan(part.read(columns))]
+            return [s for part in group for s in reading.scan((part.plain or part.read)(columns))]
 
         with ThreadPoolExecutor(self.threads, "polku-properties") as pool:
             for scanned in _in_order(pool, scan, groups(parts, GROUP_ROWS), 2 * self.threads):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polku.kernels.hashing import GOLDEN, hash_strings, mix
+from polku.kernels.hashing import GOLDEN, M1, hash_strings, mix
 from polku.trails.coding import Dictionary
 from polku.trails.scan import (
     BARE,
@@ -300,7 +300,8 @@ def _names(data, offsets, rows, events, weights, levels, keys, counts, whose, sp
                 continue
             h = stack[level] + np.uint64(level + 1)
             for k in range(key, stop):
-                h = mix(h ^ np.uint64(data[k]))
+                h = (h ^ np.uint64(data[k])) * M1
+            h = mix(h)
             if c == OPEN:
                 level += 1
                 stack[level] = h
@@ -364,8 +365,10 @@ def _count_names(found: Names, root: str, chunk: pa.Array, events: npt.NDArray[n
     if pa.types.is_dictionary(chunk.type):
         index = Dictionary.of(pa.chunked_array([chunk]))
         words, width = index.words, len(titles) + 1
-        pairs, weights = np.unique(index.indices.astype(np.int64) * width + events, return_counts=True)
-        rows, events = pairs // width, pairs % width
+        pairs = index.indices.astype(np.int64) * width + events
+        codes, first = distinct(pairs.view(np.uint64))
+        weights = np.bincount(codes, minlength=len(first)).astype(np.int64)
+        rows, events = pairs[first] // width, pairs[first] % width
     known = (rows < len(words)) & (events < len(titles))
     if words.null_count:
         known &= np.append(np.asarray(words.is_valid()), False)[rows]
