@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 if TYPE_CHECKING:
     from polku.measures.answer import Answer
     from polku.measures.conversion import Conversion, Leaving
+    from polku.measures.experiments.answer import Experiment
+    from polku.measures.experiments.plan import ExperimentPlan
     from polku.measures.funnels.correlation import FunnelCorrelation
     from polku.measures.funnels.funnel import Funnel
     from polku.measures.funnels.times import TimeToConvert
@@ -881,6 +883,137 @@ class Asking:
                 every=every,
                 holdout=holdout,
                 limit=limit,
+            ),
+        )
+
+    def experiment(
+        self,
+        *,
+        experiment: str | None = None,
+        arm: str | None = None,
+        named_by: str | None = None,
+        event: str | None = None,
+        group: str | None = None,
+        against: str | None = None,
+        base: str | None = None,
+        to: str | None = None,
+        metrics: Sequence[str] | str = ("conversion", "value"),
+        within: str | int | None = None,
+        before: str | int = 2592000,
+        cuped: bool = True,
+        shares: Sequence[str] | str | None = None,
+        correction: Literal["holm", "false_discovery", "none"] = "holm",
+        tuned_for: int = 5000,
+        prior: float | None = None,
+        level: float | str = 0.95,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Experiment:
+        """What an arm of an experiment does against the base: differences, uplift, at any look, and in chances.
+
+        experiment: its name in the events; by default the only one there is
+        arm: the property that tells the arm, or a trait (traits.x); by default one that trackers use
+        named_by: the property that tells the experiment; by default one that trackers use
+        event: the event that exposes; by default any with an arm
+        group: instead of an arm: a list of customers, as its selector
+        against: the list of customers that the group is held against
+        base: the arm that the others are held against; by default control or the like
+        to: the touchpoint or event that counts as converting; by default the map's own goal
+        metrics: conversion (who reached it), count (how often), value (its money), average (money each time)
+        within: the time counted from the exposure, for example 7d; by default up to now
+        before: the time before the exposure that CUPED leans on
+        cuped: take out what people did before they were exposed
+        shares: planned sizes of the arms, the base first; by default equal
+        correction: for several arms and metrics: holm holds every finding, false_discovery the share of false ones
+        tuned_for: the number of people at which the always valid interval is narrowest
+        prior: the deviation of the uplift that was believed beforehand, for example 0.1; by default none
+        level: the level of the intervals
+        """
+        return cast(
+            "Experiment",
+            self.measure(
+                "experiment",
+                period,
+                compare,
+                persona,
+                segment,
+                experiment=experiment,
+                arm=arm,
+                named_by=named_by,
+                event=event,
+                group=group,
+                against=against,
+                base=base,
+                to=to,
+                metrics=metrics,
+                within=within,
+                before=before,
+                cuped=cuped,
+                shares=shares,
+                correction=correction,
+                tuned_for=tuned_for,
+                prior=prior,
+                level=level,
+            ),
+        )
+
+    def experiment_plan(
+        self,
+        *,
+        at: str | None = None,
+        to: str | None = None,
+        metric: Literal["conversion", "count", "value", "average"] = "conversion",
+        within: str | int = 604800,
+        uplift: float | str = 0.1,
+        arms: int = 2,
+        power: float | str = 0.8,
+        traffic: float | str = 1.0,
+        days: int = 28,
+        before: str | int = 2592000,
+        cuped: bool = True,
+        level: float | str = 0.95,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> ExperimentPlan:
+        """How many people an experiment needs and how many days that takes, by the shop's own traffic.
+
+        at: where people are exposed: a touchpoint or an event; by default any event
+        to: the touchpoint or event that counts as converting; by default the map's own goal
+        metric: conversion (who reached it), count (how often), value (its money), average (money each time)
+        within: the time counted from the exposure, for example 7d
+        uplift: the relative uplift that shall not be missed, for example 10 %
+        arms: how many arms, the base included
+        power: the chance to find the uplift if it is there
+        traffic: the share of people who take part
+        days: the last days that traffic and figures are taken from
+        before: the time before the exposure that CUPED leans on
+        cuped: take out what people did before they were exposed
+        level: the level of the intervals
+        """
+        return cast(
+            "ExperimentPlan",
+            self.measure(
+                "experiment_plan",
+                period,
+                compare,
+                persona,
+                segment,
+                at=at,
+                to=to,
+                metric=metric,
+                within=within,
+                uplift=uplift,
+                arms=arms,
+                power=power,
+                traffic=traffic,
+                days=days,
+                before=before,
+                cuped=cuped,
+                level=level,
             ),
         )
 

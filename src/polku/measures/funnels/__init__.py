@@ -86,7 +86,10 @@ MEASURES = (
                 ("first", "last"),
             ),
             Option(
-                "against", "text", N_("against"), N_("the group that the others are held against; by default the rest")
+                "against",
+                "text",
+                N_("held against"),
+                N_("the group that the others are held against; by default the rest"),
             ),
             Option("limit", "number", N_("rows"), N_("how many groups to show"), 10),
         ),
