@@ -205,7 +205,7 @@ def follow(columns, rules, steps, ask, c, state, moves, notes, touch):  # type: 
     nowhere = len(rules.stage_of)
     notes.first[nowhere] = 0  # met already, so that it comes into no order
     valued = len(columns.value) > 0
-    met = 0
+    met = np.int64(0)
     stage = np.int64(-1)
     # whether the fold has to be asked at whatever touchpoint comes next: the conditions once, and of who has lapsed
     asks = steps.asks[0]

@@ -25,9 +25,13 @@ def off_map(columns, group, groups, pages, start, end):  # type: ignore[no-untyp
         if skip[c]:
             continue
         here = 0
-        for i in range(offsets[c], offsets[c + 1]):
+        i = offsets[c + 1]
+        while i > offsets[c]:  # from the end: what lies before the period is not read
+            i -= 1
             time = np.int64(times[i])
-            if time < start or time >= end:
+            if time < start:
+                break
+            if time >= end:
                 continue
             here = 1
             g = np.int64(group[codes[i]]) + 1  # without a branch, since nobody can foretell what comes next

@@ -8,7 +8,6 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from polku.engines.threads import sum_over
 from polku.journey.model import Text
 from polku.kernels import visits as kernel
 from polku.kernels.columns import Columns
@@ -103,8 +102,8 @@ class Leaving(Answer):
         return self.by == "session"
 
 
-def _counts(view: View, goal: npt.NDArray[np.bool_], bucket: Columns) -> I64:
-    seen, converted = present(bucket, goal, view.start, view.end)
+def _counts(goal: npt.NDArray[np.bool_], start: int, end: int, bucket: Columns) -> I64:
+    seen, converted = present(bucket, goal, start, end)
     return np.array([np.count_nonzero(seen), np.count_nonzero(converted)], np.int64)
 
 
@@ -114,7 +113,7 @@ def totals(view: View, to: str, by: str) -> tuple[int, int]:
     if by == "session":
         found = visits.counts(view, visits.asked(view, goal=goal)).totals
         return int(found[kernel.VISITS]), int(found[kernel.CONVERTED])
-    seen, converted = sum_over(functools.partial(_counts, view, goal), view.columns, np.zeros(2, np.int64))
+    seen, converted = view.sum(functools.partial(_counts, goal, view.start, view.end), np.zeros(2, np.int64))
     return int(seen), int(converted)
 
 

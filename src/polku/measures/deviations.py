@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import operator
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +111,8 @@ def ad_hoc(view: View) -> tuple[Deviation, ...]:
     names = sorted({name for code, name in enumerate(tables.code_event) if off[code]})
     group = frozen([names.index(n) if off[c] else -1 for c, n in enumerate(tables.code_event)], np.int32)
     work = functools.partial(_count, group, len(names), len(tables.pages), view.start, view.end)
-    total = functools.reduce(operator.add, view.map(work))
+    zero = OffMap(np.zeros((len(names), 2), np.int64), np.zeros((len(tables.pages), 2), np.int64), 0)
+    total = view.sum(work, zero)
     customers = total.customers
     least = max(AD_HOC_LEAST, AD_HOC_SHARE * customers)
     found = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from polku.engines.threads import over_buckets, sum_over
+from polku.engines.threads import over_buckets
 from polku.errors import MeasureError
 from polku.journey.model import Journey, Touchpoint
 from polku.kernels import living as kernel
@@ -148,9 +148,9 @@ def ask_of(view: View) -> kernel.Ask:
     )
 
 
-def bucket_partial(view: View, ask: kernel.Ask, bucket: Columns) -> Partial:
+def bucket_partial(rules: kernel.Rules, ask: kernel.Ask, bucket: Columns) -> Partial:
     """One bucket's counts."""
-    stage, touch, totals, stage_times, touch_times = kernel.living(bucket, view.rules, ask)
+    stage, touch, totals, stage_times, touch_times = kernel.living(bucket, rules, ask)
     return Partial(
         stage,
         touch,
@@ -175,7 +175,7 @@ def counted(view: View) -> tuple[kernel.Ask, Counts]:
     """The counts of everyone in the view."""
     ask = ask_of(view)
     zero = Partial.nothing(len(view.journey.stages), len(view.journey.touchpoint_ids))
-    found = sum_over(functools.partial(bucket_partial, view, ask), view.columns, zero)
+    found = view.sum(functools.partial(bucket_partial, view.rules, ask), zero)
     none = (np.empty(0, np.uint32),)
     times = over_buckets(lambda parts: quantiles(parts or none), (*found.stage_times, *found.touch_times))
     stages = len(found.stage_times)

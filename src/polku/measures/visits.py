@@ -8,7 +8,6 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from polku.engines.threads import sum_over
 from polku.errors import MeasureError
 from polku.kernels import visits as kernel
 from polku.kernels.columns import Columns, frozen
@@ -106,7 +105,7 @@ def _counts(view: View, question: kernel.Asked) -> Partial:
         np.zeros((question.places, kernel.PLACE_COUNTS), np.int64),
         np.zeros((question.groups, kernel.SOURCE_COUNTS), np.int64),
     )
-    return sum_over(functools.partial(_partial, question), view.columns, zero)
+    return view.sum(functools.partial(_partial, question), zero)
 
 
 def _partial(question: kernel.Asked, bucket: Columns) -> Partial:
@@ -115,4 +114,8 @@ def _partial(question: kernel.Asked, bucket: Columns) -> Partial:
 
 def members(view: View, question: kernel.Asked, kind: int, key: int, what: int) -> list[Mask]:
     """bool[C] a bucket: who stands behind one number (kinds and whats of :func:`polku.kernels.visits.members`)."""
-    return view.map(lambda bucket: np.asarray(kernel.members(bucket, question, kind, key, what)))
+    return view.map(functools.partial(_members, question, kind, key, what))
+
+
+def _members(question: kernel.Asked, kind: int, key: int, what: int, bucket: Columns) -> Mask:
+    return np.asarray(kernel.members(bucket, question, kind, key, what))
