@@ -52,7 +52,8 @@ class Span:
     value: bool
 
     @classmethod
-    def of(cls, many: Iterable[Rows]) -> Span:
+    def of(cls, many: Iterable[Rows], micros: bool | None = None) -> Span:
+        """Of these rows; ``micros``: whether any time has a part of a second, where that is known already."""
         some = [r for r in many if len(r)]
         if not some:
             return cls(0, (0, 0), (0, 0), False, False)
@@ -60,7 +61,7 @@ class Span:
             sum(len(r) for r in some),
             (min(int(r.time.min()) for r in some), max(int(r.time.max()) for r in some)),
             (min(int(r.seq.min()) for r in some), max(int(r.seq.max()) for r in some)),
-            any(bool((r.time % MICRO).any()) for r in some),
+            any(bool((r.time % MICRO).any()) for r in some) if micros is None else micros,
             any(r.value is not None for r in some),
         )
 

@@ -297,9 +297,11 @@ class _Reading:
             for number, matcher in enumerate(matching.matchers):
                 if not matcher.fits(event):
                     continue
-                if matcher.where is not None and not answers[number][first[i]]:  # type: ignore[index]
+                if matcher.where is not None and (first is None or not answers[number][first[i]]):
                     continue
-                if matcher.paths and (path_class is None or number not in met_by_class[path_class[first[i]]]):  # type: ignore[index]
+                if matcher.paths and (
+                    first is None or path_class is None or number not in met_by_class[path_class[first[i]]]
+                ):
                     continue
                 met_here.add(number)
             numbers[i] = self.vocabulary.code((event, channel, frozenset(met_here)), matching)

@@ -94,11 +94,12 @@ def gathered(
     """The rows of each of ``buckets`` new buckets; ``unique``: what stands there twice (same seq) counts once."""
     chunk = by_bucket(fresh, buckets)
     targets = _by_target(pieces, buckets)
+    micros = any(p.bucket.micros is not None for p in pieces) or bool((fresh.time % MICRO).any())
 
     def of(b: int) -> tuple[Rows, Span]:
         rows = filled(targets[b], chunk.rows.take(slice(int(chunk.start[b]), int(chunk.start[b + 1]))))
         rows = arrange_unique(rows) if unique else rows
-        return rows, Span.of([rows])
+        return rows, Span.of([rows], micros)
 
     if threads > 1 and buckets > 1:
         with ThreadPoolExecutor(threads) as pool:

@@ -105,7 +105,7 @@ class Words(Sequence[str]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Words) and bool(self.array.equals(other.array))
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # how Python says unhashable; typeshed lacks it
 
     def __repr__(self) -> str:
         return f"Words({len(self)})"

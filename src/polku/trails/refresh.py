@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -141,7 +141,7 @@ class Refresher:
         if len(erased):
             fresh = fresh.take(~np.isin(fresh.customer, erased))
         # Taken out of where they stand: all who changed. Put in again: those whose old events still are theirs.
-        changed = np.unique(np.concatenate([fresh.customer, again, erased, _keys(moved.keys()), _keys(moved.values())]))
+        changed = _distinct(np.concatenate([fresh.customer, again, erased, _keys(moved.keys()), _keys(moved.values())]))
         lost = np.union1d(again, erased)
         layers = list(now.layers)
         pieces: list[Piece] = []
@@ -403,8 +403,11 @@ def standing(layer: Layer, customers: Keys) -> tuple[Bools | None, list[Keys]]:
     mask = None
     start = 0
     count = len(layer.buckets)
+    bucket_of = (customers % count).astype(np.uint16)
+    grouped = customers[np.argsort(bucket_of, kind="stable")]
+    ends = np.cumsum(np.bincount(bucket_of, minlength=count))
     for b, bucket in enumerate(layer.buckets):
-        theirs = customers[customers % count == b] if count > 1 else customers
+        theirs = grouped[ends[b - 1] if b else 0 : ends[b]]
         at = np.searchsorted(bucket.customer, theirs)
         inside = at < bucket.customers
         at, theirs = at[inside], theirs[inside]
@@ -419,13 +422,19 @@ def standing(layer: Layer, customers: Keys) -> tuple[Bools | None, list[Keys]]:
     return mask, which
 
 
-def _keys(keys: object) -> Keys:
-    return np.array(sorted(keys), np.int64)  # type: ignore[call-overload]
+def _keys(keys: Iterable[int]) -> Keys:
+    return np.array(sorted(keys), np.int64)
 
 
-def _survivors(moved: object) -> dict[int, int]:
+def _distinct(keys: Keys) -> Keys:
+    """Ascending, one of each. Sorted at once: numpy's own ``unique`` fills a hash table before it sorts."""
+    keys = np.sort(keys)
+    return keys[np.diff(keys, prepend=keys[:1] - 1) > 0]
+
+
+def _survivors(moved: Mapping[int, int]) -> dict[int, int]:
     """Merges followed to their end: 7 to 5 and 5 to 2 is 7 to 2 and 5 to 2."""
-    steps: dict[int, int] = dict(moved)  # type: ignore[call-overload]
+    steps = dict(moved)
     out = {}
     for key in steps:
         seen, at = {key}, steps[key]

@@ -84,7 +84,9 @@ class Resolver:
     def _find(self, looked_for: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]) -> None:
         """Fill in ``out`` where it is still -1."""
         if len(looked_for) * FEW < len(self.hashes) and self._slots is None:
-            at = np.minimum(np.searchsorted(self.hashes, looked_for), len(self.hashes) - 1)
+            order = np.argsort(looked_for)  # in order, so that one search finds the table's pages of the one before
+            at = np.empty(len(order), np.int64)
+            at[order] = np.minimum(np.searchsorted(self.hashes, looked_for[order]), len(self.hashes) - 1)
             found = (self.hashes[at] == looked_for) & (looked_for != 0) & (out < 0)
             out[found] = self.customers[at[found]]
             return
