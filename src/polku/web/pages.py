@@ -303,8 +303,6 @@ def definition_page(request: Request, key: str | None = None) -> Response:
         known("definition", key, [*words.DEFINITIONS, *infos])
     shown = {k: d for k, d in words.DEFINITIONS.items() if key in (None, k)}
     measures = [(info, answers.definition(name, reader)) for name, info in infos.items() if key in (None, name)]
-    if key in infos:
-        shown = {}
     body = render(
         "definition.html",
         reader,
