@@ -149,6 +149,10 @@ def code_there(engine: SparkEngine, order: Coding, parts: Sequence[Part]) -> lis
 
 def history_frame(session: Any, files: Sequence[str]) -> Any:
     """History's files as a Spark frame: plain Parquet, the day from the folders' names, no Delta library needed."""
+    # Spark asks for every file by itself, in a task each, when there are more than 32: a day is a file here.
+    session.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "2000")
+    cores = max(1, int(session.sparkContext.defaultParallelism))
+    session.conf.set("spark.sql.sources.parallelPartitionDiscovery.parallelism", str(4 * cores))
     schema = ", ".join(f"`{field.name}` {KINDS[field.type]}" for field in HISTORY)
     base = re.split(r"/day=", files[0], maxsplit=1)[0]
     reader = session.read.schema(schema).option("basePath", hadoop_path(base))

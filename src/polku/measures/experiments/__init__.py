@@ -78,7 +78,6 @@ MEASURES = (
         members="polku.measures.experiments.experiment:experiment_members",
         example={"group": "touchpoint:one:reached", "against": "touchpoint:two:reached", "to": "two"},
         needs=("models",),
-        here_only=N_("its arms are told by properties of events, which only one machine has"),
     ),
     Measure(
         "experiment_plan",

@@ -219,8 +219,6 @@ def groupings_of(view: View, asked: Asked, properties: Sequence[str] | None) -> 
         found.append(grouping_of(view, "segment"))
     if properties is not None:
         return found + [grouping_of(view, name) for name in properties]
-    if view.engine is not None:
-        return found
     events = {view.trails.tables.code_event[c] for c in np.flatnonzero(codes_of(view, asked.steps[0]))}
     names = [p.name for p in view.property_names() if events & set(p.events)][:MOST_PROPERTIES]
     for prop in view.properties(names) if names else []:
