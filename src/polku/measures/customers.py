@@ -20,7 +20,7 @@ from polku.language import N_
 from polku.measures.catalogue import CATALOGUE
 from polku.measures.conversion import conversion_members, visit_members
 from polku.measures.definition import loaded
-from polku.measures.feeling import felt_members
+from polku.measures.feeling.answers import felt_members
 from polku.measures.latest import here_members
 from polku.measures.living import ask_of
 from polku.measures.pages import place_members

@@ -18,7 +18,7 @@ from polku.kernels.columns import Columns, frozen
 from polku.kernels.fold import UNIT
 from polku.language import N_, translate
 from polku.measures.deviations import Deviation, ad_hoc, deviations
-from polku.measures.feeling import Felt, felt
+from polku.measures.feeling.answers import Felt, felt
 from polku.measures.latest import here_now
 from polku.measures.quantiles import quantiles
 from polku.measures.result import ENOUGH, Count, Money, Period, Quantiles, Rate, State, to_dict

@@ -61,7 +61,7 @@ class View:
     segment: str | None = None
     given_as_of: bool = False
     profiles: pa.Table | None = None
-    answers: pa.Table | None = None  # answers to surveys, of trails without a project; see polku.measures.feeling
+    answers: pa.Table | None = None  # to surveys, of trails without a project; see polku.measures.feeling.answers
     project: Any = None
     memo: Memo = dataclasses.field(default_factory=Memo)  # of the same trails, map and customers
     engine: Engine | None = None  # where kernels run; None: threads of this machine

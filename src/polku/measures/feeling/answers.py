@@ -1,0 +1,151 @@
+"""Feeling: what surveys measured at a touchpoint, beside the map's hypothesis.
+
+The answers lie in the events' properties, which trails do not carry; so they are read from history, once, and after
+that only what has arrived since."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from polku.journey.model import Felt as Survey
+from polku.journey.where import parse_where
+from polku.measures.view import View
+
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+#: What is read of a survey's answers.
+COLUMNS = ("customer", "time", "event", "source", "channel", "value", "properties", "context", "seq")
+LOW, HIGH = -2.0, 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Felt:
+    """The mean of ``n`` answers, each mapped in a straight line from the survey's scale, its worst number at -2 and
+    its best at 2.
+    """
+
+    score: float
+    n: int
+
+
+@dataclasses.dataclass(slots=True)
+class _Kept:
+    """Answers read so far of one project: for these events, as identities were, up to this arrival."""
+
+    events: tuple[str, ...]
+    identity: int
+    seq: int
+    answers: pa.Table
+
+
+_kept: dict[Path, _Kept] = {}
+_guard = threading.Lock()
+
+
+def felt(view: View) -> dict[str, Felt]:
+    """By touchpoint id, the answers of the view's customers in its period; nothing for those nobody answered about.
+
+    Answers outside the survey's scale are left out. Without a project, the view's own ``answers`` are asked.
+    """
+    found = {}
+    for id, (survey, _, scores) in answered(view).items():
+        if len(scores):
+            worst, best = survey.scale
+            found[id] = Felt(float(LOW + (scores.mean() - worst) / (best - worst) * (HIGH - LOW)), len(scores))
+    return found
+
+
+def felt_members(view: View, touchpoint: int) -> list[npt.NDArray[np.bool_]]:
+    """bool[C] a bucket: who answered the survey of touchpoint number ``touchpoint`` in the view's period."""
+    id = view.journey.touchpoint_ids[touchpoint]
+    _, customers, _ = answered(view, (id,)).get(id, (None, np.empty(0, np.int64), None))
+    return [np.isin(b.customer, customers) for b in view.buckets]
+
+
+def answered(view: View, only: Collection[str] | None = None) -> dict[str, tuple[Survey, I64, F64]]:
+    """The answers that count, by touchpoint id: the survey, int64[n] customers and float64[n] scores, in order."""
+    surveys = [(t.id, t.felt) for _, _, t in view.journey.touchpoints() if t.felt is not None]
+    if not surveys:
+        return {}
+    answers = view.answers
+    if view.project is not None:
+        answers = answers_of(view.project, tuple(sorted({survey.event for _, survey in surveys})))
+    if answers is None or not answers.num_rows:
+        return {}
+    import duckdb  # here and sqlglot below: a map without surveys starts quicker without them
+
+    found = {}
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.register("answers", answers)
+        listed = customers_in(view)
+        for id, survey in surveys:
+            if only is not None and id not in only:
+                continue
+            rows = connection.execute(query(survey), [view.start, view.end, *sorted(survey.scale)]).fetchnumpy()
+            customers, scores = np.asarray(rows["customer"], np.int64), np.asarray(rows["score"], np.float64)
+            kept = np.isin(customers, listed)
+            found[id] = (survey, customers[kept], scores[kept])
+    return found
+
+
+def query(survey: Survey) -> str:
+    """The answers to one survey, with parameters start, end, lowest, highest; made as a tree, never by pasting
+    texts.
+    """
+    from sqlglot import exp
+
+    score = exp.func("json_extract_string", exp.column("properties"), exp.Literal.string(f'$."{survey.score}"'))
+    number = exp.TryCast(this=score, to=exp.DataType.build("double"))
+    where = f" and {parse_where(survey.where).to_duckdb()}" if survey.where else ""
+    event = exp.Literal.string(survey.event).sql("duckdb")
+    return (
+        "select customer, score from (select *, "
+        f"{number.sql('duckdb')} as score, epoch(time)::bigint as second from answers) "
+        f"where event = {event} and customer is not null and second >= ? and second < ? "
+        f"and score between ? and ?{where} "
+        "order by seq"
+    )
+
+
+def customers_in(view: View) -> I64:
+    """int64[n]: the keys of the view's customers."""
+    keys = [b.customer[~c.skip] for b, c in zip(view.buckets, view.columns, strict=True)]
+    return np.concatenate(keys or [np.empty(0, np.int64)])
+
+
+def answers_of(project: Any, events: tuple[str, ...]) -> pa.Table:
+    """The project's events of these names, with their customers."""
+    identity = project.position().identity
+    with _guard:
+        kept = _kept.get(project.folder)
+        if kept is None or kept.events != events or kept.identity != identity:
+            kept = _Kept(events, identity, -1, _read(project, events, -1))
+        else:
+            new = _read(project, events, kept.seq)
+            kept = _Kept(
+                events, identity, kept.seq, pa.concat_tables([kept.answers, new]) if new.num_rows else kept.answers
+            )
+        seq = kept.answers.column("seq")
+        if len(seq):
+            kept.seq = int(np.max(seq.to_numpy()))
+        _kept[project.folder] = kept
+        return kept.answers
+
+
+def _read(project: Any, events: tuple[str, ...], after: int) -> pa.Table:
+    from sqlglot import exp
+
+    names = ", ".join(exp.Literal.string(e).sql("duckdb") for e in events)
+    table: pa.Table = project.sql(
+        f"select {', '.join(COLUMNS)} from events where event in ({names}) and seq > {after:d}"
+    )
+    return table
