@@ -364,7 +364,7 @@ def measure_page(request: Request, name: str) -> Response:
     try:
         page = answers.measure(name, query, reader)
     except MeasureError as error:
-        # the reader sees what does not fit above the form that mends it
+        # the reader sees what does not fit, or what is still to be chosen, above the form that mends it
         page, message = answers.measure(name, query, reader, run=False), error.text(visit.language)
         wanted = "html"
     if wanted == "csv":
@@ -381,7 +381,7 @@ def measure_page(request: Request, name: str) -> Response:
         json_link=href(f"/api{path}", **query),
         **frame_of(request, reader, "/measures", "", visit.zone),
     )
-    return answer(request, body, language=visit.language, status=400 if message else 200)
+    return answer(request, body, language=visit.language, status=400 if message and query else 200)
 
 
 def numbers_of(table: Table) -> list[bool]:
