@@ -19,8 +19,10 @@ FAMILIES = (
     "paths",
     "retention",
     "value",
+    "acquisition",
     "experiments",
     "obstacles",
+    "feeling",
 )
 
 CATALOGUE: Mapping[str, Measure] = MappingProxyType(

@@ -118,7 +118,7 @@ class Feeling(Answer):
         if not rows and self.reason is not None:
             rows = ((words(reader(self.reason), ""), *(Cell(""),) * 9),)
         heads = (
-            place, N_("survey"), N_("score"), N_("answers"), N_("people"), N_("best"), N_("worst"), N_("mean"),
+            place, N_("survey"), N_("survey score"), N_("answers"), N_("people"), N_("best"), N_("worst"), N_("mean"),
             N_("felt"), N_("planned"),
         )  # fmt: skip
         return Table(title, tuple(reader(h) for h in heads), rows)
@@ -131,7 +131,7 @@ class Feeling(Answer):
                 continue
             labels = tuple(reader.said(f.title) for f in shown)
             series = Series(
-                reader("score"),
+                reader("survey score"),
                 tuple(f.score.value for f in shown),
                 tuple(f.score.low for f in shown),
                 tuple(f.score.high for f in shown),
