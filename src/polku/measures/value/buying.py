@@ -23,6 +23,7 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 DAY = 86400
 YEAR = 365.25 * DAY
+Z95 = 1.959963984540054
 #: Events that give money back, by their canonical names, wherever they occur.
 REFUNDS = ("Order Refunded", "Order Cancelled")
 #: How long a customer is silent before the relationship counts as ended, where the map says nothing.

@@ -155,14 +155,14 @@ def value(
         picked = {what: select(name, what, **options) for what in ("customers", "bought", "ended")}
         return row_of(group, sums, length, margin, picked)
 
-    total = _sums(view, question, quiet, None, credit)[0]
+    total = sums_by_group(view, question, quiet, None, credit)[0]
     if by is None:
         parts: list[tuple[Group, F64]] = []
     elif by in ask.ORIGINS:
         group, names = ask.origin_groups(view, by)
-        parts = list(zip(names, _sums(view, question, quiet, group, credit), strict=True))
+        parts = list(zip(names, sums_by_group(view, question, quiet, group, credit), strict=True))
     else:
-        parts = [(g, _sums(v, question, quiet, None, credit)[0]) for g, v in ask.group_views(view, by)]
+        parts = [(g, sums_by_group(v, question, quiet, None, credit)[0]) for g, v in ask.group_views(view, by)]
     parts = sorted((p for p in parts if p[1][CUSTOMERS]), key=lambda p: -p[1][MONEY])[:limit]
     return Value(
         period=view.period, persona=view.persona, segment=view.segment,
@@ -244,7 +244,7 @@ def _why(orders: int) -> str:
     return ask.NO_VALUE if orders else NOBODY
 
 
-def _sums(view: View, question: Buying, silence: int, group: I64 | None, credit: str) -> F64:
+def sums_by_group(view: View, question: Buying, silence: int, group: I64 | None, credit: str) -> F64:
     """float64[groups, 17]: the partial sums of each group; one group without ``group``."""
     count = 1 if group is None else int(group.max(initial=0)) + 1
     work = functools.partial(_partial, question, view.start, view.end, silence, group, credit == "last", count)
