@@ -208,9 +208,6 @@ def start_cluster(
     spark_home()
     find_java()
     port = port or _free_port(host)
-    kept = None if folder is not None else tempfile.TemporaryDirectory(prefix="polku-engine-")
-    home = Path(folder if folder is not None else kept.name if kept is not None else ".")
-    home.mkdir(parents=True, exist_ok=True)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.settimeout(2)
         if probe.connect_ex((host, port)) == 0:  # Spark would take the next port and say so in its log only
@@ -219,6 +216,10 @@ def start_cluster(
                 port=port,
                 host=host,
             )
+    kept = tempfile.TemporaryDirectory(prefix="polku-engine-") if folder is None else None
+    home = folder if kept is None else Path(kept.name)
+    assert home is not None  # one of the two is there
+    home.mkdir(parents=True, exist_ok=True)
     share = cores if cores is not None else max(1, (os.cpu_count() or 1) // max(1, workers))
     secret = secret_file(host, port)
     _write_secret(secret, secrets.token_urlsafe(32))

@@ -144,7 +144,11 @@ class History:
         """History's files are read as plain Parquet, where rows deleted by such a vector would still stand."""
         if "deletionVectors" not in (table.protocol().reader_features or ()):
             return
-        if any(batch.num_rows for batch in table.deletion_vectors()):
+        try:
+            deleted = any(batch.num_rows for batch in table.deletion_vectors())
+        except deltalake.exceptions.DeltaError:
+            deleted = True  # there are some, of a kind that cannot even be read
+        if deleted:
             raise RecordError(
                 N_(
                     "History at {where} has deletion vectors: another tool deleted rows without rewriting the files. "
