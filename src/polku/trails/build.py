@@ -96,13 +96,19 @@ def _by_bucket(customer, mask, start, order):  # type: ignore[no-untyped-def]
 
 def by_bucket(rows: Rows, buckets: int) -> Chunk:
     """Order rows by bucket, those of one bucket in the order they came."""
-    start = np.zeros(buckets + 1, np.int64)
     if buckets == 1:
-        start[1] = len(rows)
-        return Chunk(rows, start)
-    order = np.empty(len(rows), np.int64)
-    _by_bucket(rows.customer, np.int64(buckets - 1), start, order)
+        return Chunk(rows, np.array([0, len(rows)], np.int64))
+    start, order = order_by_bucket(rows.customer, buckets)
     return Chunk(rows.take(order), start)
+
+
+def order_by_bucket(
+    customer: npt.NDArray[np.int64], buckets: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where each bucket begins int64[buckets + 1], and the rows in the order of their buckets int64[n]."""
+    start, order = np.zeros(buckets + 1, np.int64), np.empty(len(customer), np.int64)
+    _by_bucket(customer, np.int64(buckets - 1), start, order)
+    return start, order
 
 
 def groups(parts: Sequence[Part], rows: int = GROUP_ROWS) -> list[list[Part]]:

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 from polku.errors import TrailsError
 from polku.kernels.hashing import hash_strings
 from polku.language import N_
-from polku.trails.build import bucket_in_memory, by_bucket
+from polku.trails.build import bucket_in_memory, order_by_bucket
 from polku.trails.days import Offsets, offsets_between
 from polku.trails.layers import buckets_for
 from polku.trails.layout import Bucket, Tables, Trails, Words, default_as_of, moment
 from polku.trails.origins import NONE
 from polku.trails.properties import KeptFacts
+from polku.trails.scan import distinct
 from polku.trails.sorting import MICRO, Rows, times_fit
 from polku.trails.tables import arrow_table
 
@@ -88,16 +89,16 @@ def trails_of_plain(
 
 def _sorted(rows: Rows, zone: Offsets) -> tuple[Bucket, ...]:
     """Buckets of their own arrays, sorted on all cores; a table of few rows is one bucket."""
-    chunk = by_bucket(rows, buckets_for(len(rows)))
+    buckets = buckets_for(len(rows))
+    if buckets == 1:
+        return (bucket_in_memory(rows, zone),)
+    start, order = order_by_bucket(rows.customer, buckets)
 
     def bucket(b: int) -> Bucket:
-        return bucket_in_memory(chunk.rows.take(slice(int(chunk.start[b]), int(chunk.start[b + 1]))), zone)
+        return bucket_in_memory(rows.take(order[start[b] : start[b + 1]]), zone)
 
-    many = len(chunk.start) - 1
-    if many == 1:
-        return (bucket(0),)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return tuple(pool.map(bucket, range(many)))
+        return tuple(pool.map(bucket, range(buckets)))
 
 
 def _full(column: pa.ChunkedArray, name: str) -> None:
@@ -123,32 +124,25 @@ def _of_somebody(arrow: pa.Table, customer: str) -> pa.Table:
 
 def _words(column: pa.ChunkedArray) -> tuple[pa.Array, I64]:
     """The distinct values as large_string, in the order of their first rows, and each row's number."""
-    if not pa.types.is_dictionary(column.type):
-        column = _plain(column).dictionary_encode()
-    whole = column.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        empty = pa.array([], pa.large_string()).dictionary_encode()
-        whole = whole.chunk(0) if whole.num_chunks else empty
-    codes: I64 = whole.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    words = whole.dictionary
-    used, first = np.unique(codes, return_index=True) if len(words) > len(codes) else _first_rows(codes, len(words))
-    if len(used) < len(words) or np.any(np.diff(first) < 0):  # a category without rows, or in an order of its own
-        order = used[np.argsort(first)]
-        number = np.zeros(len(words), np.int64)
-        number[order] = np.arange(len(order))
-        codes, words = number[codes], words.take(pa.array(order))
+    column = _plain(column)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        keys = list(pool.map(_keys, column.chunks))
+    codes, first = distinct(np.concatenate(keys) if keys else np.empty(0, np.uint64))
+    words = column.take(pa.array(first)).combine_chunks()
+    if pa.types.is_dictionary(words.type):
+        words = _plain(words.dictionary_decode())
     if pa.types.is_floating(words.type):
-        whole_numbers = [str(int(w)) if float(w).is_integer() else repr(w) for w in words.to_pylist()]
-        return pa.array(whole_numbers, pa.large_string()), codes
-    return _plain(words).cast(pa.large_string()), codes
+        told = [str(int(w)) if float(w).is_integer() else repr(w) for w in words.to_pylist()]
+        return pa.array(told, pa.large_string()), codes.astype(np.int64)
+    return words.cast(pa.large_string()), codes.astype(np.int64)
 
 
-def _first_rows(codes: I64, words: int) -> tuple[I64, I64]:
-    """The numbers that occur, and the row where each is first seen."""
-    first = np.full(words, -1, np.int64)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    used = np.flatnonzero(first >= 0)
-    return used, first[used]
+def _keys(chunk: pa.Array) -> npt.NDArray[np.uint64]:
+    """uint64[n] that are equal where the values are."""
+    if pa.types.is_integer(chunk.type):
+        whole: npt.NDArray[np.int64] = chunk.to_numpy(zero_copy_only=False).astype(np.int64)
+        return whole.view(np.uint64)
+    return hash_strings(chunk)
 
 
 def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
