@@ -37,15 +37,18 @@ LOOPBACK = "127.0.0.1"
 
 
 def spark_home() -> Path:
-    """The folder of the installed pyspark; MissingExtraError when there is none."""
+    """The folder of the installed pyspark; MissingExtraError when it, or the pandas that it asks for, is not there."""
     import importlib.util
 
-    found = importlib.util.find_spec("pyspark")
-    if found is None or found.origin is None:
-        raise MissingExtraError(
-            N_('Running on a cluster needs pyspark: pip install "polku[{extra}]"'), extra="spark", package="pyspark"
-        )
-    return Path(found.origin).parent
+    origins = {}
+    for package in ("pyspark", "pandas"):
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None:
+            raise MissingExtraError(
+                N_('Running on a cluster needs {package}: pip install "polku[{extra}]"'), extra="spark", package=package
+            )
+        origins[package] = Path(found.origin)
+    return origins["pyspark"].parent
 
 
 def secret_file(host: str, port: int) -> Path:
