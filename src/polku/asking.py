@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
+    from polku.measures.acquisition.by_source import Acquisition
+    from polku.measures.acquisition.payback import Payback
     from polku.measures.answer import Answer
     from polku.measures.conversion import Conversion, Leaving
     from polku.measures.experiments.answer import Experiment
     from polku.measures.experiments.plan import ExperimentPlan
+    from polku.measures.feeling.feeling import Feeling
     from polku.measures.funnels.correlation import FunnelCorrelation
     from polku.measures.funnels.funnel import Funnel
     from polku.measures.funnels.times import TimeToConvert
@@ -886,6 +889,106 @@ class Asking:
             ),
         )
 
+    def acquisition(
+        self,
+        *,
+        from_: Sequence[str] | str | None = None,
+        refunds: Sequence[str] | str | None = None,
+        by: Literal["source", "medium", "campaign", "origin"] = "source",
+        credit: Literal["first", "last"] = "first",
+        margin: float | str = 1.0,
+        ltv: Literal["formula", "observed"] = "formula",
+        silence: str | int | None = None,
+        every: str | int = 2592000,
+        within: str | int = 31104000,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Acquisition:
+        """Costs by source, cost of a customer, time to pay back, lifetime value to cost.
+
+        from_: the touchpoints or events that are purchases; by default those whose value the map declares, else its
+            goal
+        refunds: the touchpoints or events that give money back, or none; by default Order Refunded and Order
+            Cancelled
+        by: one row for each source, medium, campaign, or origin (all three)
+        credit: the origin that a customer belongs to: the first or the last one named up to the first purchase
+        margin: the share of revenue that is kept, for example 40 %
+        ltv: by the formula of the measure value, or observed: what customers of the age `within` have paid
+        silence: how long without a purchase ends the relationship; by default the map's longest lapses_after, else
+            365d
+        every: the steps in which age is counted, for example 30d
+        within: how old customers may grow in these figures, for example 360d
+        limit: how many rows to show
+        """
+        return cast(
+            "Acquisition",
+            self.measure(
+                "acquisition",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                refunds=refunds,
+                by=by,
+                credit=credit,
+                margin=margin,
+                ltv=ltv,
+                silence=silence,
+                every=every,
+                within=within,
+                limit=limit,
+            ),
+        )
+
+    def payback(
+        self,
+        *,
+        from_: Sequence[str] | str | None = None,
+        refunds: Sequence[str] | str | None = None,
+        source: str | None = None,
+        credit: Literal["first", "last"] = "first",
+        margin: float | str = 1.0,
+        every: str | int = 2592000,
+        within: str | int = 31104000,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Payback:
+        """What customers won in each month have paid by age, against what they cost.
+
+        from_: the touchpoints or events that are purchases; by default those whose value the map declares, else its
+            goal
+        refunds: the touchpoints or events that give money back, or none; by default Order Refunded and Order
+            Cancelled
+        source: only customers and costs of this source; by default all
+        credit: the origin that a customer belongs to: the first or the last one named up to the first purchase
+        margin: the share of revenue that is kept, for example 40 %
+        every: the steps in which age is counted, for example 30d
+        within: how old customers may grow in these figures, for example 360d
+        """
+        return cast(
+            "Payback",
+            self.measure(
+                "payback",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                refunds=refunds,
+                source=source,
+                credit=credit,
+                margin=margin,
+                every=every,
+                within=within,
+            ),
+        )
+
     def experiment(
         self,
         *,
@@ -1059,3 +1162,18 @@ class Asking:
                 false_findings=false_findings,
             ),
         )
+
+    def feeling(
+        self,
+        *,
+        answers: Literal["every", "last"] = "every",
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Feeling:
+        """NPS, CSAT, CES and reviews by touchpoint and stage, with the number of answers and an interval.
+
+        answers: count every answer, or the last of each customer at each touchpoint
+        """
+        return cast("Feeling", self.measure("feeling", period, compare, persona, segment, answers=answers))
