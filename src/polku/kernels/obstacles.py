@@ -105,7 +105,7 @@ def goals_after(columns, goal, as_of):  # type: ignore[no-untyped-def]
     found = np.full(len(columns.time), -1, np.int64)
     code, time, offsets = columns.code, columns.time, columns.offsets
     for c in range(len(offsets) - 1):
-        after = np.int64(-1)
+        after = -1
         for i in range(offsets[c + 1] - 1, offsets[c] - 1, -1):
             found[i] = after
             if goal[code[i]] and np.int64(time[i]) <= as_of:
@@ -138,7 +138,7 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
     people = np.zeros((groups, 2), np.int64)
     last_person = np.full((groups, 2), -1, np.int64)
     asked = np.full(groups, -1, np.int64)  # when this customer was last asked about the goal
-    nowhere = np.int64(0)
+    nowhere = 0
     furthest = np.empty(way.goal_stage + 1, np.int64)
     ordinal = np.zeros(count, np.int64)
     stamp = np.full(count, -1, np.int64)
@@ -148,7 +148,7 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
     code, time, value = columns.code, columns.time, columns.value
     goal, place, stage = way.goal, way.place, way.stage
     who = np.int64(-1)
-    visits = np.int64(0)
+    visits = 0
     bought = False
     for v in range(len(segments.customer)):
         c = segments.customer[v]
@@ -159,11 +159,11 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
             bought = False
             asked[:] = -1
         # What the visit holds: the first suspect, what was met right before it, how far it went.
-        at = np.int64(-1)
-        anchor = np.int64(-1)
-        last_touch = np.int64(-1)
-        relieved = np.int64(-1)
-        relieved_by = np.float64(0.0)
+        at = -1
+        anchor = -1
+        last_touch = -1
+        relieved = -1
+        relieved_by = 0.0
         had_goal = False
         furthest[:] = -1
         for j in range(starts[v], ends[v]):
@@ -184,7 +184,7 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
                 anchor = j if p >= 0 and not goal[k] else last_touch
             if p >= 0 and not goal[k] and stage[p] <= way.goal_stage:
                 last_touch = j
-        touched = np.int64(-1)
+        touched = -1
         touched_time = np.int64(0)
         used = False
         for j in range(starts[v], ends[v]):
