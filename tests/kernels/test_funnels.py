@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from kernels import funnel_reference as reference
 from kernels.funnel_reference import Asked
 from polku.kernels.columns import columns
+from polku.kernels.funnels.around import first_origin
 from polku.kernels.funnels.chains import EVERY, FIRST, FURTHEST, UNLIMITED, chains
 from polku.kernels.funnels.plain import NO_STEP, plain_funnel
 from polku.kernels.funnels.plans import plan_of
 from polku.kernels.funnels.unordered import unordered
 from polku.kernels.sessions import Segments, trails
+from polku.kernels.sessions import sessions as all_sessions
 
 LETTERS = "abcdx"
 NO_MARKS = np.empty(0, np.uint32)
@@ -218,3 +220,25 @@ def test_a_very_long_trail_takes_time_in_proportion_to_it(which):
     asked = Asked("abcd", 100_000, required=(True, False, True, True), least=(0, 2, 2, 0),
                   most=(None, 90_000, None, None), without=(("x", 2, 3),))  # fmt: skip
     assert rows(people, asked, which)[0][0][0] == 3
+
+
+sessions_of_one = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2), st.integers(0, 2)), max_size=8).map(
+    lambda p: sorted(p, key=lambda e: e[0])
+)  # (moment, the source's own session, origin)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(sessions_of_one, min_size=1, max_size=4), st.sampled_from([100, 40]))
+def test_the_first_origin_is_that_of_the_first_session(people, as_of):
+    made = columns(
+        np.cumsum([0, *(len(p) for p in people)]), [e[0] for p in people for e in p], [0 for p in people for _ in p],
+        page=np.zeros(sum(map(len, people))),
+        session=[2 * c + e[1] if e[1] else 0 for c, p in enumerate(people) for e in p],
+        origin=[e[2] for p in people for e in p],
+    )  # fmt: skip
+    order, starts, ends, customer = all_sessions(made, 10, as_of)
+    expected = [0] * len(people)
+    for v in range(len(starts) - 1, -1, -1):  # a customer's first session comes last
+        mine = [int(order[j]) if len(order) else j for j in range(starts[v], ends[v])]
+        expected[customer[v]] = next((int(made.origin[i]) for i in mine if made.origin[i] > 0), 0)
+    assert first_origin(made, 10, as_of).tolist() == expected

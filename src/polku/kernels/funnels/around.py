@@ -5,26 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 from polku.kernels.compiled import kernel
+from polku.kernels.sessions import far_apart
 
 
 @kernel
-def first_origin(columns, segments):  # type: ignore[no-untyped-def]
+def first_origin(columns, gap, as_of):  # type: ignore[no-untyped-def]
     """int64[C]: the first origin that an event of the customer's first session names, 0 when none does.
 
-    ``segments`` are sessions, by customer and first event (polku.kernels.sessions).
+    The first session as in :mod:`polku.kernels.sessions` (its rule for events without a session of their own, ``gap``
+    seconds), found without making all the others.
     """
     out = np.zeros(len(columns.offsets) - 1, np.int64)
-    before = np.int64(-1)
-    mingled = len(segments.order) > 0
-    for v in range(len(segments.customer)):
-        c = segments.customer[v]
-        if c == before:
+    session, origin, time = columns.session, columns.origin, columns.time
+    for c in range(len(out)):
+        low, high = columns.offsets[c], columns.offsets[c + 1]
+        if low == high or columns.skip[c]:
             continue
-        before = c
-        for j in range(segments.starts[v], segments.ends[v]):
-            i = segments.order[j] if mingled else j
-            if columns.origin[i] > 0:
-                out[c] = columns.origin[i]
+        own = session[low]
+        inside = True
+        for i in range(low, high):
+            if np.int64(time[i]) > as_of or (not inside and own == 0):
+                break
+            if session[i] > 0:
+                inside = session[i] == own
+            elif i > low and far_apart(columns, i - 1, i, gap):
+                inside = False
+            if inside and origin[i] > 0:
+                out[c] = origin[i]
                 break
     return out
 

@@ -16,7 +16,6 @@ from polku.kernels.funnels.around import first_origin
 from polku.language import N_
 from polku.measures.definition import known
 from polku.measures.funnels.rows import Rows
-from polku.measures.segments import segments
 from polku.measures.sources import LEVELS, NONE
 from polku.measures.view import Mask, View, persona_masks, segment_masks
 
@@ -111,7 +110,7 @@ def _of_origins(view: View, by: str) -> Grouping:
 
 
 def _first(view: View, bucket: Columns) -> I64:
-    return np.asarray(first_origin(bucket, segments(view, "session", bucket)))
+    return np.asarray(first_origin(bucket, view.journey.session_gap, view.as_of))
 
 
 def groups_of(how: How, rows: Rows, beside: Sequence[npt.NDArray[Any]]) -> tuple[I64, I64]:
