@@ -131,7 +131,7 @@ def test_trails_made_by_spark_are_those_made_here(
     here: Shop, engine: SparkEngine, project: Project, tmp_path: Path
 ) -> None:
     made = made_by(engine, project, tmp_path)
-    assert len(made.buckets) == 4
+    assert len(made.buckets) == 8
     same_arrays(here.trails, made)
 
 

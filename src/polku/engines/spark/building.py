@@ -155,12 +155,14 @@ def history_frame(session: Any, files: Sequence[str]) -> Any:
     session.conf.set("spark.sql.sources.parallelPartitionDiscovery.parallelism", str(4 * cores))
     schema = ", ".join(f"`{field.name}` {KINDS[field.type]}" for field in HISTORY)
     base = re.split(r"/day=", files[0], maxsplit=1)[0]
-    reader = session.read.schema(schema).option("basePath", hadoop_path(base))
+    reader = session.read.schema(schema).option("basePath", hadoop_path(base, literal=True))
     return reader.parquet(*(hadoop_path(uri) for uri in files))
 
 
-def hadoop_path(uri: str) -> str:
+def hadoop_path(uri: str, literal: bool = False) -> str:
     """A path or URL as Hadoop opens it: local ones named as such, no sign in it taken for a pattern.
+
+    ``literal``: where Hadoop looks for no pattern, as in ``basePath``.
 
     >>> hadoop_path("/data/my [shop]/history"), hadoop_path("s3://bucket/history")
     ('file:///data/my \\\\[shop\\\\]/history', 's3a://bucket/history')
@@ -169,7 +171,7 @@ def hadoop_path(uri: str) -> str:
         uri = "file://" + Path(uri).as_posix()
     elif uri.startswith("s3://"):
         uri = "s3a://" + uri.removeprefix("s3://")
-    return re.sub(r"([\[\]{}*?\\])", r"\\\1", uri)
+    return uri if literal else re.sub(r"([\[\]{}*?\\])", r"\\\1", uri)
 
 
 # -- words -----------------------------------------------------------------------------------------------------------

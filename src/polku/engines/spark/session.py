@@ -9,6 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,13 +115,16 @@ def _context(master: str, wanted: dict[str, str]) -> Any:
             gateway = SparkContext._gateway or launch_gateway(conf, {"stdout": sink, "stderr": sink})
             for name, value in secret_of(master).items():
                 conf.set(name, value)  # after Java has started: its command line is seen by everybody on the machine
-            return SparkContext(conf=conf, gateway=gateway)
+            context = SparkContext(conf=conf, gateway=gateway)
     except Exception as fault:
         if not isinstance(fault, (PySparkException, OSError)) and not _is_py4j(fault):
             raise
         raise EngineError(
             N_("Spark could not be started ({fault}). Its log is in {log}."), fault=_first_line(fault), log=log
         ) from fault
+    with contextlib.suppress(OSError):
+        Path(log).unlink()  # what fails from here on comes as an exception
+    return context
 
 
 def secret_of(master: str) -> dict[str, str]:
