@@ -210,7 +210,12 @@ def test_a_scale_may_run_down_to_its_best_number(scale, score, felt):
     assert (found.felt, found.felt_n) == (felt, 0 if felt is None else 1)
 
 
-OPTIONS = {"funnel": {"steps": "ad, cart,order", "within": "50s"}, "conversion": {"from": "ad", "to": "order"}}
+FUNNELS = ("funnel", "funnel_trend", "time_to_convert", "funnel_correlation")
+OPTIONS = {
+    **{name: {"steps": "ad, cart,order", "within": "50s"} for name in FUNNELS},
+    "conversion": {"from": "ad", "to": "order"},
+    "onward": {"from": "ad"},
+}
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
