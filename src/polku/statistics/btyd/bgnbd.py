@@ -33,7 +33,7 @@ class BGNBD:
 
     def log_likelihood(self, rows: Histories) -> F64:
         """float64[n] of one customer of each row."""
-        return geometric.log_likelihood(rows, self.r, self.alpha, self.a, self.b, self.FIRST)[0]
+        return geometric.log_likelihood(rows, self.r, self.alpha, self.a, self.b, self.FIRST)
 
     def alive(self, rows: Histories) -> F64:
         """float64[n]: the probability of not having left; 1 for those who bought once."""

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from polku.kernels.compiled import kernel
 from polku.language import N_
-from polku.statistics.btyd.fitting import Fit, NoFit, fit_model
+from polku.statistics.btyd.fitting import Fit, NoFit, Objective, fit_model
 
 F64 = npt.NDArray[np.float64]
 #: In logarithms of (p, q, v), money counted in the mean.
@@ -54,23 +55,48 @@ class GammaGamma:
 
     def log_likelihood(self, purchases: F64, mean: F64) -> F64:
         """float64[n] of the mean of each customer's purchases."""
-        return _likelihood(purchases, mean, self.p, self.q, self.v)[0]
+        from scipy.special import gammaln
+
+        x, m, px = purchases, mean, self.p * np.asarray(purchases, np.float64)
+        fixed = gammaln(px + self.q) - gammaln(px) - gammaln(self.q) + self.q * np.log(self.v)
+        return np.asarray(fixed + (px - 1) * np.log(m) + px * np.log(x) - (px + self.q) * np.log(x * m + self.v))
 
 
-def _likelihood(x: F64, m: F64, p: float, q: float, v: float) -> tuple[F64, F64]:
-    """float64[n], and the slope of their sum by the logarithms of p, q, v."""
+@kernel
+def _row_sums(x, m, v):  # type: ignore[no-untyped-def]
+    """Sums over rows of log (x m + v), x log (x m + v), 1 / (x m + v) and x / (x m + v)."""
+    logs, logs_x, inverse, inverse_x = 0.0, 0.0, 0.0, 0.0
+    for i in range(len(x)):
+        whole = x[i] * m[i] + v
+        log = np.log(whole)
+        logs += log
+        logs_x += x[i] * log
+        inverse += 1 / whole
+        inverse_x += x[i] / whole
+    return logs, logs_x, inverse, inverse_x
+
+
+def _objective(x: F64, m: F64) -> Objective:
+    """Minus the mean log-likelihood and its slope by the logarithms of p, q, v."""
     from scipy.special import gammaln, psi
 
     levels, place = np.unique(x, return_inverse=True)
-    log_m, log_whole, log_x = np.log(m), np.log(x * m + v), np.log(levels)
-    by_level = gammaln(p * levels + q) - gammaln(p * levels) - gammaln(q) + q * np.log(v) + p * levels * log_x
-    px = p * x
-    value = by_level[place] + (px - 1) * log_m - (px + q) * log_whole
     each = np.bincount(place, minlength=len(levels)).astype(np.float64)
-    by_p = each @ (levels * (psi(p * levels + q) - psi(p * levels) + log_x)) + x @ (log_m - log_whole)
-    by_q = each @ (psi(p * levels + q) - psi(q) + np.log(v)) - log_whole.sum()
-    by_v = len(x) * q / v - ((px + q) / (x * m + v)).sum()
-    return value, np.array([by_p * p, by_q * q, by_v * v])
+    log_x, n = np.log(levels), float(len(x))
+    sum_log_m, sum_x_log_m = float(np.log(m).sum()), float(x @ np.log(m))
+
+    def objective(point: F64) -> tuple[float, F64]:
+        p, q, v = np.exp(point).tolist()
+        logs, logs_x, inverse, inverse_x = _row_sums(x, m, v)
+        px = p * levels
+        value = each @ (gammaln(px + q) - gammaln(px) + px * log_x) + n * (q * np.log(v) - gammaln(q))
+        value += p * sum_x_log_m - sum_log_m - p * logs_x - q * logs
+        by_p = each @ (levels * (psi(px + q) - psi(px) + log_x)) + sum_x_log_m - logs_x
+        by_q = each @ psi(px + q) + n * (np.log(v) - psi(q)) - logs
+        by_v = n * q / v - p * inverse_x - q * inverse
+        return float(-value / n), -np.array([by_p * p, by_q * q, by_v * v]) / n
+
+    return objective
 
 
 def fit_gammagamma(purchases: Any, mean: Any) -> Fit[GammaGamma] | NoFit:
@@ -84,17 +110,11 @@ def fit_gammagamma(purchases: Any, mean: Any) -> Fit[GammaGamma] | NoFit:
         return NoFit(N_("there are no two customers whose purchases differ in value"))
     unit = float(m.mean())
 
-    def of(some: slice) -> Any:
-        xs, ms = x[some], m[some] / unit
-
-        def objective(point: F64) -> tuple[float, F64]:
-            value, slope = _likelihood(xs, ms, *np.exp(point).tolist())
-            return float(-value.mean()), -slope / len(xs)
-
-        return objective
-
-    rough = of(slice(None, None, -(-len(x) // ROUGH))) if len(x) > ROUGH else None
-    fit = fit_model(GammaGamma, of(slice(None)), STARTS, float(len(x)), rough=rough, times=("v",), unit=unit)
+    m_near = m / unit
+    some = slice(None, None, -(-len(x) // ROUGH))
+    rough = _objective(np.ascontiguousarray(x[some]), np.ascontiguousarray(m_near[some])) if len(x) > ROUGH else None
+    whole = _objective(np.ascontiguousarray(x), m_near)
+    fit = fit_model(GammaGamma, whole, STARTS, float(len(x)), rough=rough, times=("v",), unit=unit)
     if isinstance(fit, NoFit):
         return fit
     # a mean is a density per unit of money

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from polku.kernels.compiled import kernel
 from polku.statistics.btyd.fitting import Fit, NoFit, Objective, fit_model, nothing_to_fit
 from polku.statistics.btyd.histories import Histories
 
@@ -21,8 +22,6 @@ F64 = npt.NDArray[np.float64]
 POINTS = 12
 #: In logarithms of (r, alpha, a, b), times counted in the mean age.
 STARTS = ((-0.5, -1.5, -0.5, 0.5), (0.5, 0.0, -1.0, 1.5), (-1.0, -2.5, 0.5, 1.0))
-
-
 #: More distinct histories than this are first fitted by a sample of this many, and then as they are.
 ROUGH = 20_000
 
@@ -55,8 +54,8 @@ def fit(make: type[G], rows: Histories, first: bool) -> Fit[G] | NoFit:
     def of(what: Histories) -> Objective:
         def objective(point: F64) -> tuple[float, F64]:
             r, alpha, a, b = np.exp(point).tolist()
-            value, slope = log_likelihood(what, r, alpha, a, b, first)
-            return float(-(what.customers @ value) / what.total), -slope / what.total
+            value, slope = total(what, r, alpha, a, b, first)
+            return -value / what.total, -slope / what.total
 
         return objective
 
@@ -65,50 +64,82 @@ def fit(make: type[G], rows: Histories, first: bool) -> Fit[G] | NoFit:
     return fit if isinstance(fit, NoFit) else fit.in_unit(rows.repeats, unit)
 
 
-def log_likelihood(rows: Histories, r: float, alpha: float, a: float, b: float, first: bool) -> tuple[F64, F64]:
-    """float64[n] of each row, and float64[4] the slope of their sum by the logarithms of r, alpha, a, b.
+def log_likelihood(rows: Histories, r: float, alpha: float, a: float, b: float, first: bool) -> F64:
+    """float64[n] of one customer of each row.
 
     L = Gamma(r + x) alpha^r / Gamma(r) x B(a, b + x) / B(a, b) x (stayed + left), with stayed = (alpha + T)^-(r + x)
     and left = a / (b + x - 1) x (alpha + t_x)^-(r + x) for x > 0 (BG/NBD); for MBG/NBD a chance to leave is met at all
     x + 1 purchases.
     """
-    from scipy.special import gammaln, psi
+    levels, place = rows.levels
+    times = r + levels[place]
+    log_stay = np.log(alpha + rows.age)
+    gap = _leaving(levels, a, b, first)[place] + times * (log_stay - np.log(alpha + rows.recency))
+    return np.asarray(_by_level(levels, r, alpha, a, b, first)[place] - times * log_stay + np.logaddexp(0.0, gap))
+
+
+def total(rows: Histories, r: float, alpha: float, a: float, b: float, first: bool) -> tuple[float, F64]:
+    """The sum of the same over all customers, and float64[4] its slope by the logarithms of r, alpha, a, b."""
+    from scipy.special import psi
 
     levels, place = rows.levels
-    # purchases after each of which the customer may have left, the last one among them
     chances = levels + 1 if first else levels
-    by_level = (
+    each = rows.each
+    value, log_stay, fallen, inverse, gone = _row_sums(
+        place, rows.recency, rows.age, rows.customers, r + levels, _leaving(levels, a, b, first), alpha
+    )
+    value += each @ _by_level(levels, r, alpha, a, b, first)
+    by_r = each @ (psi(r + levels) - psi(r) + np.log(alpha)) - log_stay + fallen
+    by_alpha = each.sum() * r / alpha - inverse
+    shared = psi(a + b) - psi(a + b + chances)
+    by_a = each @ shared + gone.sum() / a
+    after = np.divide(gone, b + chances - 1, out=np.zeros_like(gone), where=gone > 0)
+    by_b = each @ (shared - psi(b) + psi(b + chances)) - after.sum()
+    return float(value), np.array([by_r * r, by_alpha * alpha, by_a * a, by_b * b])
+
+
+@kernel
+def _row_sums(place, recency, age, customers, times, leaving, alpha):  # type: ignore[no-untyped-def]
+    """Sums over rows, weighted by their customers: the part of the likelihood that depends on times; log (alpha + T);
+    the share that left x how much the logarithm has grown since the last purchase; the slope by alpha; and float64[L]
+    the share that left by level.
+
+    One pass without temporary arrays: over a million rows they took five times as long as the arithmetic.
+    """
+    gone = np.zeros(len(times))
+    value, log_sum, fallen_sum, inverse = 0.0, 0.0, 0.0, 0.0
+    for i in range(len(place)):
+        level, weight = place[i], customers[i]
+        stay, leave = alpha + age[i], alpha + recency[i]
+        log_stay = np.log(stay)
+        fallen = log_stay - np.log(leave)
+        gap = leaving[level] + times[level] * fallen  # the logarithm of left / stayed
+        small = np.exp(-abs(gap))  # written so that nothing overflows
+        left = weight * (1.0 if gap > 0 else small) / (1.0 + small)
+        value += weight * (np.log1p(small) + max(gap, 0.0) - times[level] * log_stay)
+        log_sum += weight * log_stay
+        fallen_sum += left * fallen
+        inverse += times[level] * (weight / stay + left * (1 / leave - 1 / stay))
+        gone[level] += left
+    return value, log_sum, fallen_sum, inverse, gone
+
+
+def _by_level(levels: F64, r: float, alpha: float, a: float, b: float, first: bool) -> F64:
+    """The part of the likelihood that depends on the frequency alone."""
+    from scipy.special import gammaln
+
+    chances = levels + 1 if first else levels
+    return np.asarray(
         gammaln(r + levels) - gammaln(r) + r * np.log(alpha)
         + gammaln(a + b) - gammaln(b) + gammaln(b + chances) - gammaln(a + b + chances)
     )  # fmt: skip
+
+
+def _leaving(levels: F64, a: float, b: float, first: bool) -> F64:
+    """The logarithm of a / (b + n - 1), n the chances to leave that were met; minus infinity where there was none."""
+    chances = levels + 1 if first else levels
     with np.errstate(divide="ignore"):
-        leaving = np.where(chances > 0, np.log(a) - np.log(np.maximum(b + chances - 1, 1e-300)), -np.inf)
-    times = r + levels[place]
-    stay, leave = alpha + rows.age, alpha + rows.recency
-    log_stay, log_leave = np.log(stay), np.log(leave)
-    gap = leaving[place] + times * (log_stay - log_leave)  # the logarithm of left / stayed
-    value = by_level[place] - times * log_stay + np.logaddexp(0.0, gap)
-    left = _share(gap)
-    weight = rows.customers
-    each = np.bincount(place, weight, len(levels))
-    gone = np.bincount(place, weight * left, len(levels))
-    mean_log = log_stay + left * (log_leave - log_stay)
-    mean_inverse = 1 / stay + left * (1 / leave - 1 / stay)
-    by_r = each @ (psi(r + levels) - psi(r) + np.log(alpha)) - weight @ mean_log
-    by_alpha = each.sum() * r / alpha - weight @ (times * mean_inverse)
-    shared = psi(a + b) - psi(a + b + chances)
-    by_a = each @ shared + gone.sum() / a
-    with np.errstate(divide="ignore", invalid="ignore"):
-        odds = np.where(gone > 0, gone / np.maximum(b + chances - 1, 1e-300), 0.0)
-    by_b = each @ (shared - psi(b) + psi(b + chances)) - odds.sum()
-    return value, np.array([by_r * r, by_alpha * alpha, by_a * a, by_b * b])
-
-
-def _share(gap: F64) -> F64:
-    """e^gap / (1 + e^gap) without overflow."""
-    from scipy.special import expit
-
-    return np.asarray(expit(gap))
+        return np.where(chances > 0, np.log(a) - np.log(np.maximum(b + chances - 1, 1e-300)), -np.inf)
 
 
 def alive(model: Geometric, rows: Histories, first: bool) -> F64:
@@ -116,10 +147,9 @@ def alive(model: Geometric, rows: Histories, first: bool) -> F64:
     from scipy.special import expit
 
     x = rows.frequency.astype(np.float64)
-    chances = x + 1 if first else x
-    with np.errstate(divide="ignore"):
-        leaving = np.where(chances > 0, np.log(model.a) - np.log(np.maximum(model.b + chances - 1, 1e-300)), -np.inf)
-    gap = leaving + (model.r + x) * np.log((model.alpha + rows.age) / (model.alpha + rows.recency))
+    gap = _leaving(x, model.a, model.b, first) + (model.r + x) * np.log(
+        (model.alpha + rows.age) / (model.alpha + rows.recency)
+    )
     return np.asarray(expit(-gap))
 
 

@@ -48,6 +48,12 @@ class Histories:
         values, place = np.unique(self.frequency, return_inverse=True)
         return values.astype(np.float64), place.astype(np.int64)
 
+    @functools.cached_property
+    def each(self) -> F64:
+        """How many customers have each distinct frequency."""
+        values, place = self.levels
+        return np.bincount(place, self.customers, len(values)).astype(np.float64)
+
     def scaled(self, unit: float) -> Histories:
         """The same with times counted in ``unit``."""
         return Histories(self.frequency, self.recency / unit, self.age / unit, self.customers)
