@@ -81,6 +81,16 @@ def test_nothing_is_left_of_a_build_that_failed(
     assert list((tmp_path / "layers").iterdir()) == []
 
 
+def test_more_chunks_than_can_stay_mapped(
+    project: Project, here: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coding, "MOST_KEPT", 3)
+    made = open_store(
+        Store(tmp_path, flush=False), ProjectFeed(project), Matching.of(project.journey()), builder=Inline().build_layer
+    )
+    same_arrays(here.trails, made)
+
+
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_every_measure_gives_the_same_numbers(name: str, here: Shop, there: Shop) -> None:
     measure = CATALOGUE[name]

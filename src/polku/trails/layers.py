@@ -28,7 +28,7 @@ from polku.trails.sorting import Columns, Rows, Sorted, sort_bucket
 
 #: Events a bucket should hold: few enough to be sorted in a processor's cache, so many that Python's part is nothing.
 BUCKET_EVENTS = 400_000
-MOST_BUCKETS = 4096
+MOST_BUCKETS = 65_536
 #: Says that a layer's files have been flushed to the disk.
 DURABLE = "durable"
 OPTIONAL = ("micros", "value")

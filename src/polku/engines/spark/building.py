@@ -30,6 +30,7 @@ from polku.engines.spark.coding import (
     Coded,
     Coding,
     Sorting,
+    chunk_rows_for,
     code_batches,
     sort_one,
 )
@@ -88,7 +89,7 @@ def build_layer(
     try:
         resolve.write(chunks / "ids")
         columns = tuple(sorted({*columns_for(matching), "properties"}))
-        order = Coding(chunks, matching, columns, buckets_for(total))
+        order = Coding(chunks, matching, columns, buckets_for(total), chunk_rows_for(total))
         tell(progress, READING, 0, total)
         coded = sorted(
             [*code_here(order, [p for p in parts if p.uri is None]), *code_there(engine, order, parts)],

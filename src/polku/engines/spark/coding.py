@@ -32,8 +32,11 @@ from polku.trails.resolve import Resolver
 from polku.trails.sorting import Rows
 from polku.trails.vocabulary import Renumbering, Vocabulary
 
-#: Coded rows in one chunk, about 50 bytes each: what a worker holds in memory.
-CHUNK_ROWS = 2_000_000
+#: Coded rows in one chunk, at least and at most, 50 bytes each: a worker holds some three times that in memory.
+CHUNK_ROWS, MOST_CHUNK_ROWS = 2_000_000, 50_000_000
+#: Chunks that one process keeps mapped, five files each (Linux allows a process 65,530 maps); a history has no more
+#: of them while they can be made larger. Past that they are opened anew for each bucket.
+MOST_KEPT = 4000
 #: One coded row on the shared storage. All of a row lies together, so that a bucket is one stretch of each chunk.
 ROW = np.dtype(
     [
@@ -53,6 +56,7 @@ class Coding:
     matching: Matching
     columns: tuple[str, ...]
     buckets: int
+    chunk_rows: int
 
     def resolver(self) -> Resolver:
         """From raw ids to customers by the table in the folder, mapped: one copy for all processes of a machine."""
@@ -82,8 +86,17 @@ class Coded:
         return cls(**{**raw, "times": tuple(raw["times"]), "seqs": tuple(raw["seqs"])})
 
 
+def chunk_rows_for(events: int) -> int:
+    """How many rows a chunk takes, of a history of so many events.
+
+    >>> chunk_rows_for(20_000_000), chunk_rows_for(100_000_000_000)
+    (2000000, 25000000)
+    """
+    return min(MOST_CHUNK_ROWS, max(CHUNK_ROWS, events // MOST_KEPT))
+
+
 def code_batches(order: Coding, batches: Iterator[pa.RecordBatch]) -> Iterator[Coded]:
-    """Code rows of history into chunks of about ``CHUNK_ROWS``.
+    """Code rows of history into chunks of about ``order.chunk_rows``.
 
     Raises EngineError where this machine does not see the folder, TrailsError for times that do not fit.
     """
@@ -105,7 +118,7 @@ def code_batches(order: Coding, batches: Iterator[pa.RecordBatch]) -> Iterator[C
         properties = table.column("properties")
         coded = coder.code(table, lambda properties=properties: properties)  # type: ignore[misc]  # bound at once
         done.append((coded.rows, coded.without_customer, coded.total))
-        if sum(len(rows) for rows, _, _ in done) >= CHUNK_ROWS:
+        if sum(len(rows) for rows, _, _ in done) >= order.chunk_rows:
             yield write_chunk(order, coder.vocabulary, done)
             coder, done = Coder(order.matching, Vocabulary(), resolver), []
     if done:
@@ -186,16 +199,12 @@ def sort_piece(order: Sorting, first: int, end: int) -> str:
 
     Another attempt at the same piece writes under another name: whichever the driver is told of counts.
     """
-    opened = [_open_chunk(order.folder / name) for name in order.chunks]
-    sizes = [int(sum(start[b + 1] - start[b] for _, start, _ in opened)) for b in range(first, end)]
+    keep = len(order.chunks) <= MOST_KEPT
+    chunks = [Stretch(order.folder / name, first, end, keep) for name in order.chunks]
+    sizes = np.sum([chunk.sizes for chunk in chunks], axis=0).tolist()
 
     def rows_of(b: int) -> Rows:
-        found = []
-        for packed, start, numbers in opened:
-            part = packed[start[first + b] : start[first + b + 1]]
-            if len(part):
-                found.append(renumbered(_unpacked(part, order.value), numbers))
-        return Rows.join(found)
+        return Rows.join([chunk.rows(b, order.value) for chunk in chunks if chunk.sizes[b]])
 
     name = f"{first:06d}-{uuid.uuid4().hex[:8]}"
     piece = order.pieces / name
@@ -204,10 +213,23 @@ def sort_piece(order: Sorting, first: int, end: int) -> str:
     return name
 
 
-def _open_chunk(folder: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], Renumbering]:
-    rows = _mapped(folder / "rows.npy")
-    numbers = Renumbering(*(_mapped(folder / f"{table}.npy") for table in ("code", "page", "origin")))
-    return rows, _mapped(folder / "start.npy"), numbers
+class Stretch:
+    """The rows of some neighbouring buckets in one chunk; ``keep``: its files stay mapped between buckets."""
+
+    def __init__(self, folder: Path, first: int, end: int, keep: bool) -> None:
+        self.folder = folder
+        self.start = np.array(_mapped(folder / "start.npy")[first : end + 1])
+        self.sizes = np.diff(self.start)
+        self.kept = self._open() if keep else None
+
+    def _open(self) -> tuple[npt.NDArray[Any], Renumbering]:
+        numbers = Renumbering(*(_mapped(self.folder / f"{table}.npy") for table in ("code", "page", "origin")))
+        return _mapped(self.folder / "rows.npy"), numbers
+
+    def rows(self, b: int, value: bool) -> Rows:
+        """The rows of the stretch's bucket ``b``, with the numbers that hold for all chunks."""
+        packed, numbers = self.kept or self._open()
+        return renumbered(_unpacked(packed[self.start[b] : self.start[b + 1]], value), numbers)
 
 
 def _mapped(file: Path) -> npt.NDArray[Any]:
