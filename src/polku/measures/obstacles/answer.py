@@ -75,7 +75,8 @@ class Obstacles(Answer):
         ),
         N_("Went on = reached a later stage up to the goal's (from the goal's stage: the goal) in the same visit."),
         N_(
-            "Difference = share of those who met it that went on - share of those alike. The interval counts by customer."
+            "Difference = share of those who met it that went on - share of those alike. The interval counts by "
+            "customer."
         ),
         N_(
             "Money lost = meetings x difference in reaching the goal within the time given x money of a goal "
