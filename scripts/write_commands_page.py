@@ -49,10 +49,43 @@ def leaves(commands: dict[str, Any], before: str = "") -> Iterator[tuple[str, An
             yield before + name, command
 
 
+def measures() -> str:
+    """The options that each measure has besides those of every measure, by family."""
+    from polku.cli.measure import default_words, flag_of, metavar
+    from polku.measures.families import families
+
+    lines = [
+        "### The measures and their options",
+        "",
+        "`polku measure FOLDER NAME` takes, besides the options above, those of the measure. A step is a touchpoint of",
+        "the map or an event's name; a time is written 7d, 4h or 30min; a share 10 % or 0.1.",
+    ]
+    for _, family, found in families():
+        lines += ["", f"#### {family.title}"]
+        for measure in found:
+            lines += ["", f"`{measure.name}`: {measure.summary}", ""]
+            if not measure.options:
+                lines.append("It has no options of its own.")
+                continue
+            lines += ["| option | | default |", "|---|---|---|"]
+            for option in measure.options:
+                flag = flag_of(option).replace("/", "`, `")
+                value = "" if option.kind == "flag" else f" {metavar(option)}".replace("|", "\\|")
+                default = "needed" if option.required else default_words(option)
+                shown = default if default in ("", "needed") else f"`{default}`"
+                lines.append(f"| `{flag}{value}` | {option.help.replace('|', chr(92) + '|')} | {shown} |")
+    return "\n".join(lines)
+
+
 def page() -> str:
     from polku.cli.app import build
 
-    return "\n\n".join([HEAD.rstrip(), *(section(*leaf) for leaf in leaves(build().commands))]) + "\n"
+    sections = []
+    for name, command in leaves(build().commands):
+        sections.append(section(name, command))
+        if name == "measure":
+            sections.append(measures())
+    return "\n\n".join([HEAD.rstrip(), *sections]) + "\n"
 
 
 if __name__ == "__main__":

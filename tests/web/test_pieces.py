@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from polku.errors import UsageError
 from polku.journey.model import Journey
+from polku.measures.csvtext import lines, plain
 from polku.web.app import host_name
 from polku.web.cache import PageCache
-from polku.web.csvfile import lines, plain
 from polku.web.feeling import BOTTOM, TOP, Point, path, y_of
 from polku.web.mapview import scale
 from polku.web.review import review_due

@@ -55,7 +55,7 @@ HELP = N_("Show this message and exit.")
 
 def build() -> Any:
     """The click command of the whole program, in English."""
-    from polku.cli import ask, data, engine, maps, world
+    from polku.cli import ask, data, engine, maps, measure, world
 
     app = typer.Typer(
         name="polku",
@@ -66,7 +66,7 @@ def build() -> Any:
         rich_markup_mode="rich",
     )
     app.callback()(start)
-    for room in (maps, data, ask, world, engine):
+    for room in (maps, data, ask, measure, world, engine):
         room.register(app)
     return typer.main.get_command(app)
 
@@ -92,6 +92,8 @@ def start(
 
 def translated(command: Any, language: str) -> Any:
     """``command`` with every help text in ``language``, in place."""
+    if hasattr(command, "language"):  # one that makes its options later
+        command.language = language
     if command.help:
         command.help = translate(language, command.help)
     for parameter in command.params:

@@ -1,10 +1,9 @@
-"""Commands that ask: status, measure, customers, customer."""
+"""Commands that ask: status, customers, customer; ``polku measure`` is in :mod:`polku.cli.measure`."""
 
 from typing import Annotated, Any, Literal
 
 import typer
 
-from polku.cli.engine import EngineName
 from polku.cli.maps import AsJson, Folder, Language, Timezone
 from polku.cli.opening import looked
 from polku.errors import UsageError
@@ -34,10 +33,6 @@ AsOf = Annotated[
 
 def register(app: Any) -> None:
     app.command("status", help=N_("The living map in the terminal."))(status)
-    app.command(
-        "measure",
-        help=N_("One measure: stages, conversion, leaving, bounce, exit, funnel, sources, or one that the map names."),
-    )(measure)
     app.command("customers", help=N_("List customers: by stage, by touchpoint, or those behind any number."))(customers)
     app.command("customer", help=N_("One customer's story: events, stages, and the reason for each change."))(customer)
 
@@ -71,59 +66,6 @@ def status(
         drawn = draw.living_map(shop.journey, living, terminal.reader, VIEWS[view], terminal.out.width, personas)
         terminal.out.print(drawn)
         telling.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
-
-
-def measure(
-    folder: Folder,
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help=N_("stages, conversion, leaving, bounce, exit, funnel, sources, or a measure of the map."),
-        ),
-    ],
-    steps: Annotated[
-        str | None, typer.Option("--steps", help=N_("funnel: touchpoints or events in order, with commas between."))
-    ] = None,
-    from_: Annotated[str | None, typer.Option("--from", help=N_("conversion: where they begin."))] = None,
-    to: Annotated[str | None, typer.Option("--to", help=N_("What counts as converting."))] = None,
-    within: Annotated[str | None, typer.Option("--within", help=N_("The time they are given, for example 7d."))] = None,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", help=N_("customer or session; page or touchpoint; source, medium or campaign.")),
-    ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", help=N_("How many rows to show."))] = None,
-    period: PeriodName = "all",
-    compare: CompareName = "none",
-    persona: Persona = None,
-    segment: Segment = None,
-    define: Annotated[
-        bool, typer.Option("--define", help=N_("Say in words what the measure counts, with its formula."))
-    ] = False,
-    engine: EngineName = None,
-    as_of: AsOf = None,
-    language: Language = None,
-    timezone: Timezone = None,
-    as_json: AsJson = False,
-) -> None:
-    terminal, shop = looked(folder, language, as_json, timezone, engine, as_of=as_of)
-    options = {"steps": steps, "from": from_, "to": to, "within": within, "by": by, "limit": limit}
-    answer = shop.measure(
-        name,
-        period=period,
-        compare=compare,
-        persona=persona,
-        segment=segment,
-        **{k: v for k, v in options.items() if v is not None},
-    )
-    if as_json:
-        terminal.data(answer.to_dict())
-        return
-    for line in answer.text(terminal.reader):
-        terminal.out.print(line, markup=False)
-    if define:
-        for line in ("", *answer.definition(terminal.reader.language)):
-            terminal.out.print(line, markup=False)
 
 
 def customers(

@@ -123,19 +123,25 @@ class Answer:
         """The tables as aligned lines for a terminal."""
         lines: list[str] = []
         for table in self.tables(reader):
-            cells = [list(table.heads), *([cell_text(c) for c in row] for row in table.rows)]
-            wide = [max(len(row[i]) for row in cells) for i in range(len(table.heads))]
-            right = [i > 0 and any(row[i].number for row in table.rows) for i in range(len(table.heads))]
-            lines += [*([""] if lines else []), table.title]
-            for row in cells:
-                parts = [w.rjust(n) if r else w.ljust(n) for w, n, r in zip(row, wide, right, strict=True)]
-                lines.append("  ".join(parts).rstrip())
+            lines += [*([""] if lines else []), *table_lines(table, table.title)]
         return lines
 
     @classmethod
     def definition(cls, language: str = "en") -> tuple[str, ...]:
         """What the measure means, in words, with its formula."""
         return tuple(translate(language, text) for text in cls.says)
+
+
+def table_lines(table: Table, title: str) -> list[str]:
+    """A table as lines of aligned text below its title; numbers stand at the right."""
+    cells = [list(table.heads), *([cell_text(c) for c in row] for row in table.rows)]
+    wide = [max(len(row[i]) for row in cells) for i in range(len(table.heads))]
+    right = [i > 0 and any(row[i].number for row in table.rows) for i in range(len(table.heads))]
+    lines = [title]
+    for row in cells:
+        parts = [w.rjust(n) if r else w.ljust(n) for w, n, r in zip(row, wide, right, strict=True)]
+        lines.append("  ".join(parts).rstrip())
+    return lines
 
 
 def cell_text(cell: Cell) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, TypeAlias
 
+from polku.language import Reader
+
 Unit = Literal["count", "share", "seconds", "money", "number"]
 
 
@@ -130,3 +132,20 @@ class Forest:
 
 
 Chart: TypeAlias = Bars | Lines | Heat | Flow | Graph | Forest
+
+
+def value_text(value: float, unit: Unit, reader: Reader) -> str:
+    """A chart's value as a reader reads it.
+
+    >>> value_text(0.312, "share", Reader("en")), value_text(7200, "seconds", Reader("en"))
+    ('31.2%', '2 h')
+    """
+    if unit == "share":
+        return reader.percent(value)
+    if unit == "seconds":
+        return ("−" if value < 0 else "") + reader.duration(abs(value))
+    if unit == "money":
+        return reader.money(value, digits=0 if abs(value) >= 100 else None)
+    if float(value).is_integer() or abs(value) >= 1000:
+        return reader.number(value, 0)
+    return reader.number(value, 2 if abs(value) < 10 else 1)

@@ -203,3 +203,23 @@ READERS: dict[Kind, Callable[[Option, Any], Any]] = {
     "flag": _flag,
     "day": _day,
 }
+
+
+def written(option: Option, value: Any) -> str:
+    """``value`` as it is written in a URL, a form and a command: what :func:`read` reads back.
+
+    >>> written(Option("within", "duration", "within", "the time they are given"), 604800)
+    '7d'
+    >>> written(Option("margin", "share", "margin", "the share that is kept"), 0.4)
+    '0.4'
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return YES[0] if value else NO[0]
+    if isinstance(value, (tuple, list)):
+        return ",".join(str(part) for part in value)
+    if option.kind == "duration" and isinstance(value, int) and value:
+        size, unit = next((s, u) for s, u in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")) if value % s == 0)
+        return f"{value // size}{unit}"
+    return str(value)

@@ -368,7 +368,7 @@ def measure_page(request: Request, name: str) -> Response:
         page, message = answers.measure(name, query, reader, run=False), error.text(visit.language)
         wanted = "html"
     if wanted == "csv":
-        return tables_csv(page, name)
+        return tables_csv(page.tables, name)
     path = f"/measures/{quote(name)}"
     body = render(
         "measure.html",
