@@ -145,6 +145,9 @@ def test_a_trend_is_by_the_day_of_the_beginning_in_the_maps_zone():
     for p in found.points:
         assert [behind(seen, n.behind) for n in p.reached] == [n.n for n in p.reached]
         assert behind(seen, p.conversion.behind_pending) == p.conversion.pending
+    again = {"anna": [*people["anna"], at("2026-05-19 09:00", "product")]}  # who began once more does not hold May up
+    point = funnel_trend(view(again, "2026-05-20 12:00"), STEPS, within=8 * 86_400).points[0]
+    assert (point.conversion.numerator, point.conversion.pending, point.mature) == (1, 0, True)
     months = funnel_trend(seen, STEPS, interval="month")
     assert [(p.day.isoformat(), p.reached[0].n) for p in months.points] == [("2026-05-01", 3)]
     line = found.charts(READER)[0].series[0]

@@ -35,10 +35,13 @@ from polku.measures.steps import codes_of, title_of
 from polku.measures.view import Mask, View
 from polku.statistics.multiple import benjamini_hochberg
 from polku.statistics.rates import odds_ratio, two_proportions
+from polku.trails.properties import Property, numbers_of
 
 I64 = npt.NDArray[np.int64]
 #: Properties that are looked at when nobody names them, and the most values that one of them may have.
 MOST_PROPERTIES, MOST_VALUES = 12, 50
+#: Of a property whose values are all numbers; one with more is a quantity, and its single values say little.
+MOST_NUMBERS = 12
 WHATS = ("with", "with_went_on", "without", "without_went_on")
 KINDS: dict[str, str] = {
     "met": N_("met on the way"),
@@ -222,9 +225,14 @@ def groupings_of(view: View, asked: Asked, properties: Sequence[str] | None) -> 
     events = {view.trails.tables.code_event[c] for c in np.flatnonzero(codes_of(view, asked.steps[0]))}
     names = [p.name for p in view.property_names() if events & set(p.events)][:MOST_PROPERTIES]
     for prop in view.properties(names) if names else []:
-        if 2 < len(prop.words) <= MOST_VALUES + 1:
+        if 2 < len(prop.words) <= MOST_VALUES + 1 and not _measured(prop):
             found.append(Grouping(prop.name, prop.words, events=(prop.codes,)))
     return found
+
+
+def _measured(prop: Property) -> bool:
+    """Whether a property is a quantity (a price) rather than a name: many values, all of them numbers."""
+    return len(prop.words) > MOST_NUMBERS + 1 and not np.isnan(numbers_of(prop.words.array)[1:]).any()
 
 
 def _profiles(view: View) -> bool:

@@ -32,7 +32,8 @@ def members(view: View, selector: Selector) -> list[Mask]:
     step = number(selector, "step") - 1
     if step >= len(asked.steps):
         raise MeasureError(N_("{selector} names a step that this funnel does not have."), selector=str(selector))
-    choose = functools.partial(_choose, asked, selector.what, step, grouping.how if grouping else None, group, span)
+    how = grouping.how if grouping else None
+    choose = functools.partial(_choose, asked, selector.what, step, how, group, span, view.as_of)
     bar = spread_of((selector.option("least"), selector.option("most")))
     if bar is not None:
         choose = functools.partial(_in_bar, asked, bar, choose)
@@ -43,7 +44,7 @@ def members(view: View, selector: Selector) -> list[Mask]:
 def funnel_members(view: View, steps: tuple[str, ...], within: int | None, by: str, step: int, what: str) -> list[Mask]:
     """The same of a funnel in order without refinements; ``step`` from 1."""
     asked = asked_of(view, steps, within, by)
-    return whose(view, asked, functools.partial(_choose, asked, what, step - 1, None, 0, None))
+    return whose(view, asked, functools.partial(_choose, asked, what, step - 1, None, 0, None, view.as_of))
 
 
 def number(selector: Selector, name: str) -> int:
@@ -66,14 +67,23 @@ def _in_bar(asked: Asked, bar: tuple[int, int | None], choose: Callable[..., Mas
 
 
 def _choose(
-    asked: Asked, what: str, step: int, how: How | None, group: int, span: Span | None, rows: Rows, *beside: Any
+    asked: Asked,
+    what: str,
+    step: int,
+    how: How | None,
+    group: int,
+    span: Span | None,
+    as_of: int,
+    rows: Rows,
+    *beside: Any,
 ) -> Mask:
     met, before = rows.met[:, step], rows.met[:, asked.before(step)]
+    is_open = rows.open if span is None else rows.own_open(asked, as_of)
     chosen = {
         "reached": met,
-        "converted": met & ~rows.open,
-        "pending": met & rows.open,
-        "dropped": before & ~met & ~rows.open,
+        "converted": met & ~is_open,
+        "pending": met & is_open,
+        "dropped": before & ~met & ~is_open,
     }[what]
     if how is not None:
         row, of = groups_of(how, rows, beside)

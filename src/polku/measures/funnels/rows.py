@@ -47,6 +47,12 @@ class Rows:
         """int64[R]: the moment of the earliest step of the chain that is given."""
         return np.asarray(np.where(self.places >= 0, self.times(), 1 << 40).min(axis=1, initial=1 << 40))
 
+    def own_open(self, asked: Asked, as_of: int) -> npt.NDArray[np.bool_]:
+        """bool[R]: whether the window of the chain that is given, whatever other starts there are, is open."""
+        if asked.window >= kernel.UNLIMITED:
+            return np.zeros(len(self.level), np.bool_)
+        return np.asarray(self.begun() + asked.window > as_of)
+
 
 def run(view: View, asked: Asked, bucket: Columns, marks: npt.NDArray[np.uint32] | None = None,
         stretches: sessions.Segments | None = None) -> Rows:  # fmt: skip

@@ -103,7 +103,7 @@ class TimeToConvert(Answer):
             (reader(N_("time")), reader(N_("converted"))),
             tuple((words(bar_words(b, reader), b.start), count_cell(b.count, reader)) for b in self.bars),
         )
-        heads = (reader(N_("time")), reader(N_("seconds")))
+        heads = (reader(N_("of those who converted")), reader(N_("time")))
         return (Table(title, heads, tuple(rows)), spread)
 
     def charts(self, reader: Reader) -> tuple[Chart, ...]:

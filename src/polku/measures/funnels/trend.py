@@ -43,8 +43,9 @@ class FunnelTrend(Answer):
     says = (
         N_("Customers belong to the day, week or month in which the chain that they are given began."),
         N_(
-            "Conversion = those who reached the last step / those who began; only those whose window has closed. "
-            "An interval of which some windows are still open is hollow, since its share can still change."
+            "Conversion = those who reached the last step / those who began; only those whose window has closed, "
+            "counted from the beginning of their chain. An interval of which some windows are still open is hollow, "
+            "since its share can still change."
         ),
         N_("Weeks begin on Monday; days are those of the map's time zone."),
     )
@@ -107,7 +108,8 @@ def funnel_trend(
         np.empty(0, np.int64), np.empty((0, count), np.int64), np.empty((0, count), np.int64),
         np.empty(0, np.uint32), np.empty(0, np.int64),
     )  # fmt: skip
-    found = functools.reduce(GroupTotals.__add__, over(view, asked, functools.partial(_by_span, edges)), zero)
+    work = functools.partial(_by_span, edges, asked, view.as_of)
+    found = functools.reduce(GroupTotals.__add__, over(view, asked, work), zero)
     of = {int(g): place for place, g in enumerate(found.group)}
     nobody = np.zeros(count, np.int64)
     points = []
@@ -133,8 +135,8 @@ def _closed(asked: Asked, end: int, as_of: int) -> bool:
     return asked.window >= UNLIMITED or end - 1 + asked.window <= as_of
 
 
-def _by_span(edges: np.ndarray[Any, np.dtype[np.int64]], rows: Rows) -> GroupTotals:
+def _by_span(edges: np.ndarray[Any, np.dtype[np.int64]], asked: Asked, as_of: int, rows: Rows) -> GroupTotals:
     place = np.searchsorted(edges, rows.begun(), side="right").astype(np.int64)
     met = rows.met.astype(np.int64)
     none = np.empty(0, np.int64)
-    return gathered(place, met, met * rows.open[:, None], np.empty(0, np.uint32), none)
+    return gathered(place, met, met * rows.own_open(asked, as_of)[:, None], np.empty(0, np.uint32), none)
