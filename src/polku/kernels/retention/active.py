@@ -41,7 +41,10 @@ def uniques(columns, codes, every, period_of, base, count, start, end):  # type:
 
 @kernel
 def days_there(columns, codes, every, start, end):  # type: ignore[no-untyped-def]
-    """int64[C]: on how many different local days each customer has an event of ``codes`` in [start, end)."""
+    """int64[C]: on how many different local days each customer has an event of ``codes`` in [start, end).
+
+    Where a clock is set back over midnight, the few events of the day before are those of the day that had begun.
+    """
     out = np.zeros(len(columns.offsets) - 1, np.int64)
     offsets, skip, day_of, code_of, time_of = columns.offsets, columns.skip, columns.day, columns.code, columns.time
     for c in range(len(offsets) - 1):
@@ -50,13 +53,14 @@ def days_there(columns, codes, every, start, end):  # type: ignore[no-untyped-de
         day = np.int64(-1)
         for i in range(offsets[c], offsets[c + 1]):
             time = np.int64(time_of[i])
-            if day_of[i] != day and (every or codes[code_of[i]]) and start <= time < end:
+            if np.int64(day_of[i]) > day and (every or codes[code_of[i]]) and start <= time < end:
                 day = np.int64(day_of[i])
                 out[c] += 1
     return out
 
 
-#: What becomes of a customer in a period.
+#: What becomes of a customer in a period; THERE is asked of members alone.
+THERE = -1
 NEW, RETURNING, RESURRECTED, DORMANT = 0, 1, 2, 3
 
 
@@ -94,8 +98,10 @@ def lifecycle(columns, codes, every, period_of, base, count, as_of):  # type: ig
 
 
 @kernel
-def in_state(columns, codes, every, period_of, period, kind, as_of):  # type: ignore[no-untyped-def]
-    """bool[C]: who is new, returning, resurrected or dormant in ``period``; -1: who is there at all."""
+def in_state(columns, codes, every, period_of, period, kind, start, end, as_of):  # type: ignore[no-untyped-def]
+    """bool[C]: who is new, returning, resurrected or dormant in ``period``; THERE: who has an event in it and in
+    [start, end).
+    """
     out = np.zeros(len(columns.offsets) - 1, np.bool_)
     offsets, skip, day_of, code_of, time_of = columns.offsets, columns.skip, columns.day, columns.code, columns.time
     for c in range(len(offsets) - 1):
@@ -104,7 +110,8 @@ def in_state(columns, codes, every, period_of, period, kind, as_of):  # type: ig
         before = np.int64(-1)
         state = np.int64(-2)
         for i in range(offsets[c], offsets[c + 1]):
-            if np.int64(time_of[i]) > as_of:
+            time = np.int64(time_of[i])
+            if time > as_of:
                 break
             if not (every or codes[code_of[i]]):
                 continue
@@ -112,9 +119,13 @@ def in_state(columns, codes, every, period_of, period, kind, as_of):  # type: ig
             if here > period:
                 break
             if here == period and here > before:
-                state = NEW if before < 0 else RETURNING if here == before + 1 else RESURRECTED
-            before = np.int64(max(before, here))
+                state = np.int64(NEW if before < 0 else RETURNING if here == before + 1 else RESURRECTED)
+            if here == period and kind == THERE and start <= time < end:
+                out[c] = True
+            if here > before:
+                before = here
         if state == -2 and before == period - 1 and before >= 0:
             state = np.int64(DORMANT)
-        out[c] = state == kind or (kind == -1 and 0 <= state < DORMANT)
+        if kind != THERE:
+            out[c] = state == kind
     return out

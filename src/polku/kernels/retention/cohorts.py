@@ -17,7 +17,7 @@ MOST = 62
 
 
 class Ask(NamedTuple):
-    """What is counted. ``every`` says that ``first`` and ``again`` (bool[codes]) are all codes, which are not read then."""
+    """What is counted. ``every``: ``first`` and ``again`` (bool[codes]) are all codes and are not read."""
 
     first: npt.NDArray[np.bool_]
     again: npt.NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """Active customers over time, and what becomes of them from period to period.
 
-Growth accounting as product teams do it: new, returning, resurrected, dormant; the quick ratio sets those who came against
-those who went (J. Hsu, Diligence at Social Capital, 2015).
+Growth accounting as product teams do it: new, returning, resurrected, dormant; the quick ratio sets those who came
+against those who went (J. Hsu, Diligence at Social Capital, 2015).
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, words
 from polku.measures.charts import Bars, Chart, Lines, Series
 from polku.measures.result import Count
-from polku.measures.retention.calendar import Span, name_of, period_named, period_of_day, said, span_of
+from polku.measures.retention.calendar import (
+    STATES,
+    Span,
+    State,
+    name_of,
+    period_of_day,
+    said,
+    selected_period,
+    span_of,
+)
 from polku.measures.selectors import Selector
 from polku.measures.steps import codes_of
 from polku.measures.view import Mask, View
@@ -26,18 +35,22 @@ from polku.measures.view import Mask, View
 I64 = npt.NDArray[np.int64]
 KINDS = {
     "new": kernel.NEW, "returning": kernel.RETURNING, "resurrected": kernel.RESURRECTED, "dormant": kernel.DORMANT,
-    "there": -1,
+    "there": kernel.THERE,
 }  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Active:
-    """Different customers of one period; ``over`` is False for the period that goes on."""
+    """Different customers of one day, week or month; ``state`` says whether all of it was seen."""
 
     name: str
     period: int
     customers: Count
-    over: bool
+    state: State
+
+    @property
+    def over(self) -> bool:
+        return self.state == "over"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,24 +58,25 @@ class ActiveCustomers(Answer):
     name = "active"
     says = (
         N_("Active = different customers with such an event in the day, week or month; each counts once."),
-        N_("Days and weeks (from Monday) are those of the map's time zone. A period that goes on is drawn hollow."),
+        N_("Days and weeks (from Monday) are those of the map's time zone."),
+        N_("One that still goes on, or that the period cuts off, is drawn hollow and stands in no mean."),
     )
 
     unit: str
     what: str | None
     periods: tuple[Active, ...]
-    mean: float | None  # of the periods that are over
+    mean: float | None  # of those that are over and whole
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         rows = tuple(
             (
                 words(said(p.period, self.unit, reader), p.name),
                 count_cell(p.customers, reader),
-                words(reader("over") if p.over else reader("goes on"), p.over),
+                words(reader(STATES[p.state]), p.state),
             )
             for p in self.periods
         )
-        return (Table(reader("Active customers"), (reader(self.unit), reader("customer count"), ""), rows),)
+        return (Table(reader("Active customers"), (reader(self.unit), reader("customer count"), reader("time")), rows),)
 
     def charts(self, reader: Reader) -> tuple[Chart, ...]:
         series = Series(
@@ -84,7 +98,7 @@ class Turn:
     resurrected: Count
     dormant: Count
     quick_ratio: float | None  # (new + resurrected) / dormant; None where nobody went dormant
-    over: bool
+    over: bool  # False for the one that goes on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +110,8 @@ class Lifecycle(Answer):
             "Resurrected: there again after at least one period without. Dormant: there before, but not in this period."
         ),
         N_("Quick ratio = (new + resurrected) / dormant: above 1, more come than go."),
-        N_("A period that goes on has not seen everyone yet: its dormant are those not there so far."),
+        N_("One that goes on has not seen everyone yet: its dormant are those not there so far."),
+        N_("Those that the period touches are told whole, from their first day to their last."),
     )
 
     unit: str
@@ -169,7 +184,7 @@ def active(view: View, unit: str = "week", what: str | None = None) -> ActiveCus
     span, counts = uniques(view, unit, what)
     select = functools.partial(view.select, "active", unit=unit, of=what)
     periods = tuple(
-        Active(name, span.base + p, Count(int(counts[p]), select(name, "there")), span.base + p < span.now)
+        Active(name, span.base + p, Count(int(counts[p]), select(name, "there")), span.state(view, span.base + p, unit))
         for p in range(span.count) for name in [name_of(span.base + p, unit)]
     )  # fmt: skip
     over = [p.customers.n for p in periods if p.over]
@@ -212,9 +227,13 @@ def members(view: View, selector: Selector) -> list[Mask]:
     """bool[C] a bucket: who was there in the period that a selector names, or what became of them."""
     unit = selector.option("unit") or "week"
     asked = asked_for(view, unit, selector.option("of"))
-    period = period_named(selector.name, unit)
+    period = selected_period(selector.name, unit)
     return view.map(functools.partial(_members, view, asked, period, KINDS[selector.what]))
 
 
 def _members(view: View, asked: Asked, period: int, kind: int, bucket: Columns) -> Mask:
-    return np.asarray(kernel.in_state(bucket, asked.codes, asked.every, asked.period_of, period, kind, view.as_of))
+    return np.asarray(
+        kernel.in_state(
+            bucket, asked.codes, asked.every, asked.period_of, period, kind, view.start, view.end, view.as_of
+        )
+    )  # fmt: skip

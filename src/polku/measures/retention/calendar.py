@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from polku.errors import MeasureError
 from polku.kernels.columns import frozen
-from polku.language import Reader
+from polku.language import N_, Reader
 from polku.measures.view import View
 from polku.trails.layout import moment
 
@@ -81,6 +83,22 @@ def said(period: int, unit: str, reader: Reader) -> str:
     return reader.date(day)
 
 
+State = Literal["over", "goes_on", "cut"]
+STATES: dict[State, str] = {
+    "over": N_("over"),
+    "goes_on": N_("goes on"),
+    "cut": N_("cut off by the period"),
+}
+
+
+def selected_period(name: str, unit: str) -> int:
+    """The period that a selector names. Raises MeasureError when it is none."""
+    try:
+        return period_named(name, unit)
+    except (ValueError, IndexError) as error:
+        raise MeasureError(N_("{text!r} is not a {unit}."), text=name, unit=unit) from error
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Span:
     """The periods from the first that the view sees to the last: numbers from ``base``, ``count`` of them.
@@ -92,6 +110,13 @@ class Span:
     count: int
     now: int
 
+    def state(self, view: View, period: int, unit: str) -> State:
+        """Whether a period is over, goes on, or is seen in part because the view begins or ends within it."""
+        if period >= self.now:
+            return "goes_on"
+        low, high = (seconds_at(view, begins(p, unit)) for p in (period, period + 1))
+        return "cut" if low < view.start or high > view.end else "over"
+
 
 def span_of(view: View, unit: str) -> Span:
     """The periods in which something can have happened, as the view looks at it."""
@@ -102,6 +127,11 @@ def span_of(view: View, unit: str) -> Span:
     high = min(view.end - 1, int(last.timestamp()), view.as_of)
     base, end, now = (period_at(view, at, unit) for at in (low, high, view.as_of))
     return Span(base, max(0, end - base + 1), now)
+
+
+def seconds_at(view: View, day: dt.date) -> int:
+    """Seconds since 1970 of the moment at which a local day begins."""
+    return int(dt.datetime.combine(day, dt.time(), view.zone).timestamp())
 
 
 def period_at(view: View, seconds: int, unit: str) -> int:

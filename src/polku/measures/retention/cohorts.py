@@ -20,7 +20,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, words
 from polku.measures.charts import Chart, Heat, Lines, Series
 from polku.measures.result import Count, Rate
-from polku.measures.retention.calendar import SECONDS, name_of, period_named, period_of_day, said, span_of
+from polku.measures.retention.calendar import SECONDS, name_of, period_of_day, said, selected_period, span_of
 from polku.measures.selectors import Selector
 from polku.measures.steps import codes_of
 from polku.measures.view import Mask, View
@@ -82,7 +82,7 @@ class Retention(Answer):
     intervals: tuple[Interval, ...]
     cohorts: tuple[Cohort, ...]  # the earliest first
     overall: tuple[Kept, ...]
-    size: int
+    size: Count
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         heads = (reader("began in"), reader("customer count"), *(i.label for i in self.intervals))
@@ -194,9 +194,7 @@ def _asked(
 
 
 def _partial(view: View, asked: kernel.Ask, base: int, count: int, bucket: Columns) -> Partial:
-    return Partial(
-        *kernel.cohorts(bucket, asked, base, count, view.start, view.end, view.as_of)
-    )  # fmt: skip
+    return Partial(*kernel.cohorts(bucket, asked, base, count, view.start, view.end, view.as_of))
 
 
 def retention(
@@ -235,7 +233,11 @@ def retention(
     return Retention(
         period=view.period, persona=view.persona, segment=view.segment, unit=unit, kind=kind, rolling=rolling,
         intervals=shown, cohorts=tuple(row(c) for c in range(span.count) if total.size[c]),
-        overall=tuple(kept("all", place, int(so_far), int(there), int(due), size) for place, (so_far, there, due) in enumerate(sums)), size=size,
+        overall=tuple(
+            kept("all", place, int(so_far), int(there), int(due), size)
+            for place, (so_far, there, due) in enumerate(sums)
+        ),
+        size=Count(size, select("all", "all")),
     )  # fmt: skip
 
 
@@ -248,12 +250,9 @@ def members(view: View, selector: Selector) -> list[Mask]:
     span = span_of(view, unit)
     asked = _asked(view, unit, selector.option("first"), selector.option("again"), kind, shown,
                    selector.option("rolling") == "yes", span.now)  # fmt: skip
-    try:
-        low = high = period_named(selector.name, unit) if selector.name != "all" else 0
-    except ValueError as error:
-        raise MeasureError(N_("{text!r} is not a {unit}."), text=selector.name, unit=unit) from error
-    if selector.name == "all":
-        low, high = span.base, span.base + span.count
+    low, high = span.base, span.base + span.count
+    if selector.name != "all":
+        low = high = selected_period(selector.name, unit)
     place = int(selector.option("at") or 0)
     return view.map(functools.partial(_members, view, asked, low, high, place, WHATS[selector.what]))
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from polku.kernels.columns import Columns
 from polku.kernels.retention import active as kernel
 from polku.language import N_, Reader
-from polku.measures.answer import Answer, Table, count_cell, estimate_cell, words
+from polku.measures.answer import Answer, Table, count_cell, estimate_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.retention.active import asked_for, uniques
@@ -21,6 +21,7 @@ from polku.measures.view import Mask, View
 I64 = npt.NDArray[np.int64]
 #: Days there, from which on all are counted together.
 MOST_DAYS = 30
+NONE_OVER = N_("no whole one is over in this period")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class DaysThere:
 class Stickiness(Answer):
     name = "stickiness"
     says = (
-        N_("Daily, weekly and monthly active = the mean number of different customers of the periods that are over."),
+        N_("Daily, weekly, monthly active = the mean number of different customers of whole days, weeks, months."),
         N_("Stickiness = daily / monthly active: the share of a month's customers that is there on a usual day."),
         N_("Days there: on how many different days of the period a customer was active."),
     )
@@ -62,15 +63,13 @@ class Stickiness(Answer):
             ),
         )
         days = tuple(
-            (words(_days(d, reader), d.days), count_cell(d.customers, reader), count_cell(d.share.numerator, reader))
+            (words(_days(d, reader), d.days), count_cell(d.customers, reader), rate_cell(d.share, reader))
             for d in self.days
         )
         return (
             Table(reader("Stickiness"), (reader("figure"), reader("value")), rows),
-            Table(
-                reader("Days there"), (reader("active days"), reader("customer count")), tuple(d[:2] for d in days)
-            ),
-        )  # fmt: skip
+            Table(reader("Days there"), (reader("active days"), reader("customer count"), reader("share")), days),
+        )
 
     def charts(self, reader: Reader) -> tuple[Chart, ...]:
         series = Series(
@@ -94,16 +93,17 @@ def _there(view: View, what: str | None, bucket: Columns) -> I64:
 
 def _mean(view: View, unit: str, what: str | None) -> Estimate:
     span, counts = uniques(view, unit, what)
-    over = counts[: max(0, span.now - span.base)]
+    whole = [span.state(view, span.base + place, unit) == "over" for place in range(span.count)]
+    over = counts[np.array(whole, np.bool_)]
     if not len(over):
-        return Estimate(None, reason=N_("no such period is over yet"))
+        return Estimate(None, reason=NONE_OVER)
     return Estimate(float(over.mean()), n=len(over))
 
 
 def _ratio(part: Estimate, whole: Estimate) -> Estimate:
     if part.value is None or not whole.value:
         return Estimate(None, reason=part.reason or whole.reason or N_("no data"))
-    return Estimate(part.value / whole.value)
+    return Estimate(part.value / whole.value, n=whole.n)
 
 
 def stickiness(view: View, what: str | None = None) -> Stickiness:
