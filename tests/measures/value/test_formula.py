@@ -175,3 +175,22 @@ def test_it_can_be_read_in_both_languages():
         assert "google" in lines
         assert found.charts(Reader(language))[0].labels == ("google", "letter")
     assert not math.isnan(found.to_dict()["total"]["net"])
+
+
+def test_the_work_can_be_sent_to_other_machines():
+    """What runs over a bucket is pickled by an engine: it holds the question, never the trails."""
+    import functools
+    import pickle
+
+    from polku.measures.value import buying as ask
+    from polku.measures.value.formula import _partial
+    from polku.measures.value.modelling import watch
+
+    made = trails(SHOP, PEOPLE, 2, as_of=AS_OF)
+    view = view_of(made, SHOP)
+    question = ask.buying(view)
+    work = functools.partial(_partial, question, view.start, view.end, DAY, None, False, 1)
+    again = pickle.loads(pickle.dumps(work))
+    assert (again(view.columns[0]) == work(view.columns[0])).all()
+    assert len(pickle.dumps(work)) < 5000
+    assert len(watch(view, question, AS_OF + 1).customer) == 2

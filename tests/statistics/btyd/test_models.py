@@ -16,7 +16,7 @@ from scipy.special import betaln, gammaln
 from polku.statistics.btyd import geometric, paretonbd
 from polku.statistics.btyd.bgbb import BGBB, fit_bgbb
 from polku.statistics.btyd.bgnbd import BGNBD, fit_bgnbd
-from polku.statistics.btyd.fitting import Fit, NoFit
+from polku.statistics.btyd.fitting import Fit, NoFit, minimise
 from polku.statistics.btyd.gammagamma import GammaGamma, fit_gammagamma
 from polku.statistics.btyd.histories import histories
 from polku.statistics.btyd.mbgnbd import MBGNBD, fit_mbgnbd
@@ -330,3 +330,15 @@ def test_gamma_gamma_says_what_it_cannot_fit():
     assert fit_gammagamma([2, 3], [5.0, 5.0]) == NoFit("there are no two customers whose purchases differ in value")
     with pytest.raises(ValueError, match="above 0"):
         fit_gammagamma([2, 3], [5.0, -5.0])
+
+
+def test_a_search_turns_back_from_where_nothing_can_be_computed():
+    def bowl(point):
+        if point[0] > 2:
+            return float("nan"), np.array([float("inf")])
+        return float((point[0] - 1) ** 2), 2 * (point - 1)
+
+    point, value = minimise(bowl, ((1.9,), (-3.0,), (5.0,)), rough=bowl)
+    assert (point[0], value) == (pytest.approx(1, abs=1e-5), pytest.approx(0, abs=1e-9))
+    assert isinstance(minimise(lambda point: (float("nan"), point), ((0.0,),)), NoFit)
+    assert isinstance(minimise(lambda point: (float(-point[0]), np.array([-1.0])), ((0.0,),)), tuple)

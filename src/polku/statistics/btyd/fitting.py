@@ -27,6 +27,8 @@ LOWEST, HIGHEST = math.log(1e-5), math.log(1e5)
 WEAK = math.log(50) / (2 * 1.959964)
 #: Central differences of a smooth function: of its value, and of a difference of it.
 STEP, STEP_2 = 1e-5, 1e-3
+#: The value of a point at which nothing can be computed.
+WORST = 1e10
 Z95 = 1.959963984540054
 
 
@@ -144,6 +146,7 @@ def minimise(
     from scipy import optimize  # here, because most questions need no scipy and start quicker
 
     bounds = [(LOWEST, HIGHEST)] * len(starts[0])
+    objective, rough = _guarded(objective), None if rough is None else _guarded(rough)
 
     def search(what: Objective, start: Sequence[float] | F64) -> Any:
         return optimize.minimize(
@@ -152,7 +155,7 @@ def minimise(
         )  # fmt: skip
 
     tried = [search(rough or objective, start) for start in starts]
-    found = [t for t in tried if np.isfinite(t.fun)]
+    found = [t for t in tried if t.fun < WORST]
     if not found:
         return NoFit(N_("the likelihood could not be computed for these purchases"))
     best = min(found, key=lambda t: float(t.fun))
@@ -163,9 +166,22 @@ def minimise(
     _, slope = objective(point)
     inside = (point > LOWEST + 1e-6) & (point < HIGHEST - 1e-6)
     # the value is a mean over customers, so that a slope of 1e-4 is far below what any data can tell
-    if not np.isfinite(best.fun) or not np.isfinite(slope).all() or np.abs(slope[inside]).max(initial=0.0) > 1e-4:
+    if best.fun >= WORST or np.abs(slope[inside]).max(initial=0.0) > 1e-4:
         return NoFit(N_("the fit did not converge: no parameters make these purchases most likely"))
     return point, float(best.fun)
+
+
+def _guarded(objective: Objective) -> Objective:
+    """A point where the likelihood cannot be computed is as bad as can be: a search turns back from it."""
+
+    def guarded(point: F64) -> tuple[float, F64]:
+        with np.errstate(all="ignore"):
+            value, slope = objective(np.clip(point, 2 * LOWEST, 2 * HIGHEST))
+        if not (np.isfinite(value) and np.isfinite(slope).all()):
+            return WORST, np.zeros(len(point))
+        return value, slope
+
+    return guarded
 
 
 def _from_near(objective: Objective, rough: Objective, start: F64) -> Any:
