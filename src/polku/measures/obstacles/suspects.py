@@ -131,7 +131,7 @@ class Looked:
 
 def suspects(view: View, way: kernel.Way, kinds: Sequence[str], properties: Sequence[str]) -> Iterator[Looked]:
     """Everything that these trails let one suspect, one by one. Raises MeasureError for an unknown property."""
-    names = {p.name: p for p in view.property_names()} if set(kinds) - {"failure", "missing"} else {}
+    names = _names(view) if set(kinds) - {"failure", "missing"} else {}
     if "failure" in kinds:
         for event in sorted(set(view.trails.tables.code_event)):
             if _event_codes(view, event).any():
@@ -192,6 +192,11 @@ def looked(view: View, way: kernel.Way, suspect: Suspect, found: Property | None
     return Looked(suspect, own, tuple(hits))
 
 
+def _names(view: View) -> list[str]:
+    """The properties that were seen, told once for all who ask."""
+    return view.once("names of properties", lambda: [p.name for p in view.property_names()])
+
+
 def last(name: str) -> str:
     """The last part of a property's name.
 
@@ -208,7 +213,7 @@ def likeness(view: View, name: str | None) -> tuple[str | None, tuple[U8, ...], 
     on devices of the same kind.
     """
     if name is None:
-        name = next((p.name for p in view.property_names() if LIKE.search(p.name)), None)
+        name = next((n for n in _names(view) if LIKE.search(n)), None)
     if name is None:
         return None, tuple(np.empty(0, np.uint8) for _ in view.columns), 1
     found = view.property(name)
