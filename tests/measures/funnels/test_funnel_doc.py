@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from measures.funnels.people import at, view
@@ -31,8 +33,6 @@ def test_four_customers_by_hand():
 
 def found_of(point, found):
     """The funnel's conversion with the interval's own selectors."""
-    import dataclasses
-
     own = point.conversion
     return dataclasses.replace(
         found.conversion, behind=own.behind, behind_not=own.behind_not, behind_pending=own.behind_pending,

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import pickle
+
 import pytest
 
 from measures.funnels.people import SHOP, at, view
+from polku.engines.threads import sum_over
 from polku.errors import MeasureError
+from polku.kernels.funnels.chains import chains
+from polku.kernels.funnels.unordered import unordered
 from polku.language import Reader
 from polku.measures.ask import measure_view
 from polku.measures.customers import customers_behind
 from polku.measures.funnels.asked import asked_again, asked_of
 from polku.measures.funnels.funnel import funnel
+from polku.measures.funnels.rows import _alone, way_of
+from polku.measures.funnels.totals import _counted, nothing
 from polku.measures.selectors import Selector
 
 STEPS = ("product", "cart", "order")
@@ -108,8 +117,6 @@ def test_where_the_map_is_about_accounts_customers_are_accounts():
 
 
 def _with(journey):
-    import dataclasses
-
     return dataclasses.replace(view({"anna": STRAIGHT}), journey=journey)
 
 
@@ -199,3 +206,17 @@ def test_a_way_without_the_whole_windows_end_ends_with_the_steps_own():
     people = {"anna": STRAIGHT, "late": [at("2026-05-31 23:50", "product")]}
     found = funnel(view(people), STEPS, gaps=["cart:..1h", "order:..1h"])
     assert (found.conversion.numerator, found.conversion.denominator, found.conversion.pending) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("order", ["ordered", "strict", "any"])
+def test_a_buckets_work_can_be_sent_to_another_machine(order):
+    """And what comes there out of the parcel does not make the kernels compile anew: they see the same types."""
+    seen = view(EVERYONE)
+    asked = asked_of(seen, STEPS, order=order)
+    alone = functools.partial(_alone, seen, asked, way_of(seen, asked), functools.partial(_counted, asked))
+    kernel = unordered if order == "any" else chains
+    here = sum_over(alone, seen.columns, nothing(3))
+    compiled = len(kernel.signatures)
+    there = sum_over(pickle.loads(pickle.dumps(alone)), seen.columns, nothing(3))
+    assert there.reached.tolist() == here.reached.tolist() == funnel(seen, STEPS, order=order).reached
+    assert len(kernel.signatures) == compiled

@@ -60,11 +60,14 @@ class Asked:
         """The step from which the share of ``step`` is taken: the nearest before it that may not be left out."""
         return next((k for k in range(step - 1, -1, -1) if k not in self.optional), 0)
 
-    def plain(self, step_of: Sequence[int]) -> bool:
-        """Whether the quick kernel answers: steps in order, by customer, from the furthest start, nothing refined."""
+    @property
+    def plain(self) -> bool:
+        """Whether the quick kernel can answer: steps in order, by customer, from the furthest start, nothing refined;
+        if no event is more than one of them.
+        """
         usual = (self.order, self.starts, self.by) == ("ordered", "furthest", "customer")
         refined = self.optional or self.gaps or self.without or self.hold
-        return usual and not refined and len(self.steps) <= MOST_STEPS and len(step_of) > 0
+        return usual and not refined and len(self.steps) <= MOST_STEPS
 
     def texts(self) -> dict[str, str | None]:
         """The refinements as a selector, a URL or a command line writes them; None where they are as usual."""
@@ -223,7 +226,7 @@ def step_numbers(view: View, asked: Asked) -> np.ndarray[tuple[int], np.dtype[np
     return np.asarray(frozen(numbers, np.int64))
 
 
-def plan(view: View, asked: Asked) -> kernel.Plan:
+def plan_for(view: View, asked: Asked) -> kernel.Plan:
     """The funnel as its kernel follows it."""
     return plan_of(
         step_codes(view, asked),

@@ -266,7 +266,15 @@ def _counted(
     looked, went = ask.rows(rows)
     begin, end, until = ask.ends(rows, looked)
     met = counts_between(
-        rows.columns, rows.segments, rows.segment[looked], begin, end, until, went, names.of, len(names.names)
+        rows.columns,
+        rows.segments,
+        rows.segment[looked],
+        begin,
+        end,
+        until,
+        went,
+        frozen(names.of, np.int64),
+        len(names.names),
     )
     outcome = np.full(len(rows.level), -1, np.int64)
     outcome[looked] = went
@@ -389,7 +397,9 @@ def members(view: View, selector: Selector) -> list[Mask]:
 def _chosen_met(ask: Ask, name: npt.NDArray[np.int64], what: str, rows: Rows) -> Mask:
     looked, went = ask.rows(rows)
     begin, end, until = ask.ends(rows, looked)
-    met = names_between(rows.columns, rows.segments, rows.segment[looked], begin, end, until, name, 1)[:, 0]
+    met = names_between(
+        rows.columns, rows.segments, rows.segment[looked], begin, end, until, frozen(name, np.int64), 1
+    )[:, 0]
     return _marked(rows, looked, went, met, what)
 
 

@@ -16,7 +16,7 @@ from polku.kernels.columns import Columns, columns, frozen
 from polku.kernels.funnels import chains as kernel
 from polku.kernels.funnels.unordered import unordered
 from polku.language import N_
-from polku.measures.funnels.asked import WHICH, Asked, plan, step_numbers
+from polku.measures.funnels.asked import WHICH, Asked, plan_for, step_numbers
 from polku.measures.segments import members, segments
 from polku.measures.view import Mask, View
 
@@ -54,23 +54,34 @@ class Rows:
         return np.asarray(self.begun() + asked.window > as_of)
 
 
-def run(view: View, asked: Asked, bucket: Columns, marks: npt.NDArray[np.uint32] | None = None,
-        stretches: sessions.Segments | None = None) -> Rows:  # fmt: skip
-    """The rows of a bucket. ``marks`` uint32[N] are the values of the property that is held."""
+def run(
+    view: View,
+    asked: Asked,
+    way: kernel.Plan | I64,
+    bucket: Columns,
+    marks: npt.NDArray[np.uint32] | None = None,
+    stretches: sessions.Segments | None = None,
+) -> Rows:
+    """The rows of a bucket. ``way`` is that of :func:`way_of`; ``marks`` uint32[N] the values of the property held."""
     stretches = segments(view, asked.by, bucket) if stretches is None else stretches
     held = NO_MARKS if marks is None else frozen(marks, np.uint32)
     which, window = WHICH[asked.starts], asked.window
-    if asked.order == "any":
-        numbers = step_numbers(view, asked)
-        found = unordered(
-            bucket, stretches, held, numbers, len(asked.steps), which, window, view.start, view.end, view.as_of
-        )
+    # what comes from another process is writable, which would be another type to the kernels
+    if isinstance(way, kernel.Plan):
+        plan = kernel.Plan._make(frozen(p, p.dtype) if isinstance(p, np.ndarray) else p for p in way)
+        found = kernel.chains(bucket, stretches, held, plan, which, window, view.start, view.end, view.as_of)
     else:
-        found = kernel.chains(
-            bucket, stretches, held, plan(view, asked), which, window, view.start, view.end, view.as_of
-        )
+        found = unordered(
+            bucket, stretches, held, frozen(way, np.int64), len(asked.steps), which, window, view.start, view.end,
+            view.as_of,
+        )  # fmt: skip
     segment, level, met, is_open, places = found
     return Rows(bucket, stretches, segment, level, met, is_open, places, stretches.customer[segment])
+
+
+def way_of(view: View, asked: Asked) -> kernel.Plan | I64:
+    """The funnel as its kernel takes it: a plan, or in any order the step of each code. The same for every bucket."""
+    return step_numbers(view, asked) if asked.order == "any" else plan_for(view, asked)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,7 +95,7 @@ class Accounts:
 
     def rows(self, view: View, asked: Asked, marks: npt.NDArray[np.uint32] | None) -> Rows:
         held = None if marks is None else marks[self.event]
-        made = run(view, asked, self.columns, held, self.segments)
+        made = run(view, asked, way_of(view, asked), self.columns, held, self.segments)
         first = made.places[:, 0]
         return dataclasses.replace(made, customer=self.customer[first] if len(first) else made.segment)
 
@@ -144,22 +155,25 @@ def over(
         marks = None if held is None else _all(held)
         return [work(put.rows(view, asked, marks), *(_all(e)[put.event] for e in events), *map(_all, customers))]
     beside = [*([] if held is None else [held]), *events, *customers]
+    way = way_of(view, asked)
     if not beside:
-        return view.map(functools.partial(_alone, view, asked, work))
-    return view.map_with(functools.partial(_beside, view, asked, work, held is not None), *beside)
+        return view.map(functools.partial(_alone, view, asked, way, work))
+    return view.map_with(functools.partial(_beside, view, asked, way, work, held is not None), *beside)
 
 
 def _all(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return np.concatenate(list(parts)) if len(parts) else np.empty(0, np.int64)
 
 
-def _alone(view: View, asked: Asked, work: Callable[[Rows], P], bucket: Columns) -> P:
-    return work(run(view, asked, bucket))
+def _alone(view: View, asked: Asked, way: kernel.Plan | I64, work: Callable[[Rows], P], bucket: Columns) -> P:
+    return work(run(view, asked, way, bucket))
 
 
-def _beside(view: View, asked: Asked, work: Callable[..., P], held: bool, bucket: Columns, *beside: Any) -> P:
+def _beside(
+    view: View, asked: Asked, way: kernel.Plan | I64, work: Callable[..., P], held: bool, bucket: Columns, *beside: Any
+) -> P:
     marks, rest = (beside[0], beside[1:]) if held else (None, beside)
-    return work(run(view, asked, bucket, marks), *rest)
+    return work(run(view, asked, way, bucket, marks), *rest)
 
 
 def whose(

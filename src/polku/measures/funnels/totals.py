@@ -54,8 +54,8 @@ def nothing(steps: int) -> Totals:
 def totals(view: View, asked: Asked) -> Totals:
     """Everyone's, by the quickest kernel that can answer."""
     zero = nothing(len(asked.steps))
-    numbers = step_numbers(view, asked)
-    if asked.plain(numbers):  # type: ignore[arg-type]  # an array is as good a sequence
+    numbers = step_numbers(view, asked) if asked.plain else np.empty(0, np.int64)
+    if len(numbers):
         table = frozen(numbers, np.uint8)
         return view.sum(functools.partial(_plain, view, table, len(asked.steps), asked.window), zero)
     parts = over(view, asked, functools.partial(_counted, asked))
@@ -64,7 +64,9 @@ def totals(view: View, asked: Asked) -> Totals:
 
 def _plain(view: View, table: npt.NDArray[np.uint8], steps: int, window: int, bucket: Columns) -> Totals:
     limit = plain.UNLIMITED if window >= plain.UNLIMITED else window
-    furthest, is_open, waits, counts = plain.plain_funnel(bucket, table, steps, limit, view.start, view.end, view.as_of)
+    furthest, is_open, waits, counts = plain.plain_funnel(
+        bucket, frozen(table, np.uint8), steps, limit, view.start, view.end, view.as_of
+    )
     # who came to a step is all whose furthest it is, or a later one
     reached, open_ = (n[::-1].cumsum()[::-1][1:] for n in (furthest, is_open))
     kept = [waits[k, : counts[k]].copy() for k in range(steps)]
