@@ -241,6 +241,10 @@ class Shop(Asking):
         add_to_sql()
         return self.project.sql(query)
 
+    def costs(self) -> pa.Table:
+        """What advertising cost: a line a day, source, medium and campaign (``polku import-costs`` brings them)."""
+        return self.project.costs.table()
+
     def title(self, id: str) -> Text:
         """The title of a stage or touchpoint."""
         if id in self.journey.stage_ids:

@@ -15,6 +15,7 @@ Column = str | None
 
 def register(app: Any) -> None:
     app.command("import", help=N_("Read events from files into the project's history; all or nothing."))(import_)
+    app.command("import-costs", help=N_("Read costs of advertising from exports of ad systems."))(import_costs)
     app.command("sql", help=N_("Ask history in SQL (DuckDB, read only; the view is called events)."))(sql)
     app.command("export", help=N_("Write events to a Parquet or CSV file."))(export)
 
@@ -147,6 +148,78 @@ def import_(
         terminal.data(report.to_dict(terminal.reader.language))
     else:
         terminal.out.print(report.text(terminal.reader), markup=False)
+
+
+def import_costs(
+    folder: Folder,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help=N_("CSV or Parquet, plain or gzip; several, or a pattern: exports of Google Ads, Meta and others."),
+        ),
+    ],
+    day: Annotated[Column, typer.Option("--day", help=N_("The column of the day, or of the first of several."))] = None,
+    until: Annotated[Column, typer.Option("--until", help=N_("The column of the last day of several."))] = None,
+    source: Annotated[
+        Column, typer.Option("--source", help=N_("The column of the source, or a word as in your links' utm_source."))
+    ] = None,
+    medium: Annotated[
+        Column, typer.Option("--medium", help=N_("The column of the medium, or a word as in your links' utm_medium."))
+    ] = None,
+    campaign: Annotated[
+        Column, typer.Option("--campaign", help=N_("The column of the campaign, or a word for all rows."))
+    ] = None,
+    amount: Annotated[Column, typer.Option("--amount", help=N_("The column of what was spent."))] = None,
+    currency: Annotated[
+        Column, typer.Option("--currency", help=N_("The column of the currency, or a code such as EUR for all rows."))
+    ] = None,
+    impressions: Annotated[Column, typer.Option("--impressions", help=N_("The column of impressions."))] = None,
+    clicks: Annotated[Column, typer.Option("--clicks", help=N_("The column of clicks."))] = None,
+    day_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--day-first/--month-first", help=N_("How 3/4/2026 is read where the column itself does not tell.")
+        ),
+    ] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option("--decimal", help=N_("The decimal mark, a comma or a point, where values do not tell.")),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help=N_("The file's encoding; by default it is found out."))
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", help=N_("What separates columns; by default it is found out."))
+    ] = None,
+    language: Language = None,
+    as_json: AsJson = False,
+) -> None:
+    from polku.sources.costs import CostColumns
+    from polku.sources.costs import import_costs as read
+
+    terminal, project = opened(folder, language, as_json)
+    columns = CostColumns(
+        day=day,
+        until=until,
+        source=source,
+        medium=medium,
+        campaign=campaign,
+        amount=amount,
+        currency=currency,
+        impressions=impressions,
+        clicks=clicks,
+        day_first=day_first,
+        decimal=decimal,
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+    reports = read(project, files, columns)
+    if as_json:
+        terminal.data([report.to_dict(terminal.reader.language) for report in reports])
+    else:
+        for report in reports:
+            terminal.out.print(report.text(terminal.reader), markup=False)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ class Refusal(IntEnum):
     TIME_TOO_EARLY = 13
     TIME_TOO_LATE = 14
     NO_EVENT = 20
+    NO_SOURCE = 21
     UNREADABLE_VALUE = 30
     VALUE_NOT_FINITE = 31
     DECIMAL_MARK = 32
@@ -59,6 +60,7 @@ TEXTS: dict[Refusal, str] = {
     Refusal.TIME_TOO_EARLY: N_("the time is before the year 1970"),
     Refusal.TIME_TOO_LATE: N_("the time is in the future"),
     Refusal.NO_EVENT: N_("the name of the event is missing"),
+    Refusal.NO_SOURCE: N_("the source is missing"),
     Refusal.UNREADABLE_VALUE: N_("the value is not a number"),
     Refusal.VALUE_NOT_FINITE: N_("the value is infinite or not a number (NaN)"),
     Refusal.DECIMAL_MARK: N_("the value can be read in two ways, such as 1,299; say which with --decimal"),

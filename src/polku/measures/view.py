@@ -65,6 +65,7 @@ class View:
     project: Any = None
     memo: Memo = dataclasses.field(default_factory=Memo)  # of the same trails, map and customers
     engine: Engine | None = None  # where kernels run; None: threads of this machine
+    spent: pa.Table | None = None  # costs of trails without a project
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
@@ -191,6 +192,15 @@ class View:
 
         return property_names(self.facts())
 
+    def costs(self) -> pa.Table | None:
+        """What advertising cost, a line a day, source, medium and campaign (polku.record.costs.COSTS); None where
+        nothing can be known of it.
+        """
+        if self.spent is not None or self.project is None:
+            return self.spent
+        found: pa.Table = self.project.costs.table()
+        return found
+
     def facts(self) -> Facts | None:
         """Where properties come from; None where nothing tells them."""
         from polku.trails.properties import facts_of
@@ -248,6 +258,7 @@ def view_of(
     project: Project | None = None,
     memo: Memo | None = None,
     engine: Engine | None = None,
+    costs: pa.Table | None = None,
 ) -> View:
     """The view of a project (its trails refreshed, its map, its profiles), or of trails with their map.
 
@@ -257,7 +268,8 @@ def view_of(
     ``answers`` are rows of history with their ``customer``, for what surveys measured; a project has both itself. Give
     ``project`` beside trails of it that are already open, so that one generation answers several questions; and one
     ``memo`` for all views of the same trails and map, so that measures share their passes. ``engine`` is where kernels
-    run (polku.engines.engine); by default on threads of this machine.
+    run (polku.engines.engine); by default on threads of this machine. ``costs`` are those of trails without a project
+    (schema polku.record.costs.COSTS).
     Raises MeasureError for a persona or segment that the map lacks, and for a persona without a ``where``.
     """
     if isinstance(source, Trails):
@@ -274,7 +286,7 @@ def view_of(
     view = View(
         trails, journey, rules_of(journey, trails.tables), tuple(columns_of(b) for b in trails.buckets if b.customers),
         at, period, start, end, persona, segment, as_of is not None, profiles, answers, project,
-        Memo() if memo is None else memo, engine,
+        Memo() if memo is None else memo, engine, costs,
     )  # fmt: skip
     if persona is not None:
         view = view.only(persona_masks(view, persona))

@@ -22,6 +22,7 @@ from polku.language import N_, Reader, choose
 from polku.record import query, tables
 from polku.record.changes import Changes, Changing, Position
 from polku.record.clock import now
+from polku.record.costs import Costs
 from polku.record.history import History, Snapshot
 from polku.record.identity import Identities
 from polku.record.inbox import Inbox
@@ -50,6 +51,7 @@ class Project:
         self.inbox = Inbox(self.state)
         self.identities = Identities(self.state, self.history, self.inbox, self.data / "cache")
         self.history.observer = self.identities
+        self.costs = Costs(self.state)
         self.mover = Mover(self.state, self.history, self.inbox, self.identities)
         self._changing = Changing(self.state, self.history, self.inbox, self.identities)
         self._journey: tuple[tuple[int, int], Journey] | None = None
@@ -124,7 +126,7 @@ class Project:
         return self._changing.look(columns)
 
     def sql(self, text: str) -> pa.Table:
-        """Run a query (DuckDB's SQL) over the views ``events``, ``identities``, ``profiles``; nothing can be changed.
+        """Run a query (DuckDB's SQL) over the views ``events``, ``identities``, ``profiles``, ``costs``, read only.
 
         Raises UsageError when the query does not run.
         """

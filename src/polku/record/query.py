@@ -1,4 +1,4 @@
-"""SQL over the record: DuckDB, read only, on the view ``events`` and beside it ``identities`` and ``profiles``.
+"""SQL over the record: DuckDB, read only, on the view ``events`` and beside it ``identities``, ``profiles``, ``costs``.
 
 A query sees history and the inbox's tail as of one moment. It may read nothing else of the machine and change nothing:
 only SELECT-like statements are run, the file system is closed but for history's own files, the settings are locked.
@@ -126,6 +126,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, project: Project, query: str
     words = query.lower()
     if "identities" in words:
         connection.register("identities", _identities(project))
+    if "costs" in words:
+        connection.register("costs", project.costs.table())
     if "profiles" in words:
         connection.register("profiles", project.identities.profiles())
     root = project.history.place.root.replace("'", "''")

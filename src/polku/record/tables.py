@@ -5,7 +5,7 @@ A change here needs a migration in ``migrations/versions``; a test holds both to
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -152,4 +152,19 @@ refusals = Table(
     Column("count", BigInteger, nullable=False),
     Column("example", Text),
     Column("time", BigInteger, nullable=False),
+)
+
+#: What advertising cost. ``day``: days since 1970; ``medium`` and ``campaign`` are "" where none is given.
+costs = Table(
+    "costs",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("source", String(200), primary_key=True),
+    Column("medium", String(200), primary_key=True),
+    Column("campaign", String(400), primary_key=True),
+    Column("amount", Float(53), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("impressions", BigInteger),
+    Column("clicks", BigInteger),
+    Column("imported_at", BigInteger, nullable=False),
 )
