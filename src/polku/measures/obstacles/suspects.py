@@ -110,14 +110,14 @@ class Suspect:
         if self.kind == "failure":
             return reader("page {page}", page=self.what) if self.what.startswith("/") else self.what
         if self.kind == "slow":
-            return reader("{property}: {seconds} s or more", property=self.what, seconds=reader.number(SLOW))
+            return reader("{property}: {seconds} s or more", property=last(self.what), seconds=reader.number(SLOW))
         if self.kind == "no_result":
-            return reader("{property}: none", property=self.what)
+            return reader("{property}: none", property=last(self.what))
         if self.kind == "cost":
-            return reader("{property} above 0", property=self.what)
+            return reader("extra price seen: {property}", property=last(self.what))
         if self.kind == "missing":
             return reader("not met before: {touchpoint}", touchpoint=reader.said(title_of(view.journey, self.what)))
-        return f"{self.what} = {self.value}"
+        return f"{last(self.what)} = {self.value}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -200,10 +200,11 @@ def _names(view: View) -> list[str]:
 def last(name: str) -> str:
     """The last part of a property's name.
 
-    >>> last("context.device.browser")
-    'browser'
+    >>> last("context.device.browser"), last("context.browser.name")
+    ('browser', 'browser.name')
     """
-    return name.rpartition(".")[2].strip('"')
+    *before, word = name.replace('"', "").split(".")
+    return f"{before[-1]}.{word}" if before and word in ("name", "version", "type") else word
 
 
 def likeness(view: View, name: str | None) -> tuple[str | None, tuple[U8, ...], int]:
