@@ -39,6 +39,10 @@ def test_a_demo_is_made_and_then_opened(small: demo.Demo) -> None:
     with open_project(small.folder) as project:
         assert project.language == "fi"
         assert project.sql("select count(*) as n from events")["n"][0].as_py() == small.report.stored
+        costs = project.costs.table()
+        assert costs.num_rows > 50
+        assert set(costs["source"].to_pylist()) == {"instagram", "facebook", "google", "tiktok"}
+        assert pc.all(pc.greater(costs["amount"], 0)).as_py()
     assert (small.folder / "world" / "truth" / "effects.json").is_file()
 
 

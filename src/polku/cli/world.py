@@ -196,3 +196,4 @@ def simulate(
         truth=folder / "truth",
     )
     terminal.say("Import them with: polku import SHOP {folder}/events-*.parquet", folder=folder)
+    terminal.say("And what the ads cost: polku import-costs SHOP {folder}/costs.csv", folder=folder)

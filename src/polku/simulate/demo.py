@@ -18,8 +18,10 @@ from polku.errors import ProjectError
 from polku.journey import templates
 from polku.language import N_
 from polku.record.project import create_project, open_project
+from polku.simulate.costs import FILE as COSTS_FILE
 from polku.simulate.making import World, write
 from polku.simulate.noise import Noise
+from polku.sources.costs import import_costs
 from polku.sources.importing import ImportReport, import_files
 
 CUSTOMERS: Final = 10_000
@@ -116,6 +118,7 @@ def prepare(
     with create_project(path, note["language"]) as project:
         project.keep_map("polku demo")
         report = import_files(project, list(summary.files), progress=tell)
+        import_costs(project, path / "world" / COSTS_FILE)
     write_note(path, {**note, "done": True})
     return Demo(path, world, made=True, report=report)
 

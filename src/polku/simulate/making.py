@@ -25,6 +25,8 @@ from polku.language import N_
 from polku.simulate import vocabulary as v
 from polku.simulate.browsers import DESKTOP_BROWSERS, MOBILE_BROWSERS
 from polku.simulate.calendar import Calendar, arrivals, calendar
+from polku.simulate.costs import FILE as COSTS_FILE
+from polku.simulate.costs import Spending
 from polku.simulate.noise import USUAL, Noise, Sent, crawl, send
 from polku.simulate.people import PERSON, draw
 from polku.simulate.rows import table
@@ -216,7 +218,7 @@ class Teller:
 def _make_room(folder: Path) -> None:
     """An empty folder, or one that a world stood in before, which is replaced."""
     if folder.is_dir() and any(folder.iterdir()):
-        unfinished = all(p.name == "truth" or p.name.startswith("events-") for p in folder.iterdir())
+        unfinished = all(p.name in ("truth", COSTS_FILE) or p.name.startswith("events-") for p in folder.iterdir())
         if not (folder / "world.json").is_file() and not unfinished:
             raise UsageError(
                 N_("{folder} holds other files; give an empty folder or one with an earlier world."), folder=str(folder)
@@ -224,12 +226,14 @@ def _make_room(folder: Path) -> None:
         for old in folder.glob("events-*.parquet"):
             old.unlink()
         shutil.rmtree(folder / "truth", ignore_errors=True)
-        (folder / "world.json").unlink(missing_ok=True)
+        for name in ("world.json", COSTS_FILE):
+            (folder / name).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
 
 
 def write(folder: Path, world: World, progress: Progress | None = None) -> Summary:
-    """Write ``world`` to ``folder``: ``events-0001.parquet`` ..., ``truth/`` and, when all is done, ``world.json``.
+    """Write ``world`` to ``folder``: ``events-0001.parquet`` ..., ``costs.csv``, ``truth/`` and, when all is done,
+    ``world.json``.
 
     ``progress(people told, people in all, events so far)`` is called after each block. Raises UsageError when the
     folder holds something else.
@@ -242,6 +246,7 @@ def write(folder: Path, world: World, progress: Progress | None = None) -> Summa
     without = {k: np.zeros(v.TOTALS) for k in (-1, *(i for i, on in enumerate(teller.on) if on))}
     met = np.zeros(len(world_setting.obstacles), np.int64)
     files: list[Path] = []
+    spending = Spending(world.seed)
     events = bots = 0
     with Truth(folder / "truth", world_setting, world.seed) as truth:
         for block in teller.blocks():
@@ -251,6 +256,7 @@ def write(folder: Path, world: World, progress: Progress | None = None) -> Summa
                 arrived, files[-1], compression="snappy", store_schema=False, row_group_size=250_000,
                 use_dictionary=[c for c in arrived.column_names if c not in UNIQUE],
             )  # fmt: skip
+            spending.take(block.rows)
             truth.stages(block.changes)
             truth.people(block.people, block.bots, block.first_bot, block.rows)
             truth.noise(sent, arrived["event_id"].combine_chunks())
@@ -262,6 +268,7 @@ def write(folder: Path, world: World, progress: Progress | None = None) -> Summa
             bots += block.bots
             if progress:
                 progress(block.first + len(block.people), world.customers, events)
+    spending.write(folder)
     told = effects(world_setting, teller.on, factual, without, met)
     (folder / "truth" / "effects.json").write_text(
         json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
