@@ -8,9 +8,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -217,17 +217,19 @@ def killed(process: psutil.Process) -> None:
         lost.kill()
 
 
-def while_killing(work: Callable[[], Any], begun: Callable[[], bool], process: psutil.Process) -> tuple[Any, bool]:
-    """What ``work`` gives, a worker being killed as soon as it has begun; and whether that was in the middle."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(work()))
-    thread.start()
-    until = time.monotonic() + MOST
-    while thread.is_alive() and not begun() and time.monotonic() < until:
-        time.sleep(0.02)
-    amid = thread.is_alive()
-    killed(process)
-    return (thread, found), amid
+def killing_when(
+    begun: Callable[[], bool], process: psutil.Process, work: Callable[[], Any], then: Callable[[], Any]
+) -> Any:
+    """What ``work`` gives when a worker is killed as soon as it has begun; ``then`` is done after that."""
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(work)
+        until = time.monotonic() + MOST
+        while not pending.done() and not begun() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not pending.done(), pending.result()
+        killed(process)
+        then()
+        return pending.result(MOST)
 
 
 def test_a_worker_killed_amid_a_measure_changes_nothing(
@@ -235,17 +237,13 @@ def test_a_worker_killed_amid_a_measure_changes_nothing(
 ) -> None:
     work = functools.partial(patient, str(tmp_path))
     both = lambda: len(list(tmp_path.glob("begun-*"))) == 2  # noqa: E731  # a task on each worker
-    (thread, found), amid = while_killing(lambda: there.view().map(work), both, cluster[1])
-    assert amid
-    (tmp_path / "go").touch()
-    thread.join(MOST)
-    assert found == [here.view().map(work)]
+    found = killing_when(both, cluster[1], lambda: there.view().map(work), (tmp_path / "go").touch)
+    assert found == here.view().map(work)
 
 
 def test_a_worker_killed_amid_making_trails_changes_nothing(
     cluster: tuple[str, psutil.Process], here: Shop, engine: SparkEngine, project: Project, tmp_path: Path
 ) -> None:
     coded = lambda: any(tmp_path.glob("layers/*.making/chunks/*/words.json"))  # noqa: E731
-    (thread, found), _ = while_killing(lambda: made_by(engine, project, tmp_path), coded, cluster[1])
-    thread.join(MOST)
-    same_arrays(here.trails, found[0])
+    found = killing_when(coded, cluster[1], lambda: made_by(engine, project, tmp_path), lambda: None)
+    same_arrays(here.trails, found)
