@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from polku.engines.spark import building, coding
@@ -79,6 +81,14 @@ def test_nothing_is_left_of_a_build_that_failed(
     with pytest.raises(ZeroDivisionError):
         open_store(Store(tmp_path), ProjectFeed(project), Matching.of(project.journey()), builder=Inline().build_layer)
     assert list((tmp_path / "layers").iterdir()) == []
+
+
+def test_what_people_can_mend_comes_back_as_it_is(project: Project, tmp_path: Path) -> None:
+    order = coding.Coding(tmp_path / "elsewhere", Matching.of(project.journey()), (), 4, 100)
+    told = pa.Table.from_batches(coding.Code(dumps(order))(iter([])))
+    fault = pickle.loads(told.column("fault")[0].as_py())
+    assert isinstance(fault, EngineError)
+    assert "does not see" in fault.text("en")
 
 
 def test_more_chunks_than_can_stay_mapped(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import json
+import pickle
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -141,7 +142,10 @@ def code_there(engine: SparkEngine, order: Coding, parts: Sequence[Part]) -> lis
             if gone:  # replaced by a compaction and swept: whoever asked looks at history again
                 raise FileNotFoundError(gone[0]) from fault
             raise
-    coded = [Coded.from_json(text) for text in told.column(0).to_pylist()]
+    faults = told.column("fault").drop_null()
+    if len(faults):
+        raise pickle.loads(faults[0].as_py())
+    coded = [Coded.from_json(text) for text in told.column("told").to_pylist()]
     read, wanted = sum(c.total for c in coded), sum(p.rows for p in parts if p.uri is not None)
     if all(p.rows >= 0 for p in parts) and read != wanted:
         raise EngineError(N_("The engine read {read} of history's {all} events."), read=read, all=wanted)

@@ -9,9 +9,10 @@ not depend on the worker that wrote it: when one is lost, only what it was just 
 from __future__ import annotations
 
 import json
+import pickle
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from polku.engines.spark.sending import loads
-from polku.errors import EngineError
+from polku.errors import EngineError, PolkuError
 from polku.language import N_
 from polku.record.hashes import id_hash
 from polku.trails.build import GROUP_ROWS, Span, by_bucket, renumbered
@@ -44,8 +45,9 @@ ROW = np.dtype(
         ("page", np.uint32), ("origin", np.uint32), ("code", np.uint16),
     ]
 )  # fmt: skip
-TOLD = pa.schema([("told", pa.string())])
-SPARK_TOLD = "told string"
+#: What a worker tells of the first stage: a finished chunk, or a pickled fault that people can mend.
+TOLD = pa.schema([("told", pa.string()), ("fault", pa.binary())])
+SPARK_TOLD = "told string, fault binary"
 
 
 @dataclass(frozen=True)
@@ -255,10 +257,15 @@ class Code:
         self.order = order
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from dataclasses import asdict
+        try:
+            for coded in code_batches(loads(self.order), batches):
+                yield _told(json.dumps(asdict(coded)), None)
+        except PolkuError as fault:  # another worker would come to the same
+            yield _told(None, pickle.dumps(fault))
 
-        for coded in code_batches(loads(self.order), batches):
-            yield pa.RecordBatch.from_arrays([pa.array([json.dumps(asdict(coded))])], schema=TOLD)
+
+def _told(told: str | None, fault: bytes | None) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([told], pa.string()), pa.array([fault], pa.binary())], schema=TOLD)
 
 
 def sort_one(order: Sorting, first: int, end: int) -> str:
