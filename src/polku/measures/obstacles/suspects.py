@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from polku.kernels import obstacles as kernel
 from polku.kernels.columns import Columns
@@ -136,9 +137,10 @@ def suspects(view: View, way: kernel.Way, kinds: Sequence[str], properties: Sequ
         for event in sorted(set(view.trails.tables.code_event)):
             if _event_codes(view, event).any():
                 yield looked(view, way, Suspect("failure", event))
-        for page in view.trails.tables.pages if len(view.trails.tables.pages) <= MOST_PAGES else ():
-            if TROUBLED_PAGE.search(page):
-                yield looked(view, way, Suspect("failure", page))
+        pages = view.trails.tables.pages
+        troubled = pc.match_substring_regex(pages.array, TROUBLED_PAGE.pattern, ignore_case=True)
+        for row in np.flatnonzero(troubled.to_numpy(zero_copy_only=False)):
+            yield looked(view, way, Suspect("failure", pages[int(row)]))
     events: tuple[tuple[Kind, re.Pattern[str]], ...] = (("no_result", RESULTS), ("slow", TOOK))
     for kind, pattern in events:
         if kind in kinds:
@@ -159,10 +161,6 @@ def suspects(view: View, way: kernel.Way, kinds: Sequence[str], properties: Sequ
         for place, _, planned in view.journey.touchpoints():
             if place < way.goal_stage and not planned.optional:
                 yield looked(view, way, Suspect("missing", planned.id))
-
-
-#: Pages that are read through for paths that tell of trouble.
-MOST_PAGES = 200_000
 
 
 def looked(view: View, way: kernel.Way, suspect: Suspect, found: Property | None = None) -> Looked:
