@@ -38,11 +38,11 @@ class Price:
 
 
 PRICES: Final = {
-    v.INSTAGRAM_AD: Price(click=0.46, clicks=1.15, views=90),
-    v.FACEBOOK_AD: Price(click=0.38, clicks=1.15, views=85),
-    v.GOOGLE_AD: Price(click=0.52, clicks=1.05, views=22),
-    v.REMARKETING: Price(click=0.24, clicks=1.10, views=180),
-    v.INFLUENCER: Price(visit=0.35),
+    v.INSTAGRAM_AD: Price(click=0.92, clicks=1.15, views=90),
+    v.FACEBOOK_AD: Price(click=0.78, clicks=1.15, views=85),
+    v.GOOGLE_AD: Price(click=1.05, clicks=1.05, views=22),
+    v.REMARKETING: Price(click=0.45, clicks=1.10, views=180),
+    v.INFLUENCER: Price(visit=0.8),
 }
 
 

@@ -60,6 +60,7 @@ class ProjectAnswers:
         found = self.project.map_file.stat()
         position = self.project.position()
         parts = [position.history, position.inbox, position.identity, found.st_mtime_ns, found.st_size]
+        parts.append(self.project.costs.version())
         if self._moving is None:
             self._trails()
         if self._moving:
