@@ -90,16 +90,21 @@ class Acquisition(Answer):
         )  # fmt: skip
 
         def line(title: str, raw: str | None, a: Acquired) -> tuple[Cell, ...]:
-            missing = Cell("–", None, number=True, note=reader(self.reason or NO_COSTS_HERE))
+            # that there are no costs at all is told once, in the title
+            missing = Cell("–", None, number=True, note=None if self.reason else reader(NO_COSTS_HERE))
+
+            def told(e: Estimate) -> Estimate:
+                return dataclasses.replace(e, reason=None) if self.reason and e.reason == self.reason else e
+
             return (
                 words(title, raw),
                 missing if a.spent is None else Cell(write(a.spent), a.spent, number=True),
                 Cell(reader.number(a.clicks), a.clicks, number=True) if a.clicks else Cell("–", None, number=True),
                 count_cell(a.customers, reader),
-                estimate_cell(a.cost, reader, write),
+                estimate_cell(told(a.cost), reader, write),
                 estimate_cell(a.value, reader, write),
-                estimate_cell(a.ratio, reader, lambda v: reader.number(v, 2)),
-                estimate_cell(a.payback, reader, reader.duration),
+                estimate_cell(told(a.ratio), reader, lambda v: reader.number(v, 2)),
+                estimate_cell(told(a.payback), reader, reader.duration),
             )
 
         rows = [line(s.group.title(reader), s.group.name, s) for s in self.sources]
@@ -107,6 +112,8 @@ class Acquisition(Answer):
         title = reader("Acquisition")
         if self.days is not None:
             title = reader("{title}, costs from {first} to {last}", title=title, first=self.days[0], last=self.days[1])
+        if self.reason is not None:
+            title = reader("{title}: {reason}", title=title, reason=reader(self.reason))
         found = [Table(title, tuple(reader(h) for h in heads), tuple(rows))]
         if self.other_currencies:
             others = tuple(
@@ -190,8 +197,8 @@ def acquired(
         if ltv == "observed":
             worth = some.mean(0, steps - 1, margin)
         else:
-            picked = dict.fromkeys(("customers", "bought", "ended"), "")
-            worth = row_of(what, sums[places].sum(axis=0), None, margin, picked).value
+            picked = dict.fromkeys(("customers", "watched", "ended"), "")
+            worth = row_of(what, sums.of(places), 0, None, margin, picked).value
         return Acquired(
             what, None if cost is None else cost.amount, cost.impressions if cost else 0, cost.clicks if cost else 0,
             count, price, worth, winning.value_to_cost(worth, price),

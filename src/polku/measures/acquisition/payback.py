@@ -78,22 +78,30 @@ class Payback(Answer):
         )  # fmt: skip
         rows = []
         for c in (*self.cohorts, self.total):
-            missing = Cell("–", None, number=True, note=reader(self.reason or NO_COSTS_HERE))
+            # that there are no costs at all is told once, in the title
+            missing = Cell("–", None, number=True, note=None if self.reason else reader(NO_COSTS_HERE))
+            cost, back = (
+                dataclasses.replace(e, reason=None) if self.reason and e.reason == self.reason else e
+                for e in (c.cost, c.payback)
+            )
             rows.append(
                 (
                     words(c.month or reader("all months"), c.month),
                     missing if c.spent is None else Cell(write(c.spent), c.spent, number=True),
                     count_cell(c.customers, reader),
-                    estimate_cell(c.cost, reader, write),
-                    estimate_cell(c.payback, reader, reader.duration),
+                    estimate_cell(cost, reader, write),
+                    estimate_cell(back, reader, reader.duration),
                     *(self._paid(c.paid[k], c.customers.n, reader) for k in ages),
                 )
             )
-        return (Table(reader("Paid by age, by month of the first purchase"), heads, tuple(rows)),)
+        title = reader("Paid by age, by month of the first purchase")
+        if self.reason is not None:
+            title = reader("{title}: {reason}", title=title, reason=reader(self.reason))
+        return (Table(title, heads, tuple(rows)),)
 
     def _paid(self, estimate: Estimate, customers: int, reader: Reader) -> Cell:
         if estimate.value is None:
-            return Cell("–", None, number=True, note=reader(estimate.reason) if estimate.reason else None)
+            return Cell("–", None, number=True)  # nobody is old enough yet; told of every cell it would hide the rest
         note = reader("{n} of {of}", n=reader.number(estimate.n or 0), of=reader.number(customers))
         return Cell(reader.money(estimate.value, self.currency), estimate.value, number=True, note=note)
 

@@ -15,7 +15,10 @@ REFUNDS = Option(
 MARGIN = Option("margin", "share", N_("margin"), N_("the share of revenue that is kept, for example 40 %"), 1.0)
 SILENCE = Option(
     "silence", "duration", N_("silence"),
-    N_("how long without a purchase ends the relationship; by default the map's longest lapses_after, else 365d"),
+    N_(
+        "how long without a purchase ends the relationship; by default the map's longest lapses_after, else 365d, and "
+        "at most a third of the time looked at"
+    ),
 )  # fmt: skip
 BY_GROUP = Option(
     "by", "choice", N_("by"), N_("one row for each source, medium, campaign, origin, persona or segment"), None,
@@ -47,7 +50,7 @@ MEASURES = (
             LIMIT,
         ),
         run="polku.measures.value.formula:value",
-        selects={"value": ("customers", "bought", "ended", "going")},
+        selects={"value": ("customers", "watched", "ended", "going")},
         members="polku.measures.value.formula:members",
         example={"from": "two"},
     ),

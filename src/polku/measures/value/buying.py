@@ -116,8 +116,13 @@ def _codes(view: View, names: Sequence[str]) -> Mask:
 
 
 def silence_of(view: View) -> int:
-    """Seconds of silence after which a relationship has ended: the longest ``lapses_after`` of the map, else a year."""
-    return max((s.lapses_after for s in view.journey.stages if s.lapses_after), default=SILENCE)
+    """Seconds of silence after which a relationship has ended: the longest ``lapses_after`` of the map, else a year.
+
+    At most a third of the time that the period holds: nothing is known of who has left in the last such time.
+    """
+    wanted = max((s.lapses_after for s in view.journey.stages if s.lapses_after), default=SILENCE)
+    begun = int(view.trails.first.timestamp()) if view.trails.first else view.start
+    return max(DAY, min(wanted, (view.end - max(view.start, begun)) // 3))
 
 
 def currency_of(view: View) -> str:

@@ -1,8 +1,9 @@
 """Lifetime value by the practitioners' formula: average purchase x purchases a year x length of the relationship.
 
-The length is the one thing that cannot be read off, because most relationships are still going on. It is estimated as
-time in relationship / relationships that ended, the occurrence-exposure rate of a constant hazard (the maximum
-likelihood estimate with those still going censored; B. Epstein and M. Sobel, Life testing, JASA 48, 1953).
+The length is the one thing that cannot be read off, because nobody says goodbye. Who has been silent for long enough
+has left with their last purchase; that can be told of everybody only up to so long before the end, and those who have
+bought since count as still going (censored). The estimate is that of a constant hazard: time / ends (B. Epstein and M.
+Sobel, Life testing, JASA 48, 1953).
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ import numpy.typing as npt
 from polku.kernels import purchases as kernel
 from polku.kernels.columns import Columns
 from polku.language import N_, Reader
-from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, words
+from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
-from polku.measures.result import ENOUGH, Count, Estimate
+from polku.measures.result import ENOUGH, Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.value import buying as ask
-from polku.measures.value.buying import EVERYONE, YEAR, Buying, Group, money
+from polku.measures.value.buying import EVERYONE, NO_VALUE, YEAR, Z95, Buying, Group, money
 from polku.measures.view import Mask, View, known
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-Z95 = 1.959963984540054
-#: Columns of the partial sums.
-(
-    CUSTOMERS, BOUGHT, ORDERS, VALUED, MONEY, REFUNDED, TIME, ENDED, GUESSED,
-    MONEY_2, TIME_2, MONEY_TIME, MONEY_ENDED, ORDERS_2, ORDERS_TIME, ENDED_TIME, MONEY_ORDERS,
-) = range(17)  # fmt: skip
-WIDTH = 17
-NONE_ENDED = N_("no relationship has ended yet, so its length cannot be told; give one with length, for example 3y")
-FEW_ENDED = N_("few relationships have ended, so the length is rough")
+#: What is summed of every customer, with all products of two: money, purchases whose value is known, purchases after
+#: the first, relationships that ended, years of relationship.
+MONEY, VALUED, AGAIN, ENDED, YEARS = range(5)
+#: Plain counts: who bought in the period, purchases, refunded money, refunds without an amount, who could have left.
+BOUGHT, ORDERS, REFUNDED, GUESSED, WATCHED = range(5)
+NONE_ENDED = N_(
+    "nobody is known to have left yet: give a length, for example 3y, or a shorter silence than the period is long"
+)
+FEW_ENDED = N_("few customers have left, so the length is rough")
 NOBODY = N_("nobody has bought in this period")
 
 
@@ -45,15 +46,16 @@ class ValueRow:
     """The formula of one group of customers."""
 
     group: Group
-    customers: Count  # in relationship in the period
-    bought: Count  # of them, who bought in the period
-    ended: Count  # of them, whose relationship ended in the period
-    orders: int
-    net: float  # revenue in the period, less what was refunded in it
+    customers: Count  # who bought in the period
+    watched: Count  # whose relationship could have ended in the part of the period of which that can be told
+    ended: Count  # of them, whose relationship did
+    orders: int  # purchases in the period
+    net: float  # revenue of the period, less what was refunded in it
     refunded: float
-    average: Estimate  # net revenue of an order
-    frequency: Estimate  # orders a year of relationship
+    average: Estimate  # net revenue of a purchase
+    frequency: Estimate  # purchases a year of one who is there
     length: Estimate  # years
+    purchases: Estimate  # of a customer, over the whole relationship: frequency x length
     value: Estimate
 
 
@@ -62,15 +64,19 @@ class Value(Answer):
     name = "value"
     says = (
         N_("Lifetime value = average purchase x purchases a year x length of the relationship in years x margin."),
-        N_(
-            "A relationship begins with the first purchase and has ended when no purchase has followed for the time of "
-            "silence; only the time that lies in the period counts."
-        ),
         N_("Average purchase = revenue of the period, net of refunds, / purchases whose value is known."),
-        N_("Purchases a year = purchases in the period / years of relationship in the period, of all customers."),
         N_(
-            "Length = years of relationship / relationships that ended; those still going count with their time so "
-            "far. It takes the chance to leave to be the same at every age."
+            "A relationship has ended with the last purchase when no other has followed for the time of silence. That "
+            "can be told up to that long before the period's end; who has bought since is still there."
+        ),
+        N_(
+            "Purchases a year = purchases after the first / years between first and last purchase, both up to that "
+            "moment."
+        ),
+        N_(
+            "Length = years between first and last purchase / relationships that ended, and one mean gap between "
+            "purchases for the time after the last one. So purchases of a customer = 1 + purchases after the first / "
+            "relationships that ended."
         ),
         N_(
             "The interval is of the sampling of customers (delta method, 95 %); that the future is like the period is "
@@ -92,8 +98,8 @@ class Value(Answer):
     def tables(self, reader: Reader) -> tuple[Table, ...]:
         heads = (
             N_("customer group"), N_("customer count"), N_("purchase count"), N_("net revenue"),
-            N_("average purchase"), N_("purchases a year"), N_("length in years"), N_("lifetime value"),
-            N_("ended relationships"),
+            N_("average purchase"), N_("purchases a year"), N_("length in years"), N_("purchases of a customer"),
+            N_("lifetime value"), N_("relationships that ended"),
         )  # fmt: skip
         write = money(reader, self.currency)
 
@@ -105,12 +111,14 @@ class Value(Answer):
                 words(r.group.title(reader), r.group.name),
                 count_cell(r.customers, reader),
                 count_cell(r.orders, reader),
-                Cell(write(r.net), r.net, r.bought.behind, number=True),
-                estimate_cell(r.average, reader, write),
-                estimate_cell(r.frequency, reader, number),
-                estimate_cell(r.length, reader, number),
+                Cell(write(r.net), r.net, r.customers.behind, number=True),
+                # the reason is told once, beside the value
+                estimate_cell(dataclasses.replace(r.average, reason=None), reader, write),
+                estimate_cell(dataclasses.replace(r.frequency, reason=None), reader, number),
+                estimate_cell(dataclasses.replace(r.length, reason=None), reader, number),
+                estimate_cell(dataclasses.replace(r.purchases, reason=None), reader, number),
                 estimate_cell(r.value, reader, write),
-                count_cell(r.ended, reader),
+                rate_cell(Rate(r.ended.n, r.watched.n, behind=r.ended.behind, behind_all=r.watched.behind), reader),
             )
             for r in (*self.groups, self.total)
         )
@@ -150,136 +158,167 @@ def value(
     select = functools.partial(view.select, "value")
     options = {**question.options, "by": by, "silence": silence, "credit": "last" if credit == "last" else None}
 
-    def row(group: Group, sums: F64) -> ValueRow:
-        name = group.name or "everyone"
-        picked = {what: select(name, what, **options) for what in ("customers", "bought", "ended")}
-        return row_of(group, sums, length, margin, picked)
+    def row(group: Group, sums: Sums, place: int) -> ValueRow:
+        picked = {what: select(group.name or "everyone", what, **options) for what in ("customers", "watched", "ended")}
+        return row_of(group, sums, place, length, margin, picked)
 
-    total = sums_by_group(view, question, quiet, None, credit)[0]
+    total = sums_by_group(view, question, quiet, None, credit)
     if by is None:
-        parts: list[tuple[Group, F64]] = []
+        rows: list[ValueRow] = []
     elif by in ask.ORIGINS:
         group, names = ask.origin_groups(view, by)
-        parts = list(zip(names, sums_by_group(view, question, quiet, group, credit), strict=True))
+        sums = sums_by_group(view, question, quiet, group, credit)
+        rows = [row(name, sums, i) for i, name in enumerate(names)]
     else:
-        parts = [(g, sums_by_group(v, question, quiet, None, credit)[0]) for g, v in ask.group_views(view, by)]
-    parts = sorted((p for p in parts if p[1][CUSTOMERS]), key=lambda p: -p[1][MONEY])[:limit]
+        rows = [row(g, sums_by_group(v, question, quiet, None, credit), 0) for g, v in ask.group_views(view, by)]
+    rows = sorted((r for r in rows if r.customers.n or r.watched.n), key=lambda r: -r.net)[:limit]
     return Value(
         period=view.period, persona=view.persona, segment=view.segment,
         purchases=question.purchases, refunds=question.refunds, by=by, credit=credit, silence=quiet, margin=margin,
-        currency=ask.currency_of(view), total=row(EVERYONE, total), groups=tuple(row(g, s) for g, s in parts),
-        guessed=int(total[GUESSED]),
+        currency=ask.currency_of(view), total=row(EVERYONE, total, 0), groups=tuple(rows),
+        guessed=int(total.counts[0, GUESSED]),
     )  # fmt: skip
 
 
-def row_of(group: Group, sums: F64, length: int | None, margin: float, picked: dict[str, str]) -> ValueRow:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sums:
+    """Of each group: ``counts`` and ``sums`` float64[G, 5], and ``products`` float64[G, 5, 5] of what is summed."""
+
+    counts: F64
+    sums: F64
+    products: F64
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.counts + other.counts, self.sums + other.sums, self.products + other.products)
+
+    def of(self, groups: list[int]) -> Sums:
+        """Some groups together, as one."""
+        return Sums(*(part[groups].sum(axis=0, keepdims=True) for part in (self.counts, self.sums, self.products)))
+
+
+def row_of(group: Group, sums: Sums, place: int, length: int | None, margin: float, picked: dict[str, str]) -> ValueRow:
     """The formula from its sums; everything that cannot be told is None with its reason."""
-    n, orders, valued = (int(sums[i]) for i in (CUSTOMERS, ORDERS, VALUED))
-    years, ended, net = float(sums[TIME]), float(sums[ENDED]), float(sums[MONEY])
-    average = Estimate(net / valued, n=valued) if valued else Estimate(None, n=0, reason=_why(orders))
+    counts, (cash, valued, again, ended, years) = sums.counts[place], sums.sums[place].tolist()
+    orders = int(counts[ORDERS])
+
+    def estimate(value: float, slopes: dict[int, float], n: float, reason: str | None = None) -> Estimate:
+        """``slopes``: of the logarithm of the value, by each sum."""
+        slope = np.array([slopes.get(i, 0.0) for i in range(5)])
+        return _with_interval(Estimate(value, n=int(n), reason=reason), float(slope @ sums.products[place] @ slope))
+
+    average = Estimate(None, n=0, reason=NO_VALUE if orders else NOBODY)
+    of_average: dict[int, float] = {}
     if valued:
-        # orders of one customer are alike, so that customers are what is sampled
-        average = _with_interval(average, _log_variance(sums, MONEY, ORDERS) if orders == valued else None)
-    frequency = Estimate(None, n=n, reason=NOBODY)
-    if years:
-        frequency = _with_interval(Estimate(orders / years, n=n), _log_variance(sums, ORDERS, TIME))
+        of_average = {MONEY: 1 / cash if cash else 0.0, VALUED: -1 / valued}
+        average = estimate(cash / valued, of_average, valued)
+    frequency = Estimate(None, n=int(counts[WATCHED]), reason=N_("nobody is known to have bought again"))
+    of_frequency: dict[int, float] = {}
+    if again and years:
+        of_frequency = {AGAIN: 1 / again, YEARS: -1 / years}
+        frequency = estimate(again / years, of_frequency, again)
+    few = FEW_ENDED if ended < ENOUGH else None
+    lasting = bought = Estimate(None, n=0, reason=NONE_ENDED if orders else NOBODY)
+    of_bought: dict[int, float] = {}
     if length is not None:
-        lasting = Estimate(length / YEAR, n=None)
-    elif not ended:
-        lasting = Estimate(None, n=0, reason=NONE_ENDED if n else NOBODY)
-    else:
-        reason = FEW_ENDED if ended < ENOUGH else None
-        lasting = _with_interval(
-            Estimate(years / ended, n=int(ended), reason=reason, behind=picked["ended"]),
-            _log_variance(sums, TIME, ENDED),
-        )
+        lasting = Estimate(length / YEAR)
+        if frequency.value is not None:
+            of_bought = of_frequency
+            bought = estimate(frequency.value * length / YEAR, of_bought, counts[WATCHED])
+        else:
+            bought = frequency
+    elif ended:
+        more = again / ended
+        of_bought = {AGAIN: 1 / ended / (1 + more), ENDED: -more / ended / (1 + more)}
+        bought = estimate(1 + more, of_bought, ended, few)
+        if frequency.value is not None:
+            lasts = years / again + years / ended
+            slopes = {YEARS: 1 / years, AGAIN: -years / again**2 / lasts, ENDED: -years / ended**2 / lasts}
+            lasting = estimate(lasts, slopes, ended, few)
+        else:
+            lasting = dataclasses.replace(frequency, n=int(ended))
+    worth = Estimate(None, n=int(counts[BOUGHT]), reason=average.reason if average.value is None else bought.reason)
+    if average.value is not None and bought.value is not None:
+        both = {i: of_average.get(i, 0.0) + of_bought.get(i, 0.0) for i in range(5)}
+        worth = estimate(average.value * bought.value * margin, both, counts[BOUGHT], bought.reason)
     return ValueRow(
-        group, Count(n, picked["customers"]), Count(int(sums[BOUGHT]), picked["bought"]),
-        Count(int(ended), picked["ended"]), orders, net, float(sums[REFUNDED]), average, frequency, lasting,
-        _value(average, frequency, lasting, sums, length is not None, margin),
+        group, Count(int(counts[BOUGHT]), picked["customers"]), Count(int(counts[WATCHED]), picked["watched"]),
+        Count(int(ended), picked["ended"]), orders, cash, float(counts[REFUNDED]), average, frequency, lasting, bought,
+        worth,
     )  # fmt: skip
 
 
-def _value(average: Estimate, frequency: Estimate, length: Estimate, sums: F64, given: bool, margin: float) -> Estimate:
-    for part in (average, frequency, length):
-        if part.value is None:
-            return Estimate(None, n=int(sums[CUSTOMERS]), reason=part.reason)
-    assert average.value is not None
-    assert frequency.value is not None
-    assert length.value is not None
-    found = average.value * frequency.value * length.value * margin
-    # average x frequency = money / time where every order's value is known; the length takes the time out again
-    spread = _log_variance(sums, MONEY, TIME if given else ENDED)
-    return _with_interval(Estimate(found, n=int(sums[CUSTOMERS]), reason=length.reason), spread)
-
-
-def _with_interval(estimate: Estimate, variance: float | None) -> Estimate:
+def _with_interval(estimate: Estimate, variance: float) -> Estimate:
     """95 % on the logarithm, which keeps the ends above 0."""
-    if variance is None or estimate.value is None or estimate.value <= 0:
+    if estimate.value is None or estimate.value <= 0 or not variance > 1e-12:
         return estimate
     half = math.exp(Z95 * math.sqrt(variance))
     return dataclasses.replace(estimate, low=estimate.value / half, high=estimate.value * half)
 
 
-_SQUARES = {MONEY: MONEY_2, TIME: TIME_2, ORDERS: ORDERS_2, ENDED: ENDED}
-_PRODUCTS = {
-    (MONEY, TIME): MONEY_TIME, (MONEY, ENDED): MONEY_ENDED, (ORDERS, TIME): ORDERS_TIME, (TIME, ENDED): ENDED_TIME,
-    (MONEY, ORDERS): MONEY_ORDERS,
-}  # fmt: skip
-
-
-def _log_variance(sums: F64, above: int, below: int) -> float | None:
-    """The variance of the logarithm of a ratio of two sums over customers, by the delta method; None for too few."""
-    n = float(sums[CUSTOMERS])
-    if n < 2 or sums[above] <= 0 or sums[below] <= 0:
-        return None
-    up, down = float(sums[above]), float(sums[below])
-    # sum over customers of (x / X - y / Y)^2
-    spread = sums[_SQUARES[above]] / up**2 + sums[_SQUARES[below]] / down**2
-    spread -= 2 * sums[_PRODUCTS[above, below]] / (up * down)
-    return max(0.0, float(spread)) * n / (n - 1)
-
-
-def _why(orders: int) -> str:
-    return ask.NO_VALUE if orders else NOBODY
-
-
-def sums_by_group(view: View, question: Buying, silence: int, group: I64 | None, credit: str) -> F64:
-    """float64[groups, 17]: the partial sums of each group; one group without ``group``."""
+def sums_by_group(view: View, question: Buying, silence: int, group: I64 | None, credit: str) -> Sums:
+    """The sums of each group of origins; of one group, everyone, without ``group``."""
     count = 1 if group is None else int(group.max(initial=0)) + 1
     work = functools.partial(_partial, question, view.start, view.end, silence, group, credit == "last", count)
-    return view.sum(work, np.zeros((count, WIDTH)))
+    return view.sum(work, Sums(np.zeros((count, 5)), np.zeros((count, 5)), np.zeros((count, 5, 5))))
 
 
-def relationships(rows: F64, start: int, end: int, silence: int) -> tuple[F64, npt.NDArray[np.bool_]]:
-    """float64[C] years of each customer's relationship within [start, end), and whether it ended in it."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Relationships:
+    """Of every customer of a bucket, in the period: its purchases, and its relationship up to ``silence`` before the
+    end. ``watched``: it could have ended there; ``ended``: it did.
+    """
+
+    rows: F64
+    again: F64
+    years: F64
+    watched: Mask
+    ended: Mask
+
+
+def relationships(question: Buying, start: int, end: int, silence: int, bucket: Columns) -> Relationships:
+    rows = question.rows(bucket, start, end)
+    cut = max(start, end - silence)  # who has left later cannot be known yet
     first, last = rows[:, kernel.FIRST], rows[:, kernel.LAST]
-    until = last + silence
-    there = (first >= 0) & (first < end) & (until > start)
-    years = np.where(there, np.minimum(until, end) - np.maximum(first, start), 0.0) / YEAR
-    return years, there & (until < end)
+    watched = (first >= 0) & (first < cut) & (last >= start)
+    before = question.rows(bucket, start, cut)[:, kernel.ORDERS]
+    return Relationships(
+        rows,
+        np.where(watched, np.maximum(before - (first >= start), 0.0), 0.0),
+        np.where(watched, np.minimum(last, cut) - np.maximum(first, start), 0.0) / YEAR,
+        watched,
+        watched & (last < cut),
+    )
 
 
 def _partial(
     question: Buying, start: int, end: int, silence: int, group: I64 | None, latest: bool, count: int, bucket: Columns
-) -> F64:
-    rows = question.rows(bucket, start, end)
-    years, ended = relationships(rows, start, end, silence)
-    there = np.flatnonzero(years > 0)
-    rows, years, over = rows[there], years[there], ended[there].astype(np.float64)
-    orders, cash = rows[:, kernel.ORDERS], rows[:, kernel.MONEY]
-    columns = (
-        np.ones(len(there)), orders > 0, orders, rows[:, kernel.VALUED], cash, rows[:, kernel.REFUNDED], years, over,
-        rows[:, kernel.GUESSED], cash**2, years**2, cash * years, cash * over, orders**2, orders * years, years * over,
-        cash * orders,
-    )  # fmt: skip
+) -> Sums:
+    found = relationships(question, start, end, silence, bucket)
+    rows = found.rows
+    there = np.flatnonzero(found.watched | (rows[:, kernel.ORDERS] > 0) | (rows[:, kernel.MONEY] != 0))
     if group is None:
         place = np.zeros(len(there), np.int64)
     else:
-        first = np.full(len(bucket.skip), -1.0)
-        first[there] = rows[:, kernel.FIRST]
-        place = ask.group_of_customers(group, latest, first, bucket)[there]
-    return np.stack([np.bincount(place, c, count) for c in columns], axis=1).astype(np.float64)
+        place = ask.group_of_customers(group, latest, rows[:, kernel.FIRST], bucket)[there]
+
+    def added(column: npt.NDArray[np.generic]) -> F64:
+        return np.bincount(place, column, count).astype(np.float64)
+
+    own = rows[there]
+    counts = (
+        own[:, kernel.ORDERS] > 0, own[:, kernel.ORDERS], own[:, kernel.REFUNDED], own[:, kernel.GUESSED],
+        found.watched[there],
+    )  # fmt: skip
+    of_each = np.stack(
+        [own[:, kernel.MONEY], own[:, kernel.VALUED], found.again[there], found.ended[there], found.years[there]],
+        axis=1,
+    )
+    products = np.empty((count, 5, 5))
+    for i in range(5):
+        for j in range(i + 1):
+            products[:, i, j] = products[:, j, i] = added(of_each[:, i] * of_each[:, j])
+    sums = np.stack([added(of_each[:, i]) for i in range(5)], axis=1)
+    return Sums(np.stack([added(c) for c in counts], axis=1), sums, products)
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
@@ -287,15 +326,14 @@ def members(view: View, selector: Selector) -> list[Mask]:
     question = ask.buying_of(view, selector)
     by, wanted = selector.option("by"), selector.name
     silence = int(selector.option("silence") or ask.silence_of(view))
+    group, chosen = None, 0
     if by in ("persona", "segment") and wanted != "everyone":
         groups = ask.group_views(view, by)
         place = known(wanted, [str(g.name) for g, _ in groups], N_("There is no group {name!r}.{meant}"))
-        view, group, chosen = groups[place][1], None, 0
+        view = groups[place][1]
     elif by in ask.ORIGINS and wanted != "everyone":
         group, names = ask.origin_groups(view, str(by))
         chosen = known(wanted, [str(g.name) for g in names], N_("There is no group {name!r}.{meant}"))
-    else:
-        group, chosen = None, 0
     latest = selector.option("credit") == "last"
     return view.map(
         functools.partial(_members, question, view.start, view.end, silence, group, latest, chosen, selector.what)
@@ -306,16 +344,11 @@ def _members(
     question: Buying, start: int, end: int, silence: int, group: I64 | None, latest: bool, chosen: int, what: str,
     bucket: Columns,
 ) -> Mask:  # fmt: skip
-    rows = question.rows(bucket, start, end)
-    years, ended = relationships(rows, start, end, silence)
-    found = years > 0
+    found = relationships(question, start, end, silence, bucket)
+    whose = {
+        "customers": found.rows[:, kernel.ORDERS] > 0, "watched": found.watched, "ended": found.ended,
+        "going": found.watched & ~found.ended,
+    }[what]  # fmt: skip
     if group is not None:
-        first = np.where(found, rows[:, kernel.FIRST], -1.0)
-        found &= ask.group_of_customers(group, latest, first, bucket) == chosen
-    if what == "bought":
-        found &= rows[:, kernel.ORDERS] > 0
-    elif what == "ended":
-        found &= ended
-    elif what == "going":
-        found &= ~ended
-    return np.asarray(found)
+        whose = whose & (ask.group_of_customers(group, latest, found.rows[:, kernel.FIRST], bucket) == chosen)
+    return np.asarray(whose)

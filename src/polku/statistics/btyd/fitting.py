@@ -23,6 +23,7 @@ F64 = npt.NDArray[np.float64]
 Objective = Callable[[F64], tuple[float, F64]]
 #: Logarithms of parameters are searched between these, in units in which the data are about 1.
 LOWEST, HIGHEST = math.log(1e-5), math.log(1e5)
+EXTREME = math.log(1e3)
 #: A parameter whose 95 % interval spans more than a factor of 50 is not held by the data.
 WEAK = math.log(50) / (2 * 1.959964)
 #: Central differences of a smooth function: of its value, and of a difference of it.
@@ -239,12 +240,14 @@ def fit_model(
     names = [f.name for f in dataclasses.fields(make)]
     values = {n: math.exp(p) * (unit if n in times else 1.0) for n, p in zip(names, point, strict=True)}
     edge = {n for n, p in zip(names, point, strict=True) if not LOWEST + 1e-6 < p < HIGHEST - 1e-6}
+    # so far out the parameters stand for a limit (everybody alike, nobody leaves), and their size means nothing
+    extreme = {n for n, p in zip(names, point, strict=True) if abs(p) > EXTREME}
     covariance, reason = _covariance(objective, point, customers, [n not in edge for n in names])
     if covariance is not None:
         edge |= {n for n, v in zip(names, np.diag(covariance), strict=True) if v > WEAK**2}
     else:
         edge |= set() if edge else set(names)
-    weak = tuple(n for n in names if n in edge)
+    weak = tuple(n for n in names if n in edge | extreme)
     return Fit(make(**values), -value * customers, customers, covariance, weak, reason)
 
 
