@@ -10,4 +10,10 @@ MEASURES = (
         N_("Customers by stage: now, entered, went on, dropped off, lapsed, won back."),
         run="polku.measures.stages.table:stages",
     ),
+    Measure(
+        "standing",
+        N_("Current stages"),
+        N_("Where everyone is now: customers by current stage, the quickest answer there is."),
+        run="polku.measures.stages.standing:standing",
+    ),
 )
