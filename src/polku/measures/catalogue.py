@@ -20,6 +20,7 @@ FAMILIES = (
     "retention",
     "value",
     "acquisition",
+    "attribution",
     "experiments",
     "obstacles",
     "feeling",
