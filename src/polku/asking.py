@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from polku.measures.acquisition.by_source import Acquisition
     from polku.measures.acquisition.payback import Payback
     from polku.measures.answer import Answer
+    from polku.measures.attribution.answer import Attribution
     from polku.measures.conversion import Conversion, Leaving
     from polku.measures.experiments.answer import Experiment
     from polku.measures.experiments.plan import ExperimentPlan
@@ -29,9 +30,16 @@ if TYPE_CHECKING:
     from polku.measures.paths.transitions import Transitions
     from polku.measures.paths.variants import Variants
     from polku.measures.retention.active import ActiveCustomers, Lifecycle
+    from polku.measures.retention.churn import Churn
     from polku.measures.retention.cohorts import Retention
     from polku.measures.retention.stickiness import Stickiness
+    from polku.measures.retention.subscriptions import Subscriptions
+    from polku.measures.retention.survival import Survival
+    from polku.measures.sessions.dropoff import DropOff
+    from polku.measures.sessions.lengths import Sessions
+    from polku.measures.sessions.returning import Returning
     from polku.measures.sources import Sources
+    from polku.measures.stages.standing import StandingNow
     from polku.measures.stages.table import Stages
     from polku.measures.value.formula import Value
     from polku.measures.value.lifetime import Lifetime
@@ -67,6 +75,21 @@ class Asking:
             "Stages",
             self.measure(
                 "stages",
+                period,
+                compare,
+                persona,
+                segment,
+            ),
+        )
+
+    def standing(
+        self, *, period: str = "all", compare: str = "none", persona: str | None = None, segment: str | None = None
+    ) -> StandingNow:
+        """Where everyone is now: customers by current stage, the quickest answer there is."""
+        return cast(
+            "StandingNow",
+            self.measure(
+                "standing",
                 period,
                 compare,
                 persona,
@@ -177,6 +200,91 @@ class Asking:
         return cast(
             "Sources",
             self.measure("sources", period, compare, persona, segment, by=by, to=to, within=within, limit=limit),
+        )
+
+    def sessions(
+        self,
+        *,
+        gap: str | int | None = None,
+        own: bool = True,
+        split: Literal["none", "day"] = "none",
+        by: Literal["channel", "source", "medium", "campaign"] | None = None,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Sessions:
+        """How many sessions, how long, with how many events and pages, by channel or source.
+
+        gap: the silence that ends a session, for example 30min; by default the map's
+        own: keep the sessions that the source itself names
+        split: day: a session ends at midnight of the map's time zone
+        by: one row for each channel, source, medium or campaign
+        limit: how many rows to show
+        """
+        return cast(
+            "Sessions",
+            self.measure(
+                "sessions", period, compare, persona, segment, gap=gap, own=own, split=split, by=by, limit=limit
+            ),
+        )
+
+    def returning(
+        self,
+        *,
+        gap: str | int | None = None,
+        own: bool = True,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Returning:
+        """The share of visits that are not the first, visits a customer, and the time between visits.
+
+        gap: the silence that ends a session, for example 30min; by default the map's
+        own: keep the sessions that the source itself names
+        """
+        return cast("Returning", self.measure("returning", period, compare, persona, segment, gap=gap, own=own))
+
+    def dropoff(
+        self,
+        *,
+        by: Literal["stage", "touchpoint", "page", "event"] | None = None,
+        to: str | None = None,
+        within: str | int = 604800,
+        cart: str | None = None,
+        gap: str | int | None = None,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> DropOff:
+        """Where customers left without converting and did not come back, and what lay in their carts.
+
+        by: by stage, touchpoint, page or event; by default stages, and without a map pages or events
+        to: the touchpoint or event that counts as converting; by default the map's own goal
+        within: the time they are given to come back
+        cart: what puts its value into the cart; by default Product Added, less Product Removed
+        gap: the silence that ends a session, for example 30min; by default the map's
+        limit: how many rows to show
+        """
+        return cast(
+            "DropOff",
+            self.measure(
+                "dropoff",
+                period,
+                compare,
+                persona,
+                segment,
+                by=by,
+                to=to,
+                within=within,
+                cart=cart,
+                gap=gap,
+                limit=limit,
+            ),
         )
 
     def funnel(
@@ -750,6 +858,113 @@ class Asking:
         """
         return cast("Lifecycle", self.measure("lifecycle", period, compare, persona, segment, unit=unit, what=what))
 
+    def survival(
+        self,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        silence: str | int | None = None,
+        by: str | None = None,
+        every: str | int | None = None,
+        limit: int = 6,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Survival:
+        """How long until something happens, or until customers lapse, those still waiting included.
+
+        from_: the touchpoint or event they are watched from; by default any
+        to: what is waited for, by default the map's goal; with a silence what counts as activity
+        silence: how long without activity is to have lapsed, for example 30d
+        by: one curve for each source, medium, campaign, origin, persona, segment, trait or property
+        every: the step of age in the table; by default one that suits
+        limit: how many groups to show
+        """
+        return cast(
+            "Survival",
+            self.measure(
+                "survival",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                to=to,
+                silence=silence,
+                by=by,
+                every=every,
+                limit=limit,
+            ),
+        )
+
+    def churn(
+        self,
+        *,
+        unit: Literal["day", "week", "month"] = "month",
+        what: str | None = None,
+        silence: str | int | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Churn:
+        """Customers who lapsed, of those who were there at the beginning of the month.
+
+        unit: days, weeks (from Monday) or calendar months, in the map's time zone
+        what: the touchpoint or event that counts; by default any event
+        silence: how long without activity is to have lapsed, for example 30d
+        """
+        return cast(
+            "Churn", self.measure("churn", period, compare, persona, segment, unit=unit, what=what, silence=silence)
+        )
+
+    def subscriptions(
+        self,
+        *,
+        every: Literal["week", "month", "quarter", "year"] = "month",
+        interval: str | None = None,
+        grace: str | int = 1296000,
+        trial_within: str | int | None = None,
+        started: Sequence[str] | str | None = None,
+        renewed: Sequence[str] | str | None = None,
+        ended: Sequence[str] | str | None = None,
+        trial: Sequence[str] | str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Subscriptions:
+        """Recurring revenue and how it moves, churn of subscribers, trial to paid, and renewals to come.
+
+        every: what one payment is for where nothing else says
+        interval: the property that says what a payment is for (month, year ...), for example properties.interval
+        grace: how late a payment may be before the subscription has ended
+        trial_within: the time in which a trial is to turn into a payment; by default the map's window
+        started: what begins a subscription; by default Subscription Started
+        renewed: what renews a subscription; by default Subscription Renewed
+        ended: what ends a subscription; by default Subscription Cancelled (Subscription Paused always does)
+        trial: what begins a trial; by default Trial Started
+        """
+        return cast(
+            "Subscriptions",
+            self.measure(
+                "subscriptions",
+                period,
+                compare,
+                persona,
+                segment,
+                every=every,
+                interval=interval,
+                grace=grace,
+                trial_within=trial_within,
+                started=started,
+                renewed=renewed,
+                ended=ended,
+                trial=trial,
+            ),
+        )
+
     def value(
         self,
         *,
@@ -775,7 +990,7 @@ class Asking:
         by: one row for each source, medium, campaign, origin, persona or segment
         credit: the origin that a customer belongs to: the first or the last one named up to the first purchase
         silence: how long without a purchase ends the relationship; by default the map's longest lapses_after, else
-            365d
+            365d, and at most a third of the time looked at
         length: the length of a relationship, for example 3y; by default it is estimated
         margin: the share of revenue that is kept, for example 40 %
         limit: how many rows to show
@@ -918,7 +1133,7 @@ class Asking:
         margin: the share of revenue that is kept, for example 40 %
         ltv: by the formula of the measure value, or observed: what customers of the age `within` have paid
         silence: how long without a purchase ends the relationship; by default the map's longest lapses_after, else
-            365d
+            365d, and at most a third of the time looked at
         every: the steps in which age is counted, for example 30d
         within: how old customers may grow in these figures, for example 360d
         limit: how many rows to show
@@ -986,6 +1201,70 @@ class Asking:
                 margin=margin,
                 every=every,
                 within=within,
+            ),
+        )
+
+    def attribution(
+        self,
+        *,
+        to: str | None = None,
+        by: str | None = None,
+        touches: Sequence[str] | str | None = None,
+        models: Sequence[str] | str | None = None,
+        within: str | int = 7776000,
+        count_pending: bool = False,
+        refunds: Sequence[str] | str | None = None,
+        first_share: float | str = 0.4,
+        last_share: float | str = 0.4,
+        half_life: str | int = 604800,
+        order: int = 1,
+        worth: Literal["rate", "conversions"] = "rate",
+        top: int = 15,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Attribution:
+        """Conversions, money and return on ad spend by channel, by every model side by side.
+
+        to: the touchpoint or event that counts as converting; by default the map's own goal
+        by: what a channel is: source, medium, campaign or origin (all three) of visits; channel of sessions;
+            touchpoint; event; or a property such as properties.x; by default source, with touches touchpoint
+        touches: the touchpoints or events that are touches; by default visits, or all events that `by` names
+        models: the models to show, with commas between; by default all
+        within: how long before a conversion a touch may lie, for example 30d; by default 90d
+        count_pending: take paths whose look-back is not yet over as paths that did not convert
+        refunds: the touchpoints or events that give money back, or none; by default Order Refunded and Order
+            Cancelled
+        first_share: position: the share of the first touch
+        last_share: position: the share of the last touch
+        half_life: time decay: a touch so much earlier counts half as much; by default 7d
+        order: Markov: how many touches the chain remembers
+        worth: Shapley: the share of paths that convert among those that met no other channels, or the number of
+            such conversions
+        top: how many channels are told apart; others are the rest
+        """
+        return cast(
+            "Attribution",
+            self.measure(
+                "attribution",
+                period,
+                compare,
+                persona,
+                segment,
+                to=to,
+                by=by,
+                touches=touches,
+                models=models,
+                within=within,
+                count_pending=count_pending,
+                refunds=refunds,
+                first_share=first_share,
+                last_share=last_share,
+                half_life=half_life,
+                order=order,
+                worth=worth,
+                top=top,
             ),
         )
 

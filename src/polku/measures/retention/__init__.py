@@ -1,5 +1,7 @@
 """Retention: who comes back, how often, and who stays away."""
 
+import dataclasses
+
 from polku.language import N_
 from polku.measures.definition import Measure, Option
 
@@ -8,6 +10,9 @@ UNIT = Option(
     ("day", "week", "month"),
 )  # fmt: skip
 WHAT = Option("what", "step", N_("what counts"), N_("the touchpoint or event that counts; by default any event"))
+SILENCE = Option(
+    "silence", "duration", N_("silence"), N_("how long without activity is to have lapsed, for example 30d")
+)
 
 MEASURES = (
     Measure(
@@ -58,5 +63,82 @@ MEASURES = (
         N_("New, returning, resurrected and dormant customers, period by period."),
         (UNIT, WHAT),
         run="polku.measures.retention.active:lifecycle",
+    ),
+    Measure(
+        "survival",
+        N_("Survival"),
+        N_("How long until something happens, or until customers lapse, those still waiting included."),
+        (
+            Option("from", "step", N_("from"), N_("the touchpoint or event they are watched from; by default any")),
+            Option(
+                "to", "step", N_("to"),
+                N_("what is waited for, by default the map's goal; with a silence what counts as activity"),
+            ),
+            SILENCE,
+            Option(
+                "by", "property", N_("by"),
+                N_("one curve for each source, medium, campaign, origin, persona, segment, trait or property"),
+            ),
+            Option("every", "duration", N_("step"), N_("the step of age in the table; by default one that suits")),
+            Option("limit", "number", N_("groups"), N_("how many groups to show"), 6),
+        ),
+        run="polku.measures.retention.survival:survival",
+        selects={"survival": ("begun", "happened", "going")},
+        members="polku.measures.retention.survival:members",
+        example={"from": "one", "to": "two"},
+    ),
+    Measure(
+        "churn",
+        N_("Churn"),
+        N_("Customers who lapsed, of those who were there at the beginning of the month."),
+        (dataclasses.replace(UNIT, default="month"), WHAT, SILENCE),
+        run="polku.measures.retention.churn:churn",
+        selects={"churn": ("at_risk", "lapsed", "stayed", "new", "won_back")},
+        members="polku.measures.retention.churn:members",
+        example={"silence": "30d"},
+    ),
+    Measure(
+        "subscriptions",
+        N_("Subscriptions"),
+        N_("Recurring revenue and how it moves, churn of subscribers, trial to paid, and renewals to come."),
+        (
+            Option(
+                "every", "choice", N_("payments are for"), N_("what one payment is for where nothing else says"),
+                "month", ("week", "month", "quarter", "year"),
+            ),
+            Option(
+                "interval", "property", N_("interval"),
+                N_("the property that says what a payment is for (month, year ...), for example properties.interval"),
+            ),
+            Option(
+                "grace", "duration", N_("grace"),
+                N_("how late a payment may be before the subscription has ended"), 15 * 86400,
+            ),
+            Option(
+                "trial_within", "duration", N_("trial"),
+                N_("the time in which a trial is to turn into a payment; by default the map's window"),
+            ),
+            Option(
+                "started", "steps", N_("first payment"),
+                N_("what begins a subscription; by default Subscription Started"),
+            ),
+            Option(
+                "renewed", "steps", N_("renewal"), N_("what renews a subscription; by default Subscription Renewed")
+            ),
+            Option(
+                "ended", "steps", N_("end"),
+                N_("what ends a subscription; by default Subscription Cancelled (Subscription Paused always does)"),
+            ),
+            Option("trial", "steps", N_("trial begins"), N_("what begins a trial; by default Trial Started")),
+        ),
+        run="polku.measures.retention.subscriptions:subscriptions",
+        selects={
+            "subscriptions": (
+                "start", "new", "reactivated", "expansion", "contraction", "churned", "end", "unpaid", "trial_paid",
+                "trial_not", "trial_pending", "trial_due",
+            )
+        },
+        members="polku.measures.retention.subscriptions:members",
+        example={"started": "two"},
     ),
 )  # fmt: skip

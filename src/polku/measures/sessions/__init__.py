@@ -9,6 +9,11 @@ BY_PLACE = Option(
     ("page", "touchpoint"),
 )  # fmt: skip
 
+GAP = Option(
+    "gap", "duration", N_("gap"), N_("the silence that ends a session, for example 30min; by default the map's")
+)
+OWN = Option("own", "flag", N_("own sessions"), N_("keep the sessions that the source itself names"), True)
+
 MEASURES = (
     Measure(
         "conversion",
@@ -71,5 +76,58 @@ MEASURES = (
         ),
         run="polku.measures.sources:sources",
         example={"to": "two"},
+    ),
+    Measure(
+        "sessions",
+        N_("Sessions"),
+        N_("How many sessions, how long, with how many events and pages, by channel or source."),
+        (
+            GAP,
+            OWN,
+            Option(
+                "split", "choice", N_("split"), N_("day: a session ends at midnight of the map's time zone"), "none",
+                ("none", "day"),
+            ),
+            Option(
+                "by", "choice", N_("by"), N_("one row for each channel, source, medium or campaign"), None,
+                ("channel", "source", "medium", "campaign"),
+            ),
+            LIMIT,
+        ),
+        run="polku.measures.sessions.lengths:sessions",
+        selects={"sessions": ("all", "single", "length", "events", "pages")},
+        members="polku.measures.sessions.lengths:members",
+    ),
+    Measure(
+        "returning",
+        N_("Returning visits"),
+        N_("The share of visits that are not the first, visits a customer, and the time between visits."),
+        (GAP, OWN),
+        run="polku.measures.sessions.returning:returning",
+        selects={"returning": ("all", "new", "returning", "number", "wait")},
+        members="polku.measures.sessions.returning:members",
+    ),
+    Measure(
+        "dropoff",
+        N_("Drop-off"),
+        N_("Where customers left without converting and did not come back, and what lay in their carts."),
+        (
+            Option(
+                "by", "choice", N_("by"),
+                N_("by stage, touchpoint, page or event; by default stages, and without a map pages or events"), None,
+                ("stage", "touchpoint", "page", "event"),
+            ),
+            TO,
+            Option("within", "duration", N_("within"), N_("the time they are given to come back"), 7 * 86400),
+            Option(
+                "cart", "step", N_("cart"),
+                N_("what puts its value into the cart; by default Product Added, less Product Removed"),
+            ),
+            GAP,
+            LIMIT,
+        ),
+        run="polku.measures.sessions.dropoff:dropoff",
+        selects={"dropoff": ("met", "left", "due", "lost", "back", "pending")},
+        members="polku.measures.sessions.dropoff:members",
     ),
 )  # fmt: skip
