@@ -46,7 +46,9 @@ def test_it_says_what_the_living_map_says(journey, who, as_of):
         answer, living = measure(made, "standing", journey=each), living_map(made, each)
         found = {s.id: (s.now.n + s.lapsed.n, s.lapsed.n) for s in living.stages}
         assert {k: v for k, v in counts(answer).items() if k != "outside"} == found
-        assert answer.outside.n == living.outside.n
+        seen = sum(any(event[0] <= as_of for event in person) for person in who)
+        assert answer.outside.n == seen - sum(n for n, _ in found.values())
+        assert customers_behind(made, each, answer.outside.behind).total == answer.outside.n
         for stage in answer.stages:
             assert customers_behind(made, each, stage.lapsed.behind).total == stage.lapsed.numerator
 

@@ -40,8 +40,8 @@ def _stands(columns, c, stage_of, active, lapse, as_of):  # type: ignore[no-unty
 def standing(columns, stage_of, active, lapse, as_of):  # type: ignore[no-untyped-def]
     """int64[stages + 1, 2]: customers by current stage (the last row: outside the map), and how many of them lapsed.
 
-    ``stage_of`` int16[codes] gives the stage that a code touches, -1 none; ``active`` bool[stages, codes] what counts as
-    activity in each stage; ``lapse`` int64[stages] seconds of silence, 0 never. Customers without an event up to
+    ``stage_of`` int16[codes] gives the stage that a code touches, -1 none; ``active`` bool[stages, codes] what counts
+    as activity in each stage; ``lapse`` int64[stages] seconds of silence, 0 never. Customers without an event up to
     ``as_of`` are not counted.
     """
     stages = len(lapse)

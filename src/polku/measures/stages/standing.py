@@ -16,7 +16,8 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Table, count_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.result import Count, Rate
-from polku.measures.view import View
+from polku.measures.selectors import Selector
+from polku.measures.view import Mask, View
 
 I64 = npt.NDArray[np.int64]
 
@@ -106,5 +107,15 @@ def standing(view: View) -> StandingNow:
 
     return StandingNow(
         period=view.period, persona=view.persona, segment=view.segment, stages=tuple(map(made, range(stages))),
-        outside=Count(int(counts[stages, 0]), view.select("map", "", "outside")),
+        outside=Count(int(counts[stages, 0]), view.select("standing", "map", "outside")),
     )  # fmt: skip
+
+
+def members(view: View, selector: Selector) -> list[Mask]:
+    """bool[C] a bucket: who has been seen and is at no stage."""
+    return view.map(functools.partial(_outside, view.rules, view.paying(), view.as_of))
+
+
+def _outside(rules: fold.Rules, paying: npt.NDArray[np.bool_], as_of: int, bucket: Columns) -> Mask:
+    rows = fold.current(bucket, rules, paying, as_of)
+    return np.asarray((rows[:, fold.C_EVENTS] > 0) & (rows[:, fold.C_STAGE] < 0))
