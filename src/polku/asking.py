@@ -1407,6 +1407,7 @@ class Asking:
         kinds: Sequence[str] | str | None = None,
         properties: Sequence[str] | str | None = None,
         like: str | None = None,
+        by_source: bool = True,
         least: float | str = 0.01,
         false_findings: float | str = 0.05,
         period: str = "all",
@@ -1421,6 +1422,7 @@ class Asking:
         kinds: what is suspected: failure, no_result, slow, cost, technical, missing; by default all but missing
         properties: further properties whose values are suspected, for example properties.delivery_method
         like: the property within which people are compared; by default the kind of device where it is known
+        by_source: hold only those against each other whose visits came by the same medium
         least: the least share of those who would go on that an obstacle must cost, with certainty
         false_findings: the share of false findings that is borne among what is found
         """
@@ -1437,6 +1439,7 @@ class Asking:
                 kinds=kinds,
                 properties=properties,
                 like=like,
+                by_source=by_source,
                 least=least,
                 false_findings=false_findings,
             ),

@@ -170,6 +170,15 @@ def test_every_count_has_its_customers(by, period):
         assert customers_behind(made, SHOP, cohort.customers.behind).total == cohort.customers.n
 
 
+def test_the_costs_are_those_of_the_view():
+    import dataclasses
+
+    made, found = asked()
+    view = dataclasses.replace(view_of(made, SHOP), spent=COSTS)
+    assert acquisition(view) == found
+    assert payback(view) == paid_back(view_of(made, SHOP), COSTS)
+
+
 def test_any_split_into_buckets_is_the_same():
     assert asked(buckets=1)[1] == asked(buckets=4)[1]
 

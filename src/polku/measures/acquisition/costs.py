@@ -114,8 +114,7 @@ def costs_in(view: View, question: Buying, table: pa.Table | None, source: str |
 
 def costs_table(view: View) -> pa.Table | None:
     """The project's costs, None where there are none."""
-    ask = getattr(view, "costs", None)
-    table = ask() if ask is not None else None
+    table = view.costs()
     return table if table is not None and table.num_rows else None
 
 
