@@ -21,7 +21,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("trails", "properties", "imports", "refresh", "measures", "funnels", "engines", "serving")
+SCRIPTS = ("trails", "properties", "imports", "refresh", "measures", "value", "funnels", "engines", "serving")
 
 
 def machine() -> str:
