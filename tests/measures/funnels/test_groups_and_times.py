@@ -124,6 +124,7 @@ def test_against_another_period_each_share_has_its_difference():
     assert change.rows[0][1].raw == pytest.approx(0.8)
     assert change.rows[0][2].raw == pytest.approx(0.6)
     assert (change.rows[0][3].raw, change.rows[0][3].note) == (pytest.approx(0.2), "+5.2% to +33.4%")
+    assert [series.values[1] for series in found.charts(READER)[0].series] == [0.8, 0.6]
 
 
 # -- over time -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import functools
 import pickle
 
@@ -20,7 +21,10 @@ from polku.measures.funnels.asked import asked_again, asked_of
 from polku.measures.funnels.funnel import funnel
 from polku.measures.funnels.rows import _alone, way_of
 from polku.measures.funnels.totals import _counted, nothing
+from polku.measures.memo import Memo
 from polku.measures.selectors import Selector
+from polku.measures.view import view_of
+from polku.trails.people import trails_of
 
 STEPS = ("product", "cart", "order")
 STRAIGHT = [at("10:00", "product"), at("10:10", "cart"), at("10:20", "order")]
@@ -220,3 +224,13 @@ def test_a_buckets_work_can_be_sent_to_another_machine(order):
     there = sum_over(pickle.loads(pickle.dumps(alone)), seen.columns, nothing(3))
     assert there.reached.tolist() == here.reached.tolist() == funnel(seen, STEPS, order=order).reached
     assert len(kernel.signatures) == compiled
+
+
+def test_accounts_of_one_moment_are_not_those_of_another():
+    people = {"anna": [at("10:00", "product", company="x")], "bea": [at("2026-05-02 10:00", "order", company="x")]}
+    memo = Memo()
+    for as_of, counts in (("2026-05-03 00:00", [1, 1]), ("2026-05-01 12:00", [1, 0])):
+        made = trails_of(SHOP, people, "2026-06-01 00:00")
+        seen = view_of(made, SHOP, as_of=dt.datetime.fromisoformat(as_of).replace(tzinfo=dt.UTC), memo=memo)
+        found = funnel(seen, ("product", "order"), by="account", account="properties.company")
+        assert found.reached == counts

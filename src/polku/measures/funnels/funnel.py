@@ -181,7 +181,10 @@ class Funnel(Answer):
     def charts(self, reader: Reader) -> tuple[Chart, ...]:
         labels = tuple(step_words(k, s, reader) for k, s in enumerate(self.steps, 1))
         rates = [s.from_start for s in self.steps]
-        bars = Bars(self.title(reader), labels, (rate_series(reader("of the first step"), rates),), "share")
+        series = [rate_series(reader("of the first step"), rates)]
+        if isinstance(self.before, Funnel) and len(self.before.steps) == len(self.steps):
+            series.append(rate_series(reader("before"), [s.from_start for s in self.before.steps]))
+        bars = Bars(self.title(reader), labels, tuple(series), "share")
         if not self.groups:
             return (bars,)
         shares = [g.difference for g in self.groups]

@@ -109,7 +109,7 @@ def accounts(view: View, name: str) -> Accounts:
         raise EngineError(
             N_("By account, a funnel runs on this machine only: an account's customers are in different places.")
         )
-    return view.memo.once(("accounts", name), lambda: _accounts(view, name))
+    return view.memo.once(("accounts", name, view.as_of), lambda: _accounts(view, name))
 
 
 def _accounts(view: View, name: str) -> Accounts:
