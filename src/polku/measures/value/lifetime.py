@@ -375,13 +375,13 @@ def lifetime(
 
 
 def fitted(view: View, question: Buying, model: str, days: int | None) -> tuple[Watched, Fit[Any] | NoFit]:
-    """The customers and the model fitted to them, once for all that is asked of the same view."""
+    """The customers, and the model fitted to them.
 
-    def work() -> tuple[Watched, Fit[Any] | NoFit]:
-        watched = modelling.watch(view, question, view.as_of + 1, days)
-        return watched, modelling.fit_buying(watched, model)
-
-    return view.once(("lifetime", model, question.purchases, question.refunds, days), work)
+    The fit is kept for all that is asked of the same view; the customers are not, as a million of them are 60 MB.
+    """
+    watched = modelling.watch(view, question, view.as_of + 1, days)
+    key = ("lifetime", model, question.purchases, question.refunds, days)
+    return watched, view.once(key, lambda: modelling.fit_buying(watched, model))
 
 
 def _cautious(estimate: Estimate, caution: str | None) -> Estimate:
