@@ -72,7 +72,10 @@ def period_named(name: str, unit: str) -> int:
         day = dt.date.fromisocalendar(int(year), int(week), 1)
     else:
         day = dt.date.fromisoformat(f"{name}-01" if unit == "month" else name)
-    return int(period_of_day(unit)[(day - EPOCH).days])
+    if unit == "month":
+        return day.year * 12 + day.month - 1
+    days = (day - EPOCH).days  # the first week of 1970 begins in 1969
+    return (days + 3) // 7 if unit == "week" else days
 
 
 def said(period: int, unit: str, reader: Reader) -> str:
