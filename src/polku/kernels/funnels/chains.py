@@ -23,6 +23,8 @@ from polku.kernels.compiled import inner, kernel
 UNLIMITED = 1 << 61
 #: Which starts count: that which gets furthest; the first one; each, until its last step or the end of its window.
 FURTHEST, FIRST, EVERY = 0, 1, 2
+#: Of what use an event is: it is a step, it is the first one, it closes a way.
+STEP, STARTS, STOPS = 1, 2, 4
 
 
 class Plan(NamedTuple):
@@ -200,29 +202,42 @@ def _room(columns, plan, work, low, high):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _needed(columns, segments, plan):  # type: ignore[no-untyped-def]
-    """Of the longest stretch: relevant events, nodes, queued nodes; and of all: events that are the first step."""
+def _kinds(plan):  # type: ignore[no-untyped-def]
+    """uint8[codes]: of what use an event is, as bits; 0 for none."""
+    out = np.zeros(len(plan.code_starts) - 1, np.uint8)
+    for code in range(len(out)):
+        low, high = plan.code_starts[code], plan.code_starts[code + 1]
+        kind = 0
+        if low < high:
+            kind |= STEP
+            if plan.code_steps[high - 1] == 0:
+                kind |= STARTS
+        if plan.stop_starts[code] < plan.stop_starts[code + 1]:
+            kind |= STOPS
+        out[code] = kind
+    return out
+
+
+@kernel
+def _needed(columns, segments, plan, which):  # type: ignore[no-untyped-def]
+    """Room that is enough for any stretch: events, nodes, queued nodes; and for the rows of all of them."""
     steps = len(plan.required)
+    longest = np.int64(0)
+    for v in range(len(segments.customer)):
+        longest = max(longest, segments.ends[v] - segments.starts[v])
+    several = np.int64(0)  # the most steps that a code is
+    for code in range(len(plan.code_starts) - 1):
+        several = max(several, plan.code_starts[code + 1] - plan.code_starts[code])
     leads = np.zeros(steps, np.int64)
     for way in range(len(plan.way_from)):
         leads[plan.way_from[way]] += 1
-    most_events, most_nodes, most_queued, starts = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    mingled = len(segments.order) > 0
-    for v in range(len(segments.customer)):
-        events, nodes, queued = np.int64(0), np.int64(0), np.int64(0)
-        for j in range(segments.starts[v], segments.ends[v]):
-            code = columns.code[segments.order[j] if mingled else j]
-            low, high = plan.code_starts[code], plan.code_starts[code + 1]
-            if low < high or plan.stop_starts[code] < plan.stop_starts[code + 1]:
-                events += 1
-            for k in range(low, high):
-                nodes += 1
-                queued += leads[plan.code_steps[k]]
-                starts += np.int64(plan.code_steps[k] == 0)
-        most_events = max(most_events, events)
-        most_nodes = max(most_nodes, nodes)
-        most_queued = max(most_queued, queued)
-    return most_events, most_nodes, most_queued, starts
+    rows = np.int64(len(segments.customer))
+    if which == EVERY:
+        rows = np.int64(0)
+        for code in columns.code:
+            last = plan.code_starts[code + 1] - 1
+            rows += np.int64(last >= plan.code_starts[code] and plan.code_steps[last] == 0)
+    return longest, longest * several, longest * several * leads.max(), rows
 
 
 @inner
@@ -322,7 +337,7 @@ def chains(columns, segments, marks, plan, which, window, start, end, as_of):  #
     """
     steps = len(plan.required)
     ways = len(plan.way_from)
-    most_events, most_nodes, most_queued, starts = _needed(columns, segments, plan)
+    most_events, most_nodes, most_queued, most = _needed(columns, segments, plan, which)
     work = _Work(
         np.empty(most_events, np.int64),
         np.empty(most_events, np.int64),
@@ -341,7 +356,6 @@ def chains(columns, segments, marks, plan, which, window, start, end, as_of):  #
     stopped = np.empty((0, ways), np.int64)
     held = len(marks) > 0
     mark = np.empty(most_events if held else 0, np.int64)
-    most = starts if which == EVERY else min(starts, np.int64(len(segments.customer)))
     segment = np.empty(most, np.int64)
     levels = np.empty(most, np.int64)
     met = np.empty((most, steps), np.bool_)
@@ -351,26 +365,23 @@ def chains(columns, segments, marks, plan, which, window, start, end, as_of):  #
     whole = np.zeros(2, np.int64)
     mingled = len(segments.order) > 0
     bounded = window < UNLIMITED
+    kinds = _kinds(plan)
     for v in range(len(segments.customer)):
-        n = 0
+        n = np.int64(0)
         first = np.int64(-1)
         for j in range(segments.starts[v], segments.ends[v]):
             i = segments.order[j] if mingled else j
-            code = columns.code[i]
-            if (
-                plan.code_starts[code] == plan.code_starts[code + 1]
-                and plan.stop_starts[code] == plan.stop_starts[code + 1]
-            ):
-                continue
-            if held and marks[i] == 0 and plan.stop_starts[code] == plan.stop_starts[code + 1]:
-                continue
+            kind = kinds[columns.code[i]]
+            # written always, kept when it is of use: a jump that cannot be foreseen would cost more
             work.event[n] = i
             work.place[n] = j
+            if kind & STARTS and first < 0 and start <= np.int64(columns.time[i]) < end and (not held or marks[i] > 0):
+                first = np.int64(i)
             if held:
                 mark[n] = marks[i]
-            if first < 0 and _starts(columns, plan, i, start, end) and (not held or marks[i] > 0):
-                first = np.int64(i)
-            n += 1
+                n += np.int64(kind & STOPS > 0 or (kind > 0 and marks[i] > 0))
+            else:
+                n += np.int64(kind > 0)
         if first < 0:
             continue
         begins = whole
