@@ -58,6 +58,7 @@ def test_cdnow_through_the_measure_is_that_of_the_paper(at_the_split):
     assert (round(money["p"], 1), round(money["q"], 1)) == (6.2, 3.7)
     assert abs(found.correlation) < 0.12  # 0.11 in the note on Gamma-Gamma
     assert found.expected.low < found.expected.value < found.expected.high
+    assert found.alive.reason.startswith("BG/NBD holds everyone who bought once to be alive")
     # without a discount, everyone's purchases times what theirs are worth
     frame = found.to_frame("customers")
     assert len(frame) == 2357

@@ -30,6 +30,7 @@ MODELS = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", 
 #: Ends of the bands of P(alive).
 BANDS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 WEAK = N_("some parameters are weakly held by these purchases")
+ONCE = N_("BG/NBD holds everyone who bought once to be alive, and here these are most; mbg_nbd does not")
 RELATED = N_("how often and for how much one buys go together here, which the model of money takes not to be so")
 
 
@@ -358,13 +359,14 @@ def lifetime(
     known = None if isinstance(spend, NoFit) else spend
     told = modelling.tell(watched, fit, known, time, discount, margin)
     caution = WEAK if fit.weak else None
+    mostly_once = ONCE if model == "bg_nbd" and 2 * again < n else None
     new = fit.spread(lambda m: m.expected_new(time))
     return dataclasses.replace(
         found,
         parameters=modelling.parameters(fit),
         log_likelihood=fit.log_likelihood,
         bic=fit.bic,
-        alive=_cautious(modelling.total_alive(watched, fit, told), caution),
+        alive=_cautious(modelling.total_alive(watched, fit, told), mostly_once or caution),
         expected=_cautious(modelling.total_purchases(watched, fit, told, time), caution),
         value=_value(watched, fit, spend, told, time, discount, related),
         of_a_new_customer=_cautious(modelling.estimate(fit.model.expected_new(time), new, n, fit.no_interval), caution),
