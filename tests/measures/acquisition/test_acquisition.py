@@ -123,6 +123,8 @@ def test_other_currencies_are_left_out_and_told():
     assert found.other_currencies == (("SEK", 99.0),)
     assert found.sources[0].spent == 40.0
     assert "SEK" in "\n".join(found.text(Reader("en")))
+    _, none = asked(costs((0, "google", 40, "SEK")))
+    assert none.reason == none.total.cost.reason == "all costs of the period are in another currency than the map's"
 
 
 def test_by_origin_and_the_last_one_named():

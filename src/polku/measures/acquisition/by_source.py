@@ -13,7 +13,7 @@ import numpy.typing as npt
 from polku.kernels.columns import Columns
 from polku.language import N_, Reader
 from polku.measures.acquisition import winning
-from polku.measures.acquisition.costs import NO_COSTS, NO_COSTS_HERE, Spent, costs_in, costs_table
+from polku.measures.acquisition.costs import NO_COSTS_HERE, Spent, costs_in, costs_table
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.result import Count, Estimate
@@ -192,7 +192,7 @@ def acquired(
         customers = int(some.customers[0])
         count = Count(customers, view.select("acquired", name, "customers", **options))
         price = winning.cost_of_a_customer(
-            None if cost is None else cost.amount, customers, NO_COSTS_HERE if spent.lines else NO_COSTS
+            None if cost is None else cost.amount, customers, spent.reason or NO_COSTS_HERE
         )
         if ltv == "observed":
             worth = some.mean(0, steps - 1, margin)
@@ -222,7 +222,7 @@ def acquired(
         period=view.period, persona=view.persona, segment=view.segment,
         purchases=question.purchases, refunds=question.refunds, by=by, credit=credit, margin=margin,
         currency=ask.currency_of(view), ltv=ltv, days=spent.days, other_currencies=spent.other_currencies,
-        reason=None if spent.lines else NO_COSTS, sources=tuple(rows[:limit]),
+        reason=spent.reason, sources=tuple(rows[:limit]),
         paid=row(none, with_costs, everything, _several(groups, with_costs)),
         total=row(none, list(range(len(groups))), everything, "everyone"),
     )  # fmt: skip

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NO_COSTS = N_("no costs are known: bring them in with polku import-costs")
+OTHER_CURRENCY = N_("all costs of the period are in another currency than the map's")
 NO_COSTS_HERE = N_("no costs are known of it")
 NOBODY_WON = N_("nobody was won in the days of which costs are known")
 EPOCH = dt.date(1970, 1, 1)
@@ -67,6 +68,13 @@ class Costs:
     start: int
     end: int
     other_currencies: tuple[tuple[str, float], ...]  # left out, with their sums
+
+    @property
+    def reason(self) -> str | None:
+        """Why no cost can be told at all; None where some can."""
+        if self.lines:
+            return None
+        return OTHER_CURRENCY if self.other_currencies else NO_COSTS
 
     @property
     def days(self) -> tuple[str, str] | None:

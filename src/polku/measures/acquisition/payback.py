@@ -10,7 +10,7 @@ import numpy as np
 
 from polku.language import N_, Reader
 from polku.measures.acquisition import winning
-from polku.measures.acquisition.costs import NO_COSTS, NO_COSTS_HERE, Costs, costs_in, costs_table, months_of
+from polku.measures.acquisition.costs import NO_COSTS_HERE, Costs, costs_in, costs_table, months_of
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, words
 from polku.measures.charts import Chart, Heat, Lines, Series
 from polku.measures.result import Count, Estimate
@@ -188,7 +188,7 @@ def paid_back(
         **question.options, "by": "source", "credit": "last" if latest else None,
     }  # fmt: skip
     name = "everyone" if source is None else source
-    reason = NO_COSTS_HERE if spent.lines else NO_COSTS
+    reason = spent.reason or NO_COSTS_HERE
     by_month = _by_month(spent)
 
     def row(some: winning.Won, month: int | None, cost: float | None, days: str | None) -> Cohort:
@@ -216,7 +216,7 @@ def paid_back(
         period=view.period, persona=view.persona, segment=view.segment,
         purchases=question.purchases, refunds=question.refunds, source=source, credit=credit, margin=margin,
         currency=ask.currency_of(view), every=every, steps=steps, days=spent.days,
-        other_currencies=spent.other_currencies, reason=None if spent.lines else NO_COSTS, cohorts=tuple(cohorts),
+        other_currencies=spent.other_currencies, reason=spent.reason, cohorts=tuple(cohorts),
         total=row(total, None, sum(by_month.values()) if by_month else None, days),
     )  # fmt: skip
 
