@@ -147,6 +147,25 @@ def test_what_nobody_has_had_time_for_has_no_price():
     assert obstacle.lost.reason is not None
 
 
+def test_visits_of_one_medium_are_held_against_each_other():
+    """Those who came by an ad order seldom, and only they meet the fee: it is the ad."""
+    made = {}
+    for k in range(400):
+        by_ad, on = k % 2 == 0, (k // 2) % 10 < (2 if k % 2 == 0 else 8)
+        day = f"2026-03-{1 + k % 20:02d}"
+        campaign = {"campaign": {"source": "x", "medium": "cpc" if by_ad else "email"}}
+        fee = 5.9 if by_ad and (k // 20) % 3 else 0
+        made[f"p{k}"] = [
+            (f"{day} 10:00", "page", {"path": "/", **campaign}),
+            (f"{day} 10:01", "Cart", {"properties": {"delivery_fee": fee}}),
+            *([(f"{day} 10:30", "Order", {"value": 50.0})] if on else []),
+        ]
+    _, together = found_in(made, by_source=False)
+    assert [o.kind for o in together.found] == ["cost"]
+    _, apart = found_in(made)
+    assert apart.found == ()
+
+
 def test_other_properties_on_request_only():
     made = people(lambda k, met: [("Cart", {"properties": {"delivery_method": "post" if met else "home"}})])
     _, nothing = found_in(made)

@@ -36,6 +36,13 @@ MEASURES = (
                 N_("the property within which people are compared; by default the kind of device where it is known"),
             ),
             Option(
+                "by_source",
+                "flag",
+                N_("by source"),
+                N_("hold only those against each other whose visits came by the same medium"),
+                True,
+            ),
+            Option(
                 "least",
                 "share",
                 N_("least"),

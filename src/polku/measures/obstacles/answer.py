@@ -71,7 +71,8 @@ class Obstacles(Answer):
         ),
         N_(
             "Alike are those at the same touchpoint, met as many times in the visit, with as many visits since the "
-            "last goal, who had or had not reached it before, on the same kind of device."
+            "last goal, who had or had not reached it before, on the same kind of device, in a visit that came by the "
+            "same medium."
         ),
         N_("Went on = reached a later stage up to the goal's (from the goal's stage: the goal) in the same visit."),
         N_(
@@ -92,6 +93,7 @@ class Obstacles(Answer):
     goal_title: Text
     within: int
     like: str | None
+    by_source: bool
     least: float
     false_findings: float
     looked: int  # comparisons that were made

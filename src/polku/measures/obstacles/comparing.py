@@ -24,6 +24,8 @@ NOTHING = np.empty(0, np.float64)
 BLANK = kernel.Expected(*(NOTHING,) * 8)
 #: Fewer exposed meetings than this (or others, or customers) say too little.
 ENOUGH = 30
+#: Media by which visits come that are told apart.
+MOST_MEDIA = 10
 #: Others in a stratum, at least, for it to be compared.
 LEAST_OTHERS = 5
 
@@ -46,13 +48,47 @@ class Ground:
         return len(self.way.stage)
 
 
-def ground(view: View, goal: str, within: int, like: str | None) -> Ground:
-    """The ground of a view. ``goal``: a touchpoint or an event; ``within``: seconds to reach it."""
+def ground(view: View, goal: str, within: int, like: str | None, by_source: bool = True) -> Ground:
+    """The ground of a view. ``goal``: a touchpoint or an event; ``within``: seconds to reach it; ``by_source``: only
+    those whose visit came by the same medium are alike.
+    """
     way = way_to(view, goal)
     span = kernel.Span(np.int64(view.start), np.int64(view.end), np.int64(view.as_of), np.int64(within))
     name, alike, likes = likeness(view, like)
     visits = view.map(functools.partial(_visits, view.journey.session_gap, view.as_of))
+    if by_source:
+        media, sources = media_of(view)
+        work = functools.partial(_with_source, media, sources)
+        alike = tuple(view.map_with(work, visits, alike))
+        likes *= sources
     return Ground(view, way, span, goal, tuple(visits), name, likes, alike)
+
+
+def media_of(view: View) -> tuple[U8, int]:
+    """uint8[origins]: the medium of each origin, 0 for none and for the rare ones; and how many are told apart."""
+    origins = view.trails.tables.origins
+    counts = np.zeros(len(origins), np.int64)
+    for bucket in view.columns:
+        counts += np.bincount(bucket.origin, minlength=len(origins))
+    by_medium: dict[str, int] = {}
+    for (_, medium, _), n in zip(origins, counts.tolist(), strict=True):
+        if medium:
+            by_medium[medium] = by_medium.get(medium, 0) + n
+    common = sorted(by_medium, key=lambda m: (-by_medium[m], m))[:MOST_MEDIA]
+    number = {medium: k for k, medium in enumerate(common, 1)}
+    return np.array([number.get(medium or "", 0) for _, medium, _ in origins], np.uint8), len(common) + 1
+
+
+def _with_source(media: U8, sources: int, bucket: Columns, segments: sessions.Segments, alike: U8) -> U8:
+    """uint8[N]: ``alike`` and the medium by which each event's visit came, as one number."""
+    lengths = segments.ends - segments.starts
+    places = np.repeat(segments.starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    first = segments.starts
+    if len(segments.order):
+        places, first = segments.order[places], segments.order[first]
+    came = np.zeros(len(bucket.time), np.uint8)
+    came[places] = np.repeat(media[bucket.origin[first]], lengths)
+    return came if not len(alike) else np.asarray(alike * np.uint8(sources) + came, np.uint8)
 
 
 def way_to(view: View, goal: str) -> kernel.Way:
@@ -227,10 +263,11 @@ def _compared(
         places = exposed.reshape(found.touchpoints, -1).sum(axis=1)
     error = math.sqrt(max(float(told[0]), _least_variance(side.of(kernel.WENT_ON, 1).sum(), near.compared)))
     goal_error = math.sqrt(max(float(told[1]), _least_variance(side.of(kernel.GOALS, 1).sum(), far.compared)))
-    lost = -(near.effect or 0.0) * near.compared
+    met = float(exposed.sum())
+    lost = -(near.effect or 0.0) * met
     going = float(counted.going[places > 0].sum())
     whole = going + max(lost, 0.0)
-    share, share_error = (lost / whole, error * near.compared / whole) if whole > 0 else (0.0, 0.0)
+    share, share_error = (lost / whole, error * met / whole) if whole > 0 else (0.0, 0.0)
     value, value_error = _value(side)
     table = side.of(kernel.WENT_ON, 1), exposed, side.of(kernel.WENT_ON, 0), side.of(kernel.MEETINGS, 0)
     order = np.argsort(-places, kind="stable")

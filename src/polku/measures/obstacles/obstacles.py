@@ -36,6 +36,7 @@ def obstacles(
     kinds: Sequence[str] = (),
     properties: Sequence[str] = (),
     like: str | None = None,
+    by_source: bool = True,
     least: float = 0.01,
     false_findings: float = 0.05,
 ) -> Obstacles:
@@ -49,7 +50,7 @@ def obstacles(
         known(kind, KINDS, N_("There is no kind of obstacle {name!r}.{meant} There are: {known}."))
     goal = to or goal_of(view.journey)
     window = within or view.journey.window
-    base = ground(view, goal, window, like)
+    base = ground(view, goal, window, like, by_source)
     nothing = [np.empty(0, np.float64)] * len(view.columns)
     made: list[Comparison] = []
     too_few = 0
@@ -74,8 +75,9 @@ def obstacles(
     told = {o.id for o in priced}
     return Obstacles(
         period=view.period, persona=view.persona, segment=view.segment,
-        goal=goal, goal_title=title_of(view.journey, goal), within=window, like=base.like, least=least,
-        false_findings=false_findings, looked=len(made), too_few=too_few, found=tuple(priced),
+        goal=goal, goal_title=title_of(view.journey, goal), within=window, like=base.like,
+        by_source=by_source, least=least, false_findings=false_findings, looked=len(made), too_few=too_few,
+        found=tuple(priced),
         cleared=tuple(
             _cleared(base, c, corrected[c.suspect]) for c in sorted(made, key=lambda c: c.z) if c.suspect.id not in told
         )[:MOST_CLEARED],
@@ -150,7 +152,8 @@ def _priced(
     met = select("obstacle", name, "met", **options)
     at = _place(base, found)
     effect = found.near.effect or 0.0
-    goals, error = -(found.far.effect or 0.0) * found.far.compared, found.goal_error * found.far.compared
+    # Those who had nobody alike are taken to have lost as much as the others.
+    goals, error = -(found.far.effect or 0.0) * found.mature, found.goal_error * found.mature
     lost = (
         Estimate(goals, goals - z * error, goals + z * error, found.mature, behind=met)
         if found.far.effect is not None
@@ -250,6 +253,6 @@ def obstacle_members(view: View, selector: Selector) -> list[Mask]:
     """bool[C] a bucket: who met the obstacle of an ``obstacle:`` selector, or did not go on after it."""
     within = selector.option("within")
     window = view.journey.window if within is None else duration(int(within) if within.isdigit() else within)
-    base = ground(view, selector.option("to") or goal_of(view.journey), window, selector.option("like"))
+    base = ground(view, selector.option("to") or goal_of(view.journey), window, selector.option("like"), False)
     suspect = looked(view, base.way, Suspect.of(selector.name))
     return members(base, suspect, kernel.MET if selector.what == "met" else kernel.STOPPED)
