@@ -82,8 +82,12 @@ def web_texts() -> set[str]:
 
 
 def finnish() -> dict[str, str]:
-    with (WEB.parent / "locale" / "fi" / "web.po").open("rb") as f:
-        return {m.id: m.string for m in read_po(f, locale="fi") if m.id}  # type: ignore[misc]
+    """What the web room's own files of texts say."""
+    found: dict[str, str] = {}
+    for file in sorted((WEB.parent / "locale" / "fi").glob("web*.po")):
+        with file.open("rb") as f:
+            found |= {m.id: m.string for m in read_po(f, locale="fi") if m.id}  # type: ignore[misc]
+    return found
 
 
 def other_texts() -> set[str]:

@@ -13,6 +13,7 @@ from polku.journey.model import Journey
 from polku.language import Reader
 from polku.measures.answer import Table
 from polku.measures.ask import GoalFigure
+from polku.measures.charts import Chart
 from polku.measures.living import LivingMap
 from polku.measures.personas_here import PersonaHere
 from polku.web.options import MapOptions
@@ -101,21 +102,28 @@ class Story:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a measure, as its page's form shows it."""
+    """One option of a measure, as its page's form shows it. ``kind`` is that of the catalogue's option."""
 
     name: str
     title: str
     value: str
     choices: tuple[tuple[str, str], ...] = ()  # value, title; none: free text
     hint: str | None = None
-    several: bool = False
+    kind: str = "text"
+    required: bool = False
+    shared: bool = False  # every measure has it: the period, the persona
+    folded: bool = False  # seldom needed and not asked for: shown when the reader opens the rest of the form
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MeasureInfo:
+    """A measure of the catalogue, or one that the map names (``family`` is then empty)."""
+
     name: str
     title: str
     text: str
+    family: str = ""
+    kind: str = ""  # the measure of the catalogue that it is
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -125,6 +133,11 @@ class MeasurePage:
     options: tuple[Option, ...]
     tables: tuple[Table, ...]
     data: Any  # plain data for JSON
+    charts: tuple[Chart, ...] = ()
+    docs: str = ""  # the page of the docs that tells more, under docs/
+    steps: tuple[tuple[str, str], ...] = ()  # what a step can be: touchpoints and events, with their titles
+    properties: tuple[str, ...] = ()  # names that a property can have
+    asked: tuple[tuple[str, str], ...] = ()  # the measure's own options as they were read, written for a URL
 
 
 class Answers(Protocol):

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polku.errors import MapError, PolkuError, ProjectBusy, UsageError
 from polku.language import N_, Reader, translate
-from polku.web import api, pages, timezone
+from polku.web import api, docs, measures, pages, timezone
 from polku.web.answers import Answers
 from polku.web.cache import PageCache
 from polku.web.notfound import NotFoundError
@@ -31,6 +31,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+#: Where the files of /static lie; the charts bring their own stylesheet.
+STATIC = (("polku.web", "static"), ("polku.measures.drawing", "static"))
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -68,8 +70,10 @@ def create_app(
     app.state.live = live
     app.state.cache = PageCache()
     app.state.assets = assets_version()
-    app.mount("/static", StaticFiles(packages=[("polku.web", "static")]), name="static")
+    app.mount("/static", StaticFiles(packages=[*STATIC]), name="static")
     app.include_router(pages.router)
+    app.include_router(measures.router)
+    app.include_router(docs.router)
     app.include_router(api.router)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
@@ -82,9 +86,9 @@ def create_app(
 def assets_version() -> str:
     """Of the stylesheet and the scripts: part of their URLs, so that a new version is never mixed with an old one."""
     digest = hashlib.blake2b(digest_size=6)
-    folder = resources.files("polku.web") / "static"
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        digest.update(entry.read_bytes())
+    for package, name in STATIC:
+        for entry in sorted((resources.files(package) / name).iterdir(), key=lambda e: e.name):
+            digest.update(entry.read_bytes())
     return digest.hexdigest()
 
 

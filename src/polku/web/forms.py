@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from polku.errors import MeasureError
@@ -9,7 +11,7 @@ from polku.journey.model import Journey, segment_title, titled
 from polku.language import N_, Reader
 from polku.measures.ask import options_of
 from polku.measures.catalogue import CATALOGUE
-from polku.measures.definition import Measure
+from polku.measures.definition import NO, YES, Measure, written
 from polku.measures.definition import Option as Asked
 from polku.measures.steps import goal_of
 from polku.web.answers import Option
@@ -17,6 +19,8 @@ from polku.web.options import COMPARES, PERIODS, MapOptions
 
 #: Options of the URL that every measure has: those of the map that choose customers and time.
 SHARED = ("period", "since", "until", "persona", "segment", "compare")
+#: So many of a measure's own options stand open; those asked for and those needed always do.
+UNFOLDED = 4
 CHOICES: dict[str, str] = {
     "customer": N_("customers"),
     "session": N_("sessions"),
@@ -26,6 +30,44 @@ CHOICES: dict[str, str] = {
     "source": N_("source"),
     "medium": N_("medium"),
     "campaign": N_("campaign"),
+    "account": N_("account"),
+    "event": N_("event"),
+    "stage": N_("stage"),
+    "day": N_("day"),
+    "week": N_("week"),
+    "month": N_("month"),
+    "persona": N_("persona"),
+    "segment": N_("segment"),
+    "origin": N_("source, medium and campaign"),
+    "first": N_("the first"),
+    "last": N_("the last"),
+    "every": N_("every one"),
+    "furthest": N_("the furthest"),
+    "ordered": N_("in order"),
+    "strict": N_("strict"),
+    "increasing": N_("increasing"),
+    "any": N_("in any order"),
+    "none": N_("none"),
+    "channel": N_("channel"),
+    "quarter": N_("quarter"),
+    "year": N_("year"),
+    "classic": N_("classic"),
+    "unbounded": N_("unbounded"),
+    "bracket": N_("bracket"),
+    "bg_nbd": "BG/NBD",
+    "mbg_nbd": "MBG/NBD",
+    "pareto_nbd": "Pareto/NBD",
+    "bg_bb": "BG/BB",
+    "formula": N_("the formula"),
+    "observed": N_("as observed"),
+    "rate": N_("rate"),
+    "conversions": N_("conversions"),
+    "conversion": N_("conversion"),
+    "count": N_("count"),
+    "value": N_("value"),
+    "average": N_("average"),
+    "holm": "Holm",
+    "false_discovery": N_("false discovery rate"),
 }
 
 
@@ -54,29 +96,51 @@ def default_steps(journey: Journey) -> str:
     return ",".join([*steps, goal] if goal else steps)
 
 
+def defaults(journey: Journey, measure: Measure) -> dict[str, str]:
+    """What the map says for the options that a measure cannot do without, so that its page opens with an answer."""
+    found = {}
+    steps = default_steps(journey)
+    for option in measure.options:
+        if option.required and option.kind == "steps" and steps:
+            found[option.name] = steps
+        elif option.required and option.kind in ("step", "goal") and steps:
+            found[option.name] = steps.split(",")[0 if option.kind == "step" else -1]
+    return found
+
+
 def form(
     journey: Journey, measure: Measure, options: MapOptions, given: dict[str, Any], reader: Reader
 ) -> tuple[Option, ...]:
     """The form of a measure's page, filled with what was asked."""
-    fields = [own_option(journey, asked, given.get(asked.name), reader) for asked in measure.options]
-    return (*fields, *shared_options(journey, options, reader))
+    fields = [
+        dataclasses.replace(
+            own_option(asked, given.get(asked.name), reader),
+            folded=place >= UNFOLDED and not asked.required and asked.name not in given,
+        )
+        for place, asked in enumerate(measure.options)
+    ]
+    shared = (dataclasses.replace(option, shared=True) for option in shared_options(journey, options, reader))
+    return (*fields, *shared)
 
 
-def own_option(journey: Journey, asked: Asked, given: Any, reader: Reader) -> Option:
+def own_option(asked: Asked, given: Any, reader: Reader) -> Option:
     value = given if given is not None else asked.default
-    text = "" if value is None else ",".join(value) if isinstance(value, (tuple, list)) else str(value)
-    title, hint = reader(asked.title), reader(asked.help)
+    text = value if isinstance(value, str) else written(asked, value)
+    choices: list[tuple[str, str]] = []
     if asked.kind == "choice":
         choices = [(c, reader(CHOICES.get(c, c))) for c in asked.choices]
-        if asked.default is None:
-            choices.insert(0, ("", "–"))
-        return Option(asked.name, title, text, tuple(choices), hint)
-    if asked.kind in ("step", "goal"):
-        choices = [("", "–"), *((t.id, reader.said(titled(t))) for _, _, t in journey.touchpoints() if t.match)]
-        if text and text not in dict(choices):
-            choices.append((text, text))  # the name of an event
-        return Option(asked.name, title, text, tuple(choices), hint)
-    return Option(asked.name, title, text, (), hint)
+    elif asked.kind == "flag":
+        choices = [("no", reader(N_("no"))), ("yes", reader(N_("yes")))]
+        text = text and ("yes" if text.lower() in YES else "no" if text.lower() in NO else text)
+    if choices and asked.default is None:
+        choices.insert(0, ("", "–"))
+    return Option(asked.name, reader(asked.title), text, tuple(choices), reader(asked.help), asked.kind, asked.required)
+
+
+def steps_known(journey: Journey, events: Iterable[str], reader: Reader) -> tuple[tuple[str, str], ...]:
+    """What a step can be, for completion: the map's touchpoints by their titles, then events by their names."""
+    known = {t.id: reader.said(titled(t)) for _, _, t in journey.touchpoints() if t.match}
+    return (*known.items(), *((name, "") for name in sorted({*events}) if name not in known))
 
 
 def shared_options(journey: Journey, options: MapOptions, reader: Reader) -> list[Option]:

@@ -17,9 +17,12 @@ from polku.journey.load import load
 from polku.journey.model import Journey
 from polku.language import N_, Reader, translate
 from polku.measures.answer import Table
-from polku.measures.ask import GoalFigure, goals, measure_view
-from polku.measures.catalogue import CATALOGUE
+from polku.measures.ask import GoalFigure, goals, measure_view, resolve
+from polku.measures.catalogue import CATALOGUE, family_of
+from polku.measures.charts import Chart
 from polku.measures.customers import customers_view, masks, selected_view
+from polku.measures.definition import written
+from polku.measures.families import TITLES, families
 from polku.measures.living import LivingMap, living_view
 from polku.measures.personas_here import PersonaHere, personas_here
 from polku.measures.selectors import Selector
@@ -31,7 +34,7 @@ from polku.record.project import Project
 from polku.trails import Trails, open_trails
 from polku.web.answers import CustomerPage, CustomerRow, MeasureInfo, MeasurePage, Story
 from polku.web.behind import definition_of, in_words
-from polku.web.forms import SHARED, default_steps, form, measure_of
+from polku.web.forms import SHARED, defaults, form, measure_of, steps_known
 from polku.web.notfound import NotFoundError
 from polku.web.options import MapOptions, refuse_unknown
 from polku.web.story import facts_of, story_of
@@ -230,11 +233,16 @@ class ProjectAnswers:
 
     def measures(self, reader: Reader) -> tuple[MeasureInfo, ...]:
         own = self.journey().measures
-        general = [MeasureInfo(m.name, reader(m.title), reader(m.summary)) for m in CATALOGUE.values()]
+        general = [
+            MeasureInfo(m.name, reader(m.title), reader(m.summary), family, m.name)
+            for family, _, measures in families()
+            for m in measures
+        ]
         for id, goal in own.items():
             kind = CATALOGUE[goal.kind]
             title = reader.said(goal.title) or id.replace("_", " ").capitalize()
-            general.append(MeasureInfo(id, title, f"{reader(kind.title)}: {reader(kind.summary)}"))
+            text = f"{reader(kind.title)}: {reader(kind.summary)}"
+            general.append(MeasureInfo(id, title, text, "", goal.kind))
         return tuple(general)
 
     def definition(self, name: str, reader: Reader) -> tuple[str, ...]:
@@ -248,23 +256,39 @@ class ProjectAnswers:
         refuse_unknown(query, (*own, *SHARED))
         options = MapOptions.read({k: v for k, v in query.items() if k in SHARED}, journey, usual="all")
         given: dict[str, Any] = {k: query[k].strip() for k in own if query.get(k, "").strip()}
-        if measure.name == "funnel" and not given.get("steps") and not preset.get("steps"):
-            given["steps"] = default_steps(journey)
-        shown: list[Table] = []
+        given = {k: v for k, v in defaults(journey, measure).items() if k not in preset} | given
+        view, compare = self._view(options)
+        tables: list[Table] = []
+        charts: tuple[Chart, ...] = ()
         data: Any = None
+        asked: tuple[tuple[str, str], ...] = ()
         if run:
-            view, compare = self._view(options)
             answer = measure_view(view, name, given, compare)
+            _, used = resolve(journey, name, given)
+            asked = tuple((o.name, written(o, used[o.name])) for o in measure.options if used.get(o.name) is not None)
             data = answer.to_dict()
-            shown += answer.tables(reader)
+            tables += answer.tables(reader)
+            charts = answer.charts(reader)
             if answer.before is not None:
                 before = reader(N_("before"))
-                shown += [dataclasses.replace(t, title=f"{t.title} ({before})") for t in answer.before.tables(reader)]
+                tables += [dataclasses.replace(t, title=f"{t.title} ({before})") for t in answer.before.tables(reader)]
+                # a chart of its own for the compared period, so that neither is drawn over the other
+                charts += tuple(
+                    dataclasses.replace(c, title=f"{c.title} ({before})") for c in answer.before.charts(reader)
+                )
         info = next(i for i in self.measures(reader) if i.name == name)
+        kinds = {option.kind for option in measure.options}
         return MeasurePage(
             info=info,
             definition=measure.definition(reader.language),
             options=form(journey, measure, options, {**preset, **given}, reader),
-            tables=tuple(shown),
+            tables=tuple(tables),
             data=data,
+            charts=charts,
+            docs=TITLES[family_of(measure.name)].docs,
+            steps=steps_known(journey, view.trails.tables.code_event, reader)
+            if kinds & {"step", "steps", "goal"}
+            else (),
+            properties=tuple(p.name for p in view.property_names()) if "property" in kinds else (),
+            asked=asked,
         )

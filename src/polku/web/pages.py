@@ -5,22 +5,21 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from babel.dates import format_time
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from polku.errors import MapError, MeasureError
+from polku.errors import MapError
 from polku.journey.fault import FaultyMapError
 from polku.journey.in_words import expect_words, stage_rules
 from polku.journey.model import Journey, Text, segment_title, titled
 from polku.language import N_, Reader
-from polku.measures.answer import Table
 from polku.web import words
-from polku.web.answers import Answers, MeasureInfo, StageChange
-from polku.web.csvfile import customers_csv, tables_csv
+from polku.web.answers import Answers, StageChange
+from polku.web.csvfile import customers_csv
 from polku.web.feeling import curve
 from polku.web.mapview import counted, draw
 from polku.web.options import (
@@ -339,54 +338,6 @@ def source_page(request: Request) -> Response:
         **frame_of(request, reader, "", ""),
     )
     return answer(request, body, language=language)
-
-
-@router.get("/measures")
-def measures_page(request: Request) -> Response:
-    visit = Visit.of(request)
-    answers, reader = visit.answers, visit.reader
-    refuse_unknown(own_query(request), ())
-    infos: tuple[MeasureInfo, ...] = answers.measures(reader)
-    body = render("measures.html", reader, infos=infos, **frame_of(request, reader, "/measures", "", visit.zone))
-    return answer(request, body, language=visit.language)
-
-
-@router.get("/measures/{name}")
-def measure_page(request: Request, name: str) -> Response:
-    """One measure: its options, its tables, its definition, and the same as CSV."""
-    visit = Visit.of(request)
-    answers, reader = visit.answers, visit.reader
-    infos = answers.measures(reader)
-    known("measure", name, [info.name for info in infos])
-    query = own_query(request)
-    wanted = known("format", query.pop("format", "html"), ("html", "csv"))
-    message = ""
-    try:
-        page = answers.measure(name, query, reader)
-    except MeasureError as error:
-        # the reader sees what does not fit, or what is still to be chosen, above the form that mends it
-        page, message = answers.measure(name, query, reader, run=False), error.text(visit.language)
-        wanted = "html"
-    if wanted == "csv":
-        return tables_csv(page.tables, name)
-    path = f"/measures/{quote(name)}"
-    body = render(
-        "measure.html",
-        reader,
-        page=page,
-        infos=infos,
-        message=message,
-        numbers_of=numbers_of,
-        csv_link=href(path, **{**query, "format": "csv"}),
-        json_link=href(f"/api{path}", **query),
-        **frame_of(request, reader, "/measures", "", visit.zone),
-    )
-    return answer(request, body, language=visit.language, status=400 if message and query else 200)
-
-
-def numbers_of(table: Table) -> list[bool]:
-    """Which columns of a table are numbers, to stand at the right."""
-    return [any(row[place].number for row in table.rows) for place in range(len(table.heads))]
 
 
 @router.get("/api")

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from polku.journey.model import Journey
 from polku.language import LANGUAGES, Reader, choose, translate
+from polku.measures.answer import Table
 from polku.measures.result import STATES
 from polku.web import words
 from polku.web.options import known
@@ -74,8 +75,14 @@ def environment() -> jinja2.Environment:
         state_words=STATES,
         href=href,
         share=share,
+        numbers_of=numbers_of,
     )
     return env
+
+
+def numbers_of(table: Table) -> list[bool]:
+    """Which columns of a table are numbers, to stand at the right."""
+    return [any(row[place].number for row in table.rows) for place in range(len(table.heads))]
 
 
 def number_in(text: str) -> int | None:
