@@ -187,3 +187,32 @@ def test_how_many_people():
         power.needed(of_rate(10, 100), 0.0)
     adjusted = power.needed(Moments.of(people(5, 3000, 0.0)), lift, cuped=True)
     assert adjusted.arm < power.needed(Moments.of(people(5, 3000, 0.0)), lift).arm
+
+
+def test_a_missing_library_is_told_with_its_extra(monkeypatch):
+    import importlib
+
+    from polku.errors import MissingExtraError
+
+    real = importlib.import_module
+
+    def absent(name, package=None):
+        if name == "tea_tasting":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(MissingExtraError, match=r"polku\[models\]"):
+        compare(ARM, BASE, rate=True)
+
+
+def test_small_counts_have_intervals_that_bear_them():
+    """1 of 20 against 0 of 20: Fisher's p, Newcombe's interval, and no relative figure over nothing."""
+    found = compare(of_rate(1, 20), of_rate(0, 20), rate=True)
+    assert (found.tested.method, found.tested.p) == ("fisher", 1.0)
+    assert found.absolute.method == "newcombe"
+    assert found.absolute.low < 0 < found.absolute.high
+    assert found.relative.value is None
+    few = compare(of_rate(9, 30), of_rate(3, 30), rate=True)
+    assert few.relative.method == "katz"
+    assert few.relative.low < few.relative.value < few.relative.high
