@@ -23,6 +23,7 @@ FAMILIES = (
     "attribution",
     "experiments",
     "obstacles",
+    "forecast",
     "feeling",
 )
 
