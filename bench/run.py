@@ -21,7 +21,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("trails", "properties", "imports", "refresh", "measures", "value", "funnels", "engines", "serving")
+SCRIPTS = ("trails", "properties", "imports", "refresh", "measures", "value", "funnels", "engines", "funnels", "value", "analysis", "serving")
 
 
 def machine() -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose name is the package's
 import pandas as pd
 from asked import DAY, LAPSES, STAGE_OF, ask
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
-os.environ["RETENTIONEERING_NO_TRACK"] = "1"
-sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose name is the package's
 import pandas as pd
 from asked import STEPS, ask
 from retentioneering import Eventstream

@@ -6,10 +6,8 @@ import json
 import shutil
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from asked import DAY, LAPSES, STAGE_OF, STEPS, WEEK, best
 from chdb import session
 

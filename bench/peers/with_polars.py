@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
-os.environ["POLARS_MAX_THREADS"] = "2"
-sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose name is the package's
 import polars as pl
 from asked import DAY, LAPSES, STAGE_OF, STEPS, WEEK, best
 
@@ -43,9 +39,9 @@ def main(data: str, runs: int) -> None:
             table = table.with_columns(
                 pl.when(pl.col("e") == STEPS[place]).then(pl.int_range(pl.len(), dtype=pl.UInt32)).alias("row")
             ).with_columns(pl.col("row").backward_fill().shift(-1).over("c").alias("row"))
-            table = table.with_columns(
-                [pl.col(n).gather(pl.col("row")).alias(f"n{n[1:]}") for n in filled]
-            ).drop(filled)
+            table = table.with_columns([pl.col(n).gather(pl.col("row")).alias(f"n{n[1:]}") for n in filled]).drop(
+                filled
+            )
         del chain, ends
         t = pl.col("t")
         level = (

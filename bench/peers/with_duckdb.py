@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).parents[1])  # not this folder, whose name is the package's
 import duckdb
 from asked import DAY, LAPSES, STAGE_OF, STEPS, WEEK, best
 
@@ -25,9 +23,11 @@ def main(data: str, runs: int) -> None:
     # from the last step backwards: of each event the earliest chain that follows it
     windows = f"""
         with s as (select c, t, e from t where e in {STEPS}),
-        s3 as (select *, min(t) filter (e = {d}) {after} as n4 from s),
-        s2 as (select *, first_value(case when e = {c} then {{'t': t, 'n': n4}} end ignore nulls) {after} as n3 from s3),
-        s1 as (select *, first_value(case when e = {b} then {{'t': t, 'n': n3}} end ignore nulls) {after} as n2 from s2),
+        s3 as (select *, min(t) filter (e = {d}) {after} as n4, case when e = {c} then {{'t': t, 'n': n4}} end as m
+               from s),
+        s2 as (select c, t, e, first_value(m ignore nulls) {after} as n3,
+                      case when e = {b} then {{'t': t, 'n': n3}} end as m from s3),
+        s1 as (select c, t, e, first_value(m ignore nulls) {after} as n2 from s2),
         lev as (select c, max(case when n2.n.n - t <= {WEEK} then 4 when n2.n.t - t <= {WEEK} then 3
                               when n2.t - t <= {WEEK} then 2 else 1 end) as l from s1 where e = {a} group by c)
         select count(*), count(*) filter (l >= 2), count(*) filter (l >= 3), count(*) filter (l >= 4) from lev
@@ -50,9 +50,7 @@ def main(data: str, runs: int) -> None:
         "transitions",
         runs,
         {
-            "lag": lambda: rows(
-                f"select a, e, count(*) from ({lag}) where a is not null group by all order by all"
-            ),
+            "lag": lambda: rows(f"select a, e, count(*) from ({lag}) where a is not null group by all order by all"),
             "positional join": lambda: rows(
                 "select x.e as a, y.e as e, count(*) from t x positional join (select c, e from t offset 1) y "
                 "where x.c = y.c group by all order by all"
@@ -78,7 +76,7 @@ def main(data: str, runs: int) -> None:
             ),
         },
     )
-    stages = "[" + ", ".join(str(STAGE_OF.get(e, 0)) for e in range(64)) + "]::utinyint[]"
+    stages = "([" + ", ".join(str(STAGE_OF.get(e, 0)) for e in range(64)) + "]::utinyint[])"
     best(
         "current stages",
         runs,
@@ -94,4 +92,3 @@ def main(data: str, runs: int) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]))
-
