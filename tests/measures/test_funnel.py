@@ -194,10 +194,21 @@ def test_unknown_steps_are_told_with_the_nearest():
         funnel(view, ("home",))
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(person, max_size=6), st.integers(1, 30), st.sampled_from(["customer", "session"]))
-def test_any_split_into_buckets_gives_the_same_funnel(people, window, by):
-    one, many = (funnel(view_of(trails(SHOP, people, n, as_of=60), SHOP), STEPS[1:], window, by) for n in (1, 3))
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(person, max_size=6),
+    st.integers(1, 30),
+    st.sampled_from(["customer", "session"]),
+    st.sampled_from([{}, {"order": "strict"}, {"order": "any"}, {"optional": ["2"]}, {"starts": "every"}]),
+    st.sampled_from([None, "event"]),
+)
+def test_any_split_into_buckets_gives_the_same_funnel(people, window, by, refined, breakdown):
+    one, many = (
+        funnel(
+            view_of(trails(SHOP, people, n, as_of=60, codes=STEPS), SHOP), STEPS[1:], window, by, breakdown, **refined
+        )
+        for n in (1, 3)
+    )
     assert one == many
 
 
