@@ -306,6 +306,30 @@ def _least_variance(n: float, of: float) -> float:
     return p * (1 - p) / (of + 4.0)
 
 
+def shared(found: Ground, one: Looked, other: Looked) -> float:
+    """Of the visits in which ``one`` shows, the share in which ``other`` does too."""
+    work = functools.partial(_shared, found.way.place, one.own, other.own)
+    both, alone = np.sum(found.view.map_with(work, found.segments, one.hits, other.hits), axis=0, initial=0)
+    return float(both / alone) if alone else 0.0
+
+
+def _shared(
+    place: npt.NDArray[np.int16], own: int, others: int, bucket: Columns, segments: sessions.Segments, hit: U8, met: U8
+) -> npt.NDArray[np.int64]:
+    """int64[2]: visits in which both show, and in which the first does."""
+    lengths = segments.ends - segments.starts
+    visit = np.full(len(bucket.time), -1, np.int64)
+    places = np.repeat(segments.starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    visit[segments.order[places] if len(segments.order) else places] = np.repeat(np.arange(len(lengths)), lengths)
+    shows = np.zeros((2, len(lengths)), np.bool_)
+    for k, (events, at) in enumerate(((hit, own), (met, others))):
+        here = (events == kernel.SUSPECT) & (visit >= 0)
+        if at >= 0:
+            here &= place[bucket.code] == at
+        shows[k, visit[here]] = True
+    return np.array([np.count_nonzero(shows.all(axis=0)), np.count_nonzero(shows[0])], np.int64)
+
+
 def _value(side: Sides) -> tuple[float | None, float]:
     """The mean money of a goal, with its standard error: of the exposed who reached it all the same; of the others in
     the exposed's mixture where those are few; None without money.

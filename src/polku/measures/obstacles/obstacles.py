@@ -12,7 +12,7 @@ from polku.journey.values import duration
 from polku.kernels import obstacles as kernel
 from polku.language import LANGUAGES, N_, Reader
 from polku.measures.obstacles.answer import Cleared, Declared, Obstacle, Obstacles
-from polku.measures.obstacles.comparing import Comparison, Ground, compare, ground, members, worth_of_goal
+from polku.measures.obstacles.comparing import Comparison, Ground, compare, ground, members, shared, worth_of_goal
 from polku.measures.obstacles.suspects import KINDS, USUAL, Looked, Suspect, looked, suspects
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.selectors import Selector
@@ -90,9 +90,13 @@ def obstacles(
 MOST_CLEARED = 20
 
 
-def _costs(found: Comparison, least: float) -> bool:
-    """Whether it surely costs ``least`` of those who would go on: the lower end of the interval says so."""
-    return found.z < 0 and found.share - normal_quantile(LEVEL) * found.share_error >= least
+def _costs(found: Comparison, least: float, spared: float = 0.0) -> bool:
+    """Whether it surely costs ``least`` of those who would go on: the lower end of the interval says so. ``spared``:
+    the share of those who met it who would go on all the same.
+    """
+    effect = found.near.effect or 0.0
+    left = found.share * (effect + spared) / effect if effect < 0 else 0.0
+    return found.z < 0 and left - normal_quantile(LEVEL) * found.share_error >= least
 
 
 def _each_for_itself(
@@ -112,14 +116,20 @@ def _each_for_itself(
         first, *left = left
         kept.append(first)
         spared = first.near.expected or 0.0
-        for some, hit, bucket in zip(relief, _looked(base, first).hits, base.view.columns, strict=True):
+        accused = _looked(base, first)
+        for some, hit, bucket in zip(relief, accused.hits, base.view.columns, strict=True):
             here = hit == kernel.SUSPECT
             if first.own >= 0:
                 here &= base.way.place[bucket.code] == first.own
             some[here] = np.maximum(some[here], max(spared, 1e-9))
         still = []
         for found in left:
-            again = compare(base, _looked(base, found), relief)
+            suspect = _looked(base, found)
+            # At most this share of those who met it can be given another outcome; the others only fare better.
+            if _costs(found, least, shared(base, suspect, accused)):
+                still.append(found)
+                continue
+            again = compare(base, suspect, relief)
             if again and _costs(again[0], least):
                 still.append(found)
             else:
