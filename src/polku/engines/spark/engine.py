@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 #: Tasks for each core: enough that a slow one does not hold up the others, few enough that starting them is nothing.
-TASKS_A_CORE = 3
+TASKS_A_CORE = 2
 
 
 class SparkEngine:
@@ -40,11 +40,12 @@ class SparkEngine:
     """
 
     def __init__(self, where: Any, options: dict[str, str] | None = None) -> None:
-        if isinstance(where, str):
-            self.session, self.own = connect(where, options)
-        else:
-            self.session, self.own = where.newSession(), False
-        self.session.conf.set("spark.sql.session.timeZone", "UTC")
+        with quiet_about_pandas():
+            if isinstance(where, str):
+                self.session, self.own = connect(where, options)
+            else:
+                self.session, self.own = where.newSession(), False
+            self.session.conf.set("spark.sql.session.timeZone", "UTC")
         self.name = str(self.session.sparkContext.master)
         if self.own:
             atexit.register(self.close)  # a command that has answered leaves the cluster's cores to others

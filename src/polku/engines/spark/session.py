@@ -41,6 +41,9 @@ def settings(master: str) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # A worker's process stays between questions, with its files mapped and its kernels loaded.
         "spark.python.worker.reuse": "true",
+        "spark.python.daemon.module": "polku.engines.spark.daemon",
+        # This process only gives out work: compiling its Java less thoroughly halves the time that it takes to start.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
         "spark.executorEnv.PYTHONHASHSEED": "0",
         "spark.driver.maxResultSize": "0",  # partial results all come here; their size is told in docs/scale.md
     }
