@@ -58,6 +58,13 @@ def difference_cell(found: Difference, reader: Reader) -> Cell:
 
 
 def signed(share: float, reader: Reader) -> str:
+    """A share with its sign; what rounds to nothing has none.
+
+    >>> signed(0.031, Reader("en")), signed(-0.0002, Reader("en"))
+    ('+3.1%', '0.0%')
+    """
+    if abs(share) < 0.0005:
+        return reader.percent(0.0)
     return ("+" if share > 0 else "") + reader.percent(share)
 
 
