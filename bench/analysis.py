@@ -116,7 +116,7 @@ def polku(shop: Path, runs: int) -> None:
 
         def transitions() -> list[list[int]]:
             letters = alphabet_of(here := view(), "event")
-            counts, _ = counted(here, letters, timed=False)
+            counts, _ = counted(here, letters)
             number = {name: place for place, name in enumerate(NAMES)}
             numbers = [number[name] for name in letters.names]
             n = len(letters)

@@ -82,14 +82,15 @@ def pairs(columns, symbol, symbols):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def timed_pairs(columns, segments, symbol, symbols, start, end, collapse, timed):  # type: ignore[no-untyped-def]
+def timed_pairs(columns, segments, symbol, symbols, start, end, collapse, row_of, rows):  # type: ignore[no-untyped-def]
     """The same within segments, of events in [start, end).
 
-    ``collapse`` takes repeats of a symbol as one. Returns counts, and waits int64[symbols * symbols, BINS] (empty where
-    not ``timed``): of each pair, how many waited how long, in the bins of :mod:`polku.kernels.spread`.
+    ``collapse`` takes repeats of a symbol as one. Returns counts, and waits int64[rows, BINS]: of each pair that
+    ``row_of`` int64[symbols, symbols] gives a row (-1 none), how many waited how long, in the bins of
+    :mod:`polku.kernels.spread`.
     """
     counts = np.zeros((symbols + 1, symbols + 1), np.int64)
-    waits = np.zeros((symbols * symbols if timed else 0, BINS), np.int64)
+    waits = np.zeros((rows, BINS), np.int64)
     order, starts, ends = segments.order, segments.starts, segments.ends
     code_of, time_of = columns.code, columns.time
     mingled = len(order) > 0
@@ -103,8 +104,8 @@ def timed_pairs(columns, segments, symbol, symbols, start, end, collapse, timed)
             if here < 0 or time < start or time >= end or (collapse and here == before):
                 continue
             counts[before, here] += 1
-            if timed and before != symbols:
-                waits[before * symbols + here, bin_of(time - left)] += 1
+            if rows > 0 and before != symbols and row_of[before, here] >= 0:
+                waits[row_of[before, here], bin_of(time - left)] += 1
             before = here
             left = time
         if before != symbols:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +129,7 @@ def _time(seconds: float | None, reader: Reader) -> Cell:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Partial:
-    """Counts int64[S + 1, S + 1] and waits int64[S * S, BINS] of some buckets."""
+    """Counts int64[S + 1, S + 1] and waits int64[rows, BINS] of some buckets."""
 
     counts: I64
     waits: I64
@@ -137,13 +138,14 @@ class Partial:
         return Partial(self.counts + other.counts, self.waits + other.waits)
 
 
-def _partial(view: View, steps: Alphabet, by: str, collapse: bool, timed: bool, bucket: Columns) -> Partial:
+def _partial(view: View, steps: Alphabet, by: str, collapse: bool, row_of: I64, rows: int, bucket: Columns) -> Partial:
     n = len(steps)
-    if by == "customer" and not collapse and not timed and whole(view):
+    if by == "customer" and not collapse and not rows and whole(view):
         return Partial(_untimed(steps, bucket), np.zeros((0, BINS), np.int64))
     stretches = segments(view, by, bucket)
-    counts, waits = kernel.timed_pairs(bucket, stretches, steps.symbol, n, view.start, view.end, collapse, timed)
-    return Partial(counts, waits)
+    return Partial(
+        *kernel.timed_pairs(bucket, stretches, steps.symbol, n, view.start, view.end, collapse, row_of, rows)
+    )
 
 
 def whole(view: View) -> bool:
@@ -165,12 +167,17 @@ def _untimed(steps: Alphabet, bucket: Columns) -> I64:
 
 
 def counted(
-    view: View, steps: Alphabet, by: str = "customer", collapse: bool = False, timed: bool = True
+    view: View, steps: Alphabet, by: str = "customer", collapse: bool = False, timed: Sequence[tuple[int, int]] = ()
 ) -> tuple[I64, I64]:
-    """Counts int64[S + 1, S + 1] (row S the start, column S the end) and waits int64[S * S, BINS], if ``timed``."""
+    """Counts int64[S + 1, S + 1] (row S the start, column S the end), and waits int64[len(timed), BINS] of the pairs
+    ``timed``.
+    """
     n = len(steps)
-    zero = Partial(np.zeros((n + 1, n + 1), np.int64), np.zeros((n * n if timed else 0, BINS), np.int64))
-    total = view.sum(functools.partial(_partial, view, steps, by, collapse, timed), zero)
+    row_of = np.full((n, n), -1, np.int64)
+    for row, pair in enumerate(timed):
+        row_of[pair] = row
+    zero = Partial(np.zeros((n + 1, n + 1), np.int64), np.zeros((len(timed), BINS), np.int64))
+    total = view.sum(functools.partial(_partial, view, steps, by, collapse, row_of, len(timed)), zero)
     return total.counts, total.waits
 
 
@@ -179,10 +186,14 @@ def transitions(
 ) -> Transitions:
     """The ``limit`` most frequent transitions of the period. Raises MeasureError for unknown words."""
     steps = alphabet_of(view, of)
-    counts, waits = counted(view, steps, by, collapse)
+    counts, _ = counted(view, steps, by, collapse)
     n = len(steps)
     order = np.argsort(-counts, axis=None, kind="stable")
     order = order[counts.ravel()[order] > 0]
+    # only those shown are timed: a table of waits for every pair would not stay in the cache
+    shown = [divmod(int(p), n + 1) for p in order[:limit]]
+    timed = [(a, b) for a, b in shown if a < n and b < n]
+    waits = dict(zip(timed, counted(view, steps, by, collapse, timed)[1], strict=True)) if timed else {}
     follows, precedes = counts.sum(axis=1), counts.sum(axis=0)
     names = (*steps.names, "")
     select = functools.partial(
@@ -193,13 +204,11 @@ def transitions(
         collapse="yes" if collapse else None,
     )
 
-    def made(place: int) -> Transition:
-        a, b = divmod(place, n + 1)
+    def made(a: int, b: int) -> Transition:
         source, target = names[a] or START, names[b] or END
         times = int(counts[a, b])
         behind = select(chain_text((source, target)), "made")
-        inner = a < n and b < n
-        spread = waits[a * n + b] if inner else None
+        spread = waits.get((a, b))
         return Transition(
             source, target,
             (steps.titles[a] if a < n else START, steps.titles[b] if b < n else END),
@@ -211,7 +220,7 @@ def transitions(
 
     return Transitions(
         period=view.period, persona=view.persona, segment=view.segment, of=steps.of, by=by, collapse=collapse,
-        steps=int(precedes[:n].sum()), paths=int(follows[n]), transitions=tuple(made(int(p)) for p in order[:limit]),
+        steps=int(precedes[:n].sum()), paths=int(follows[n]), transitions=tuple(made(a, b) for a, b in shown),
         left_out=max(0, len(order) - limit), limit=limit,
     )  # fmt: skip
 

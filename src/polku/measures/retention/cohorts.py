@@ -116,6 +116,8 @@ class Retention(Answer):
         return (heat, Lines(reader("Retention of all cohorts"), labels, (curve,), x_title=heat.x_title))
 
 
+#: The lists of a cell, in the order in which it takes them.
+CELL = ("back", "away", "pending", "so_far")
 TITLES = {
     "day": N_("Retention by day"),
     "week": N_("Retention by week"),
@@ -215,26 +217,32 @@ def retention(
         rolling="yes" if rolling else None,
     )  # fmt: skip
 
-    def kept(name: str, place: int, so_far: int, there: int, due: int, size: int) -> Kept:
-        at = functools.partial(select, name, at=place)
-        rate = Rate(there, due, size - due, at("back"), at("away"), at("pending"))
-        return Kept(Count(so_far, at("so_far")), rate)
+    def lists(name: str) -> tuple[str, ...]:
+        """The lists of a cohort, cut before and behind the interval, where those of its many cells differ."""
+        return tuple(part for what in CELL for part in select(name, what, at=0).split(",at=0", 1))
+
+    def kept(parts: tuple[str, ...], place: int, so_far: int, there: int, due: int, size: int) -> Kept:
+        at = f",at={place}"
+        back, away, pending, so = (f"{parts[i]}{at}{parts[i + 1]}" for i in range(0, len(parts), 2))
+        return Kept(Count(so_far, so), Rate(there, due, size - due, back, away, pending))
 
     def row(c: int) -> Cohort:
         name, size = name_of(span.base + c, unit), int(total.size[c])
         parts = zip(total.so_far[c].tolist(), total.there[c].tolist(), total.due[c].tolist(), strict=True)
+        cut = lists(name)
         return Cohort(
             name, span.base + c, Count(size, select(name, "all")),
-            tuple(kept(name, place, so_far, there, due, size) for place, (so_far, there, due) in enumerate(parts)),
+            tuple(kept(cut, place, so_far, there, due, size) for place, (so_far, there, due) in enumerate(parts)),
         )  # fmt: skip
 
     size = int(total.size.sum())
     sums = zip(total.so_far.sum(axis=0), total.there.sum(axis=0), total.due.sum(axis=0), strict=True)
+    everyone = lists("all")
     return Retention(
         period=view.period, persona=view.persona, segment=view.segment, unit=unit, kind=kind, rolling=rolling,
         intervals=shown, cohorts=tuple(row(c) for c in range(span.count) if total.size[c]),
         overall=tuple(
-            kept("all", place, int(so_far), int(there), int(due), size)
+            kept(everyone, place, int(so_far), int(there), int(due), size)
             for place, (so_far, there, due) in enumerate(sums)
         ),
         size=Count(size, select("all", "all")),
