@@ -2,8 +2,8 @@
 
     python bench/larger.py --events 20000000
 
-Five shops' customers in one project: ``events`` times five. The funnel is asked in processes of their own, warm, and the
-most memory that the process ever held is told; mapped files count where they were touched.
+Five shops' customers in one project: ``events`` times five. The funnel is asked in processes of their own, warm, and
+the most memory that the process ever held is told; mapped files count where they were touched.
 """
 
 from __future__ import annotations
