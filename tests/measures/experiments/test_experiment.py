@@ -163,6 +163,9 @@ def test_two_lists_of_customers_were_dealt_by_nobody():
     answer = experiment(view, group="touchpoint:page:reached", against="touchpoint:order:reached", to="order")
     assert (answer.dealt, answer.ratio) == (False, None)
     assert [a.name for a in answer.arms] == ["touchpoint:order:reached", "touchpoint:page:reached"]
+    assert arms_of(answer) == {"touchpoint:order:reached": (7, 7, 7, 0), "touchpoint:page:reached": (1, 0, 1, 0)}
+    both = experiment(view, group="touchpoint:order:reached", against="map:customers", to="order")
+    assert [a.people.n for a in both.arms] == [1, 7]
     assert any("nobody dealt them" in line for line in answer.text(Reader("en")))
 
 
@@ -217,3 +220,22 @@ def test_it_can_be_read(language):
     assert answer.text(reader)
     assert [len(c.labels) for c in answer.charts(reader)] == [4, 4]
     assert answer.to_dict()["effects"][0]["belief"]["chance"] > 0
+
+
+@pytest.mark.parametrize(
+    ("event", "names", "options"),
+    [
+        ("Experiment Viewed", ("experiment_name", "variation_id"), {}),
+        ("$feature_flag_called", ("$feature_flag", "$feature_flag_response"), {}),
+        ("Seen", ("test", "version"), {"arm": "properties.version", "named_by": "properties.test"}),
+        ("Seen", ("test", "version"), {"arm": "properties.version", "experiment": None}),
+        ("Seen", ("test", "variant"), {"experiment": None, "event": "Seen"}),
+    ],
+)
+def test_the_exposures_of_several_trackers(event, names, options):
+    people = {}
+    for k in range(40):
+        told = {"properties": dict(zip(names, ("button", "ab"[k % 2]), strict=True))}
+        people[f"p{k}"] = [("2026-03-02 10:00", event, told), *([orders("2026-03-03 10:00", 5.0)] if k % 4 else [])]
+    _, answer = asked(people, **options)
+    assert arms_of(answer) == {"a": (20, 10, 20, 0), "b": (20, 20, 20, 0)}

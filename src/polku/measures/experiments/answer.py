@@ -112,14 +112,14 @@ class Experiment(Answer):
                     words(reader("{arm} (base)", arm=a.name) if k == 0 else a.name, a.name),
                     count_cell(a.people, reader),
                     Cell("–" if share is None else reader.percent(share), share, number=True),
-                    Cell(reader.percent(planned), planned, number=True),
+                    Cell(reader.percent(planned), planned, number=True) if self.dealt else Cell("–", number=True),
                     rate_cell(a.reached, reader),
                 )
             )
         nothing = Cell("")
-        rows.append(
-            (words(reader("exposed to several arms, left out")), count_cell(self.mixed, reader), *(nothing,) * 3)
-        )
+        if self.dealt:
+            several = words(reader("exposed to several arms, left out"))
+            rows.append((several, count_cell(self.mixed, reader), *(nothing,) * 3))
         if self.ratio is not None:
             said = N_("alarm: the arms were not dealt as planned") if self.mismatch else N_("as planned")
             text = reader(self.ratio.reason or said)

@@ -93,20 +93,17 @@ def arms_by_trait(view: View, trait: str, base: str | None) -> Arms:
     return Arms(names, tuple(view.map_with(work, [numbers[k] for k in found.codes])), trait, True)
 
 
-def arms_by_lists(view: View, lists: Sequence[str]) -> Arms:
-    """Arms by selectors, the base first; who stands on several is mixed. Nobody dealt them, so they may differ in more
-    than what is asked about.
+def arms_by_lists(view: View, group: str, against: str) -> Arms:
+    """Two lists of customers (selectors) as arms, ``against`` as the base; who stands on both counts in the group.
+
+    Nobody dealt them, so they may differ in more than what is asked about.
     """
     from polku.measures.customers import masks
 
-    members = [masks(view, Selector.parse(text)) for text in lists]
-    parts = []
-    for b, bucket in enumerate(view.columns):
-        on = np.stack([m[b] for m in members])
-        arm = np.where(on.any(axis=0), on.argmax(axis=0) + 1, 0).astype(np.uint32)
-        found = _first_seen(view.start, view.end, bucket, arm)
-        parts.append(found._replace(mixed=np.asarray((on.sum(axis=0) > 1) & (found.at >= 0), np.bool_)))
-    return Arms(tuple(lists), tuple(parts), None, False)
+    listed, others = (masks(view, Selector.parse(text)) for text in (group, against))
+    work = functools.partial(_first_seen, view.start, view.end)
+    arm = [np.where(m, 2, np.where(o, 1, 0)).astype(np.uint32) for m, o in zip(listed, others, strict=True)]
+    return Arms((against, group), tuple(view.map_with(work, arm)), None, False)
 
 
 def _first_seen(start: int, end: int, bucket: Columns, arm: U32) -> kernel.Exposed:

@@ -110,7 +110,7 @@ def arms_of(
     if (group is None) != (against is None):
         raise MeasureError(N_("Two lists of customers are compared: give both `group` and `against`."))
     if group is not None and against is not None:
-        return arms_by_lists(view, (against, group))
+        return arms_by_lists(view, group, against)
     if arm is not None and arm.startswith("traits."):
         return arms_by_trait(view, arm, base)
     return arms_by_property(view, arm, experiment, named_by, event, base)
