@@ -35,13 +35,15 @@ def view(people=PEOPLE, as_of=4 * DAY, period=EVER):
 def test_people_as_lists():
     seen = view()
     days = active(seen, "day")
-    assert [(p.customers.n, p.state) for p in days.periods] == [(1, "over"), (1, "over"), (1, "over"), (2, "over")]
+    assert [(p.customers.n, p.state) for p in days.periods] == [
+        (1, "over"), (1, "over"), (1, "over"), (2, "over"), (0, "goes_on"),
+    ]  # fmt: skip
     assert days.mean == 1.25
     turns = lifecycle(seen, "day").periods
     assert [(t.new.n, t.returning.n, t.resurrected.n, t.dormant.n) for t in turns] == [
-        (1, 0, 0, 0), (0, 1, 0, 0), (1, 0, 0, 1), (0, 1, 1, 0),
+        (1, 0, 0, 0), (0, 1, 0, 0), (1, 0, 0, 1), (0, 1, 1, 0), (0, 0, 0, 2),
     ]  # fmt: skip
-    assert [t.quick_ratio for t in turns] == [None, None, 1.0, None]
+    assert [t.quick_ratio for t in turns] == [None, None, 1.0, None, 0.0]
     there = stickiness(seen)
     assert [(d.days, d.customers.n) for d in there.days] == [(1, 0), (2, 1), (3, 1)]
     assert there.daily.value == 1.25

@@ -219,7 +219,7 @@ def churn(view: View, unit: str = "month", what: str | None = None, silence: int
         at = functools.partial(select, name)
         rate = Rate(
             lapsed if over else 0, at_risk if over else 0, 0 if over else at_risk, at("lapsed"), at("stayed"),
-            at("at_risk"), behind_all=at("at_risk"), why=None if at_risk else NOBODY_THERE,
+            None if over else at("at_risk"), behind_all=at("at_risk"), why=None if at_risk else NOBODY_THERE,
         )  # fmt: skip
         return Lost(
             name, span.base + p, over, Count(at_risk, at("at_risk")), Count(lapsed, at("lapsed")), rate,
