@@ -36,7 +36,11 @@ def test_a_funnel_of_a_plain_table(trails):
     assert answer.reached == [2, 2, 1]
     frame = answer.to_frame()
     assert frame["reached"].tolist() == [2, 2, 1]
-    assert answer._repr_html_().startswith("<table>")
+    shown = trails.funnel(["view", "cart", "buy"])._repr_html_()
+    assert shown.startswith('<div class="polku">')
+    assert shown.count("<svg ") == 1
+    assert "<caption>Funnel by customer" in shown
+    assert "<script" not in shown
     assert answer.to_dict()["steps"][2]["reached"]["n"] == 1
 
 

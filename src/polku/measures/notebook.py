@@ -57,8 +57,15 @@ def customers_of(answer: Answer, behind: str, limit: int, offset: int, order: st
         raise MeasureError(N_("This answer does not know the trails it was made of, so it cannot list customers."))
     view = answer.view
     return customers_behind(
-        view.trails, view.journey, behind, limit=limit, offset=offset, order=order, profiles=view.profiles,
-        answers=view.answers, project=view.project,
+        view.trails,
+        view.journey,
+        behind,
+        limit=limit,
+        offset=offset,
+        order=order,
+        profiles=view.profiles,
+        answers=view.answers,
+        project=view.project,
     )
 
 
@@ -73,22 +80,48 @@ def figure_of(answer: Answer, place: int = 0, language: str = "en") -> Any:
     return figure(charts[place], reader_of(answer, language))
 
 
+#: What a notebook's own style leaves open; light, as notebooks print.
+STYLE = (
+    ".polku{font:13px/1.45 Inter,'Segoe UI',system-ui,sans-serif;color:#16211d;background:#fff;padding:4px 0;"
+    "max-width:960px;overflow-x:auto}"
+    ".polku table{border-collapse:collapse;margin:6px 0 12px;font-variant-numeric:tabular-nums}"
+    ".polku caption{text-align:left;font-weight:650;padding:4px 0;color:#16211d}"
+    ".polku th,.polku td{text-align:left;padding:4px 16px 4px 0;border-top:1px solid #dfe6e1;vertical-align:top;"
+    "background:none}"
+    ".polku thead th{border:0;color:#4c5b54;font-weight:600}.polku .number{text-align:right;white-space:nowrap}"
+    ".polku small,.polku summary{color:#4c5b54}.polku svg{max-width:100%;height:auto}"
+)
+#: A notebook shows this many rows of a table; `to_frame` has them all.
+MOST_ROWS = 60
+
+
 def html_of(answer: Answer, language: str = "en") -> str:
-    """The tables as plain HTML, with the definition folded away."""
-    tables = answer.tables(reader_of(answer, language))
+    """The first picture, the tables and, folded away, the definition: one piece of HTML that needs nothing else."""
+    from polku.measures.drawing import in_notebook
+
+    reader = reader_of(answer, language)
+    charts = answer.charts(reader)
+    drawn = in_notebook(charts[0], reader) if charts else ""
+    tables = "".join(_table(table, reader) for table in answer.tables(reader))
     says = "".join(f"<p>{escape(line)}</p>" for line in answer.definition(language))
-    return "".join(map(_table, tables)) + f"<details><summary>{escape(answer.name)}</summary>{says}</details>"
+    folded = f"<details><summary>{escape(reader(N_('How this is counted')))}</summary>{says}</details>" if says else ""
+    return f'<div class="polku"><style>{STYLE}</style>{drawn}{tables}{folded}</div>'
 
 
-def _table(table: Table) -> str:
-    heads = "".join(f"<th>{escape(head)}</th>" for head in table.heads)
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
-    return (
-        f"<table><caption>{escape(table.title)}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+def _table(table: Table, reader: Reader) -> str:
+    numbers = [any(row[i].number for row in table.rows) for i in range(len(table.heads))]
+    kinds = [' class="number"' if number else "" for number in numbers]
+    heads = "".join(f'<th scope="col"{k}>{escape(head)}</th>' for head, k in zip(table.heads, kinds, strict=True))
+    rows = "".join(
+        f"<tr>{''.join(_cell(cell, k) for cell, k in zip(row, kinds, strict=True))}</tr>"
+        for row in table.rows[:MOST_ROWS]
     )
+    more = len(table.rows) - MOST_ROWS
+    told = f"<p><small>{escape(reader(N_('{n} rows more; to_frame() has them all.'), n=more))}</small></p>"
+    body = f"<caption>{escape(table.title)}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
+    return f"<table>{body}</table>" + (told if more > 0 else "")
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, kind: str) -> str:
     note = f" <small>{escape(cell.note)}</small>" if cell.note else ""
-    align = ' style="text-align:right"' if cell.number else ""
-    return f"<td{align}>{escape(cell.text)}{note}</td>"
+    return f"<td{kind}>{escape(cell.text)}{note}</td>"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import zlib
 from collections.abc import Callable
 from html import escape
 from importlib import resources
@@ -21,7 +22,7 @@ from polku.measures.drawing.svg import Drawing, Pen, colour, el, number, text_wi
 WIDE, PHONE = 920.0, 352.0
 #: What a page's stylesheet gives the charts, for files that stand alone: light paper.
 LIGHT = (
-    "svg{--ink:#16211d;--soft:#4c5b54;--line:#dfe6e1;--edge:#7d8c84;--card:#fff;--accent:#14634a;--hollow:#7f9188;"
+    ".chart-svg{--ink:#16211d;--soft:#4c5b54;--line:#dfe6e1;--edge:#7d8c84;--card:#fff;--accent:#14634a;--hollow:#7f9188;"
     "--c1:#14634a;--c2:#b0601b;--c3:#3b6db5;--c4:#97407a;--c5:#6b7d1e;--c6:#7457b8;--c7:#2b8590;--c8:#a8423f;"
     'font:12px Inter,"Segoe UI",system-ui,sans-serif;font-variant-numeric:tabular-nums;background:#fff}'
 )
@@ -110,7 +111,8 @@ def standalone(chart: Chart, reader: Reader, notes: str = "") -> str | None:
     whole = Drawing(
         moved, drawing.width + 2 * edge, drawing.height + down + 2 * edge + (20 if notes else 0), drawing.wide
     )
-    return svg(chart, whole, reader, "chart", el("style", raw=LIGHT + style_sheet()))
+    # a notebook holds many of them, so each has names of its own
+    return svg(chart, whole, reader, f"chart-{zlib.crc32(body.encode()):x}", el("style", raw=LIGHT + style_sheet()))
 
 
 @functools.cache
