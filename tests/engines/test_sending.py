@@ -214,6 +214,10 @@ def counted(bucket: Columns) -> int:
     return len(bucket.time)
 
 
+def listed(bucket: Columns) -> tuple[int, ...]:
+    return tuple(np.unique(bucket.code).tolist())
+
+
 def weighed(scale: float, bucket: Columns) -> float:
     return float(bucket.time.astype(np.float64).sum()) * scale
 
@@ -226,6 +230,23 @@ def test_sums_are_the_same_to_the_last_bit(here: Shop, there: Shop) -> None:
     work = functools.partial(weighed, 1 / 3)
     assert there.view().sum(work, 0.1) == here.view().sum(work, 0.1)
     assert there.view().map(counted) == here.view().map(counted)
+
+
+def test_whole_numbers_are_added_up_by_the_workers(here: Shop, there: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+    results = Inline.results
+
+    def watched(told: pa.Table, buckets: int) -> list[Any]:
+        sent.append(told.num_rows)
+        return results(told, buckets)
+
+    monkeypatch.setattr(Inline, "results", staticmethod(watched))
+    view = there.view()
+    for work, zero in ((counted, 0), (counted, 0.5), (functools.partial(weighed, 1 / 3), 0), (listed, ())):
+        assert view.sum(work, zero) == here.view().sum(work, zero)
+    tasks, buckets = len(Inline().shares(view.columns)), len(view.columns)
+    assert tasks < buckets
+    assert sent == [tasks, buckets, buckets, tasks]
 
 
 def test_what_stands_beside_the_buckets_travels_with_them(here: Shop, there: Shop) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from polku.engines.spark.running import SPARK_SCHEMA, Tasks
+from polku.engines.spark.running import SPARK_SCHEMA, Tasks, exact
 from polku.engines.spark.sending import dumps
 from polku.engines.spark.session import connect, quiet_about_pandas, told_plainly
 from polku.errors import EngineError
@@ -61,6 +61,16 @@ class SparkEngine:
         Raises EngineError for trails that lie in no project, for work that cannot be sent, and when Spark gives up; a
         PolkuError of the work itself comes through as it is.
         """
+        return self._run(view, work, False, *beside)
+
+    def sum(self, view: View, work: Callable[..., P], zero: P, *beside: Sequence[Any]) -> P:
+        """The partial results added to ``zero`` in the buckets' order: the same to the last bit as on one machine.
+
+        Those that hold whole numbers only are added up by the workers already, bucket by bucket of a task.
+        """
+        return functools.reduce(operator.add, self._run(view, work, exact(zero), *beside), zero)
+
+    def _run(self, view: View, work: Callable[..., P], add: bool, *beside: Sequence[Any]) -> list[P]:
         if not view.trails.layers:
             raise EngineError(
                 N_("These trails are in memory here. An engine reads the trails of a project on shared storage.")
@@ -69,11 +79,7 @@ class SparkEngine:
             return []
         buckets = list(zip(view.columns, *beside, strict=True))
         tasks = [(first, dumps(buckets[first:end])) for first, end in self.shares(view.columns)]
-        return self.run(self.sent(work), tasks, len(buckets))
-
-    def sum(self, view: View, work: Callable[..., P], zero: P, *beside: Sequence[Any]) -> P:
-        """The partial results added to ``zero`` in the buckets' order: the same to the last bit as on one machine."""
-        return functools.reduce(operator.add, self.map(view, work, *beside), zero)
+        return self.results(self.table(Tasks(self.sent(work), tasks, add), len(tasks)), len(buckets))
 
     @property
     def cores(self) -> int:
@@ -104,22 +110,17 @@ class SparkEngine:
                 fault=str(fault),
             ) from fault
 
-    def run(self, work: bytes, tasks: Sequence[tuple[int, bytes]], results: int) -> list[Any]:
-        """Run the tasks and give what came back by place."""
-        return self.results(self.table(Tasks(work, tasks), len(tasks)), results)
-
     @staticmethod
-    def results(told: pa.Table, count: int) -> list[Any]:
+    def results(told: pa.Table, buckets: int) -> list[Any]:
         """What the tasks sent back, in the order of places; the first fault that they told of is raised."""
-        found: dict[int, Any] = {}
-        faults: dict[int, BaseException] = {}
-        for place, failed, partial in zip(*(told.column(i).to_pylist() for i in range(3)), strict=True):
-            (faults if failed else found)[place] = pickle.loads(partial)
-        if faults:
-            raise faults[min(faults)]
-        if len(found) != count:
-            raise EngineError(N_("The engine answered for {found} of {all} buckets."), found=len(found), all=count)
-        return [found[place] for place in range(count)]
+        rows = sorted(zip(*(told.column(i).to_pylist() for i in range(4)), strict=True), key=lambda row: row[0])
+        for _, _, failed, partial in rows:
+            if failed:
+                raise pickle.loads(partial)
+        found = sum(count for _, count, _, _ in rows)
+        if found != buckets:
+            raise EngineError(N_("The engine answered for {found} of {all} buckets."), found=found, all=buckets)
+        return [pickle.loads(partial) for _, _, _, partial in rows]
 
     def table(self, function: Any, tasks: int, schema: str = SPARK_SCHEMA) -> pa.Table:
         """What ``function`` yields for the task numbers 0 to ``tasks``, each in a Spark task of its own."""
