@@ -128,7 +128,8 @@ class History:
     def _read_snapshot(self, table: DeltaTable | None = None) -> Snapshot:
         table = self.table() if table is None else table
         self._refuse_deletion_vectors(table)
-        actions = pa.table(table.get_add_actions(flatten=True))
+        # by the stream: pa.table() asks pandas first, and imports it where it is installed
+        actions = pa.RecordBatchReader.from_stream(table.get_add_actions(flatten=True)).read_all()
         files = [
             File(path, self.place.url(path), day, rows if rows is not None else -1, size)
             for path, day, rows, size in zip(
