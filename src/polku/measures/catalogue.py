@@ -21,6 +21,7 @@ FAMILIES = (
     "value",
     "acquisition",
     "attribution",
+    "content",
     "experiments",
     "obstacles",
     "forecast",
