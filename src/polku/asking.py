@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from polku.measures.acquisition.payback import Payback
     from polku.measures.answer import Answer
     from polku.measures.attribution.answer import Attribution
+    from polku.measures.content.content import Content
     from polku.measures.conversion import Conversion, Leaving
     from polku.measures.experiments.answer import Experiment
     from polku.measures.experiments.plan import ExperimentPlan
     from polku.measures.feeling.feeling import Feeling
+    from polku.measures.forecast.what_if import WhatIf
     from polku.measures.funnels.correlation import FunnelCorrelation
     from polku.measures.funnels.funnel import Funnel
     from polku.measures.funnels.times import TimeToConvert
@@ -1268,6 +1270,46 @@ class Asking:
             ),
         )
 
+    def content(
+        self,
+        *,
+        by: str | None = None,
+        to: str | None = None,
+        within: str | int | None = None,
+        completed: Sequence[str] | str | None = None,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Content:
+        """Which pieces are met in which stage, what follows with and without them, and what is missing.
+
+        by: what a piece is: page (articles, guides, tables), campaign (mails and ads), video, content (the events'
+            own property), touchpoint (those with content in the map) or a property such as properties.article; by
+            default all that were seen
+        to: the touchpoint or event that counts as going on; by default a later stage
+        within: the time they are given to go on; by default the map's window
+        completed: the events that tell that a piece was seen to its end; by default Video Finished, Content
+            Finished and Content Read
+        limit: how many pieces of each kind to show
+        """
+        return cast(
+            "Content",
+            self.measure(
+                "content",
+                period,
+                compare,
+                persona,
+                segment,
+                by=by,
+                to=to,
+                within=within,
+                completed=completed,
+                limit=limit,
+            ),
+        )
+
     def experiment(
         self,
         *,
@@ -1408,8 +1450,8 @@ class Asking:
         properties: Sequence[str] | str | None = None,
         like: str | None = None,
         by_source: bool = True,
-        least: float | str = 0.01,
-        false_findings: float | str = 0.05,
+        least: float | str = 0.015,
+        false_findings: float | str = 0.01,
         period: str = "all",
         compare: str = "none",
         persona: str | None = None,
@@ -1442,6 +1484,48 @@ class Asking:
                 by_source=by_source,
                 least=least,
                 false_findings=false_findings,
+            ),
+        )
+
+    def what_if(
+        self,
+        *,
+        change: Sequence[str] | str | None = None,
+        goal: str | None = None,
+        to: str | None = None,
+        of: Literal["stage", "touchpoint"] | None = None,
+        within: str | int | None = None,
+        refunds: Sequence[str] | str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> WhatIf:
+        """A change of one step carried through the journey to customers and money, and the targets of a goal.
+
+        change: what changes, with commas between: cart>order:+2% is two points more of those in the cart who come
+            to order, cart>order:40% sets the share, start:+10% is a tenth more who begin
+        goal: customers a year, for example 1200, or money a year, for example 50000 EUR
+        to: the touchpoint or event that counts as converting; by default the map's own goal
+        of: what a step is; by default what the change names, else stages
+        within: who came to a step later than this ago is not counted yet; by default the map's window
+        refunds: the touchpoints or events that give money back, or none; by default Order Refunded and Order
+            Cancelled
+        """
+        return cast(
+            "WhatIf",
+            self.measure(
+                "what_if",
+                period,
+                compare,
+                persona,
+                segment,
+                change=change,
+                goal=goal,
+                to=to,
+                of=of,
+                within=within,
+                refunds=refunds,
             ),
         )
 
