@@ -37,8 +37,8 @@ def obstacles(
     properties: Sequence[str] = (),
     like: str | None = None,
     by_source: bool = True,
-    least: float = 0.01,
-    false_findings: float = 0.05,
+    least: float = 0.015,
+    false_findings: float = 0.01,
 ) -> Obstacles:
     """What stops people on the way to ``to`` (by default the map's goal), ranked by money lost.
 
