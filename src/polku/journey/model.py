@@ -252,9 +252,7 @@ Condition = Annotated[Segment, BeforeValidator(Segment.read, json_schema_input_t
 class MeasureGoal(Part):
     """A named measure of the map with its goal."""
 
-    kind: Literal["conversion", "funnel", "stages", "bounce", "exit", "sources"] = Field(
-        description="Which measure it is."
-    )
+    kind: Name = Field(description="Which measure it is: a name of the catalogue of measures.")
     title: Text | None = Field(default=None, description="What people read; made from its name where left out.")
     from_: Name | None = Field(default=None, alias="from", description="The touchpoint where it starts.")
     to: Name | None = Field(default=None, description="The touchpoint that counts as converted.")
@@ -262,6 +260,11 @@ class MeasureGoal(Part):
     within: Seconds | None = Field(default=None, description="The time from the first step.", examples=["7d"])
     by: Literal["customer", "session"] = Field(
         default="customer", description="Whether customers or sessions are counted."
+    )
+    options: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
+        default_factory=Frozen,
+        description="Any other option of the measure, as its command and its page name it.",
+        examples=[{"unit": "month"}],
     )
     target: Goal | None = Field(default=None, description="The goal.", examples=[">= 3 %", "<= 40 %"])
 

@@ -14,6 +14,7 @@ from polku.errors import ExpressionError
 from polku.journey import values
 from polku.journey.condition import atoms, parse_condition
 from polku.journey.fault import Fault, Path
+from polku.journey.kinds import asked, has_one_rate, kinds
 from polku.journey.sketch import PlacedTouchpoint, Sketch, Spot
 from polku.journey.where import parse_where
 from polku.journey.where_tree import And, Predicate
@@ -131,25 +132,22 @@ def _shares(map: Sketch) -> Iterator[tuple[Path, object]]:
         if isinstance(expect, dict) and expect.get("share") is not None:
             yield (*spot.path, "expect", "share"), expect["share"]
     for measure in map.named("measures").values():
-        if measure.data.get("kind") in RATES and measure.data.get("target") is not None:
+        if has_one_rate(measure.data.get("kind")) and measure.data.get("target") is not None:
             yield (*measure.path, "target"), measure.data["target"]
-
-
-#: Kinds of measures that give one rate, which a target can be set for.
-RATES = ("conversion", "funnel", "bounce", "exit")
 
 
 def measures_are_whole(map: Sketch) -> Faults:
     """A conversion needs an end, a funnel its steps, and a target a measure that gives one number."""
     for measure in map.named("measures").values():
         kind, data = measure.data.get("kind"), measure.data
-        if kind == "conversion" and data.get("to") is None:
+        if kind == "conversion" and asked(measure, "to") is None:
             yield map.fault(
                 "measure.to", N_("a conversion needs 'to', the touchpoint that counts as converted"), measure.path
             )
-        if kind == "funnel" and len(list(measure.texts("steps"))) < 2:
+        steps = [*measure.texts("steps"), *measure.texts("options", "steps")]
+        if kind == "funnel" and len(steps) < 2:
             yield map.fault("measure.steps", N_("a funnel needs at least two steps"), measure.path)
-        if kind in ("stages", "sources") and data.get("target") is not None:
+        if kind in kinds() and not has_one_rate(kind) and data.get("target") is not None:
             message = N_(
                 "this kind of measure gives many numbers, so no target can be reached; use conversion or funnel"
             )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from babel.numbers import list_currencies
 
 from polku.errors import ExpressionError, nearest
-from polku.journey import reach, values, words
+from polku.journey import kinds, reach, values, words
 from polku.journey.condition import atoms, parse_condition
 from polku.journey.fault import Fault, Path
 from polku.journey.sketch import Sketch, Spot
@@ -375,6 +375,7 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     reach.stages_can_be_entered,
     reach.shares_have_a_later_stage,
     reach.shares_are_at_most_all,
+    kinds.measures_are_known,
     reach.measures_are_whole,
     reach.measures_run_forward,
     reach.what_is_measured_has_events,

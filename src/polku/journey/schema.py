@@ -7,10 +7,13 @@ to (``# yaml-language-server: $schema=...``). Write it again with ``python -m po
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from polku.journey.kinds import kinds
 from polku.journey.model import Journey
+from polku.journey.values import DURATION, SHARE
 
 FILE = Path(__file__).with_name("journey.schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +23,47 @@ def json_schema() -> dict[str, Any]:
     """The schema (draft 2020-12) of ``journey.yaml`` as plain data."""
     schema = _clean(Journey.model_json_schema(by_alias=True, mode="validation"))
     schema["title"] = "Polku journey map"
+    _add_kinds(schema["$defs"]["MeasureGoal"])
     return {"$schema": DIALECT, "$id": "urn:polku:journey:1", **schema}
+
+
+#: How an option of a measure is written, by its kind.
+WRITTEN: dict[str, dict[str, Any]] = {
+    "number": {"type": "integer", "minimum": 1},
+    "real": {"type": "number"},
+    "flag": {"type": "boolean"},
+    "share": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": SHARE.pattern}]},
+    "duration": {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": DURATION.pattern}]},
+    "day": {"type": "string"},
+    "steps": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+    "texts": {"anyOf": [{"type": "string"}, {"type": "array"}]},
+}
+
+
+def _add_kinds(measure: dict[str, Any]) -> None:
+    """What each kind of measure may be asked under ``options``, so that editors complete it."""
+    known = kinds()
+    measure["properties"]["kind"]["enum"] = list(known)
+    measure["allOf"] = [
+        {
+            "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+            "then": {
+                "properties": {
+                    "kind": {"description": told["help"]},
+                    "options": {
+                        "properties": {name: _option(option) for name, option in told["options"].items()},
+                        "additionalProperties": False,
+                    },
+                }
+            },
+        }
+        for kind, told in known.items()
+    ]
+
+
+def _option(option: Mapping[str, Any]) -> dict[str, Any]:
+    given = {"enum": option["choices"]} if "choices" in option else WRITTEN.get(option["kind"], {"type": "string"})
+    return {**given, "description": option["help"]}
 
 
 def _clean(node: Any) -> Any:

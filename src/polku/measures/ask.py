@@ -114,6 +114,7 @@ def options_of(goal: MeasureGoal) -> dict[str, Any]:
     given = {k: v for k, v in wanted.items() if v is not None and k in names}
     if "by" in given and given["by"] not in names["by"].choices:
         del given["by"]
+    given |= {k: read(names[k], v) for k, v in goal.options.items() if v is not None}
     return given
 
 
@@ -136,8 +137,15 @@ def goals(view: View, compare: Period | None = None) -> tuple[GoalFigure, ...]:
     """Every measure that the map names and that has a rate, with actual against target, in the map's order."""
     found = []
     for id, goal in view.journey.measures.items():
-        answer = measure_view(view, id, {}, compare)
-        rate = answer.rate
+        if CATALOGUE[goal.kind].answer().rate is Answer.rate:
+            continue  # it gives no one rate: its page is opened for it, the map does not wait for it
+        try:
+            answer = measure_view(view, id, {}, compare)
+        except MeasureError:  # its page tells why; the map is shown nevertheless
+            answer = Answer()
+            rate: Rate | None = Rate(0, 0, why=N_("it cannot be measured; its page tells why"))
+        else:
+            rate = answer.rate
         if rate is None:
             continue
         target = goal.target
