@@ -116,6 +116,8 @@ def _bars(drawn: Any, chart: Bars, reader: Reader) -> None:
             along = {
                 "y": list(chart.labels), "x": list(series.values), "error_x": _whiskers(series), "orientation": "h",
             }  # fmt: skip
+        labelled = not several and not series.low  # a whisker would run through its figure
+        figures = ["" if v is None else value_text(v, chart.unit, reader) for v in series.values]
         drawn.add_trace(
             go.Bar(
                 name=series.name,
@@ -126,10 +128,8 @@ def _bars(drawn: Any, chart: Bars, reader: Reader) -> None:
                     "line": {"color": colour, "width": 1.5},
                     "pattern": {"shape": ["/" if o else "" for o in open_ones], "fgcolor": colour, "size": 6},
                 },
-                text=None
-                if several
-                else ["" if v is None else value_text(v, chart.unit, reader) for v in series.values],
-                textposition="outside" if not several else "none",
+                text=figures if labelled else None,
+                textposition="outside" if labelled else "none",
                 cliponaxis=False,
                 **along,
             )
@@ -274,8 +274,8 @@ def _flow(drawn: Any, chart: Flow, reader: Reader) -> None:
             node={
                 "label": [f"{n.title} {value_text(n.n, chart.unit, reader)}" for n in chart.nodes],
                 "color": colour, "pad": 14, "thickness": 12,
-                # plotly takes places strictly between 0 and 1
-                "x": [min(0.999, max(0.001, where[n.id][0] / last)) for n in chart.nodes],
+                # strictly above 0, for plotly; names of the last column need room at its right
+                "x": [max(0.001, where[n.id][0] / last * 0.88) for n in chart.nodes],
                 "y": [(where[n.id][1] + 0.5) / where[n.id][2] for n in chart.nodes],
                 "hovertemplate": "%{label}<extra></extra>",
             },
@@ -312,7 +312,7 @@ def _graph(drawn: Any, chart: Graph, reader: Reader) -> None:
                 line={"color": "rgba(20,99,74,0.5)", "width": 1 + 8 * math.sqrt(link.n / most), "shape": "spline"},
                 marker={
                     "symbol": "arrow", "angleref": "previous", "size": [0] * (len(xs) - 1) + [14], "color": COLOURS[0],
-                    "standoff": 26,
+                    "standoff": 10,
                 },
             )
         )  # fmt: skip
@@ -320,7 +320,8 @@ def _graph(drawn: Any, chart: Graph, reader: Reader) -> None:
         go.Scatter(
             x=[spot[n.id][0] for n in nodes], y=[spot[n.id][1] for n in nodes], mode="markers+text", showlegend=False,
             text=[f"<b>{n.title}</b><br>{value_text(n.n, chart.unit, reader)}" for n in nodes], hoverinfo="text",
-            marker={"size": 44, "symbol": "square", "color": "#ffffff", "line": {"color": SOFT, "width": 1}},
+            textposition="bottom center",
+            marker={"size": 16, "color": "#ffffff", "line": {"color": COLOURS[0], "width": 2}},
         )
     )  # fmt: skip
     hidden = {"visible": False, "showgrid": False}
