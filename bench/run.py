@@ -22,8 +22,8 @@ from typing import Any
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
 SCRIPTS = (
-    "trails", "properties", "imports", "refresh", "measures", "funnels", "value", "analysis", "larger", "engines",
-    "serving",
+    "trails", "properties", "imports", "refresh", "measures", "funnels", "value", "attribution", "analysis", "larger",
+    "engines", "serving",
 )  # fmt: skip
 
 

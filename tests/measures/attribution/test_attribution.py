@@ -154,6 +154,7 @@ def test_costs_in_and_return_on_ad_spend_out():
              "campaign": "spring", "amount": 25.0, "currency": "EUR", "impressions": 0, "clicks": 0}
             for d in (0, 9)
         ]
+        + [{"day": dt.date(1970, 1, 5), "source": "bing", "amount": 7.0, "currency": "EUR"}]
     )  # fmt: skip
     _, found = asked(people, SHOP, as_of=400 * DAY, by="source", table=costs)
     google = next(c for c in found.channels if c.name == "google")
@@ -164,6 +165,7 @@ def test_costs_in_and_return_on_ad_spend_out():
     assert last.cost.value == pytest.approx(50 / 5)
     none = next(c for c in found.channels if c.name == "facebook").credits[0]
     assert (none.roas.value, none.roas.reason) == (None, "no costs are known of it")
+    assert found.unmet == (("bing", 7.0),)
     assert "Return on ad spend, by model" in "\n".join(found.text(Reader("en")))
 
 

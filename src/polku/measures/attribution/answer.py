@@ -112,6 +112,7 @@ class Attribution(Answer):
     sampling_error: float | None  # the largest standard error that drawing orders brought, in conversions
     days: tuple[str, str] | None  # of which costs are known
     other_currencies: tuple[tuple[str, float], ...]
+    unmet: tuple[tuple[str, float], ...]  # costs of channels that are not among those told apart
     no_costs: str | None
 
     @property
@@ -225,6 +226,13 @@ class Attribution(Answer):
             rows.append((words(reader("Shapley: largest standard error of drawing orders, in conversions")), error))
         if self.no_costs is not None:
             rows.append((words(reader("costs")), Cell("–", None, number=True, note=reader(self.no_costs))))
+        rows += [
+            (
+                words(reader("costs of {channel}, which is not among the channels above", channel=name)),
+                Cell(reader.money(amount, self.currency), amount, number=True),
+            )
+            for name, amount in self.unmet
+        ]
         rows += [
             (
                 words(reader("costs left out, in {currency}", currency=code)),

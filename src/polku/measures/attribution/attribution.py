@@ -138,6 +138,9 @@ def attributed(
         sampling_error=float(np.nanmax(samplings[0][:, 0])) if samplings else None,
         days=spent.days if spent is not None else None,
         other_currencies=spent.other_currencies if spent is not None else (),
+        unmet=tuple(
+            (name, cost.amount) for name, cost in costs.items() if name not in {n.casefold() for n in question.names}
+        ),
         no_costs=None if paid_total else NO_COSTS,
     )  # fmt: skip
 

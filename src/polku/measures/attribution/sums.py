@@ -183,10 +183,11 @@ def _numbered(values: I64, size: int) -> tuple[I64, I64]:
 
 
 def _met(coalition: npt.NDArray[np.uint64], state: I64, channels: int) -> I64:
-    found = np.zeros((channels, 3), np.int64)
-    for c in range(channels):
-        found[c] = np.bincount(state[(coalition >> np.uint64(c)) & np.uint64(1) == 1], minlength=3)
-    return found
+    """int64[channels, 3]: paths with each channel by how they ended."""
+    keys, place = _numbered(coalition.astype(np.int64), 1 << channels)
+    by_set = np.bincount(place * 3 + state, minlength=3 * len(keys)).reshape(-1, 3)
+    having = (keys[:, None] >> np.arange(channels)) & 1
+    return np.asarray(having.T @ by_set)
 
 
 def _steps(table: I64, channel: I64, group: I64, channels: int, settings: Settings) -> Keyed:
