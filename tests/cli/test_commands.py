@@ -116,6 +116,14 @@ def test_status_shows_the_same_numbers_as_json(shop: Path, polku: Callable[..., 
     assert narrow.code == 0
 
 
+def test_status_before_the_first_import(tmp_path: Path, polku: Callable[..., Run]) -> None:
+    assert polku("init", tmp_path / "p", "--template", "shop-5", "--language", "fi").code == 0
+    told = [line for line in polku("status", tmp_path / "p").out.splitlines() if line.startswith("! ")]
+    assert len(told) == 1, "one word of what to do, not a warning for each touchpoint"
+    assert "Tapahtumia ei vielä ole" in told[0]
+    assert "Tapahtumia ei vielä ole" not in polku("status", tmp_path / "p", "--view", "plan").out
+
+
 def test_status_in_finnish(shop: Path, polku: Callable[..., Run]) -> None:
     drawn = polku("status", shop, "--period", "all", "--language", "fi")
     assert "3 asiakasta kartalla" in drawn.out

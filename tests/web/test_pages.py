@@ -161,6 +161,10 @@ def test_an_empty_project_has_a_map(tmp_path: Path) -> None:
                 response = site.get(path)
                 assert response.status_code == 200, path
                 assert read(response).faults == []
+            told = site.get("/?lang=fi").text
+            assert "Tapahtumia ei vielä ole" in told
+            assert 'id="warnings"' not in told, "what was never seen is no news while nothing was"
+            assert "nothing-yet" not in site.get("/?view=plan").text
 
 
 def test_the_source_has_the_lines_that_the_map_links_to(site: Site) -> None:

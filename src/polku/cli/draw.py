@@ -20,7 +20,7 @@ from polku.journey.in_words import stage_rules
 from polku.journey.model import Journey, segment_title, titled
 from polku.language import N_, Reader
 from polku.measures.living import LivingMap
-from polku.web.mapview import Column, Item, Lane, draw
+from polku.web.mapview import NOTHING_YET, Column, Item, Lane, draw, nothing_yet
 from polku.web.options import MapOptions
 from polku.web.words import GUIDANCE_STATES, channel_word
 
@@ -256,5 +256,8 @@ def footer(journey: Journey, living: LivingMap, reader: Reader, view: View) -> I
         yield Styled(
             reader("{n} events could not be given to anyone", n=reader.number(living.without_customer)), style="dim"
         )
-    for warning in living.warnings:
+    if view == "plan":
+        return  # as on the page: what the events lack is no word about the plan
+    # while nothing was seen, that no touchpoint was is no news
+    for warning in (reader(NOTHING_YET),) if nothing_yet(living) else living.warnings:
         yield Styled("! " + warning, style="yellow")

@@ -34,6 +34,8 @@ LISTS: tuple[tuple[str, str], ...] = (
 )
 
 
+#: Said instead of the map's warnings while there is nothing to be warned of.
+NOTHING_YET = N_("There are no events yet. polku import brings them from a file, and the map fills.")
 #: A list of the plan is read at a glance when it is not longer than this.
 SHORT = 4
 
@@ -143,9 +145,15 @@ class MapView:
     concerns: tuple[Concern, ...]
     stage_scale: float
     card_scale: float
+    notice: str | None = None  # what a reader is told first, in English
 
     def has(self, kind: str) -> bool:
         return any(lane.kind == kind for lane in self.lanes)
+
+
+def nothing_yet(living: LivingMap) -> bool:
+    """Whether the project holds no event at all (as of the map's moment): every touchpoint is unseen then."""
+    return living.events == 0 and living.without_customer == 0
 
 
 def draw(
@@ -178,6 +186,7 @@ def draw(
         concerns=concerns(columns) if show_actual else (),
         stage_scale=scale([f.went_on.value for f in actual_stages] + [f.target for f in actual_stages]),
         card_scale=scale([f.went_on.value for f in actual_cards] + [f.target for f in actual_cards]),
+        notice=NOTHING_YET if show_actual and nothing_yet(living) else None,
     )
 
 
