@@ -171,7 +171,7 @@ def test_columns_by_name_in_finnish(project: Project, write: Write) -> None:
         ("17", "Order Refunded", NOW.replace(2025, 12, 2, 7, 0), -20.0, "EUR", "phone", '{"kanava":"puhelin"}'),
     ]
     told = report.text(Reader("fi"))
-    assert "kauppa.csv: CSV, sarakkeiden erotin ;, cp1252" in told
+    assert "kauppa.csv: CSV, sarakkeiden erotin ';', cp1252" in told
     assert "asiakas: asiakasnumero (nimen perusteella)" in told
 
 

@@ -203,7 +203,8 @@ SHAPES = {
 
 
 def _mapping(file: FileReport, reader: Reader) -> list[str]:
-    delimiter = {"\t": reader(N_("tabs"))}.get(file.shape.delimiter or "", file.shape.delimiter)
+    # in quotes: a bare comma before the sentence's own comma cannot be read
+    delimiter = reader(N_("tabs")) if file.shape.delimiter == "\t" else f"'{file.shape.delimiter}'"
     lines = [
         reader(SHAPES[file.shape.format], file=Path(file.path).name, delimiter=delimiter, encoding=file.shape.encoding)
     ]
