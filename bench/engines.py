@@ -65,11 +65,12 @@ def told(name: str, engine: str, work: Callable[[], Any], events: int | None, ru
     tell(GROUP, name, engine, seconds, events, note)
 
 
-def once(name: str, work: Callable[[], Any], events: int | None = None) -> Any:
+def once(name: str, work: Callable[[], Any], events: int | None = None, engine: str = "Spark") -> Any:
     began = time.perf_counter()
     with Spent() as spent:
         made = work()
-    tell(GROUP, name, "Spark", [time.perf_counter() - began], events, f"{spent.seconds:.1f} processor seconds")
+    note = "" if engine == "threads" else f"{spent.seconds:.1f} processor seconds"
+    tell(GROUP, name, engine, [time.perf_counter() - began], events, note)
     return made
 
 
@@ -80,6 +81,7 @@ def main() -> None:
     from polku.measures.view import view_of
     from polku.record.project import open_project
     from polku.trails import open_trails
+    from polku.trails.build import build_layer
     from polku.trails.matching import Matching
     from polku.trails.open import open_store
     from polku.trails.project_feed import ProjectFeed
@@ -109,16 +111,17 @@ def main() -> None:
                 answers.append(ask().to_dict())
                 told(name, where, ask, trails.events, options.runs)
             assert str(answers[0]) == str(answers[1]), name
-        made = Path(tempfile.mkdtemp(dir=folder.parent))
-        matching = Matching.of(journey)
-        build = functools.partial(
-            open_store, Store(made, flush=False), ProjectFeed(project), matching, builder=engine.build_layer
-        )
-        built = once("history to trails", build, trails.events)
-        for one, other in zip(trails.buckets, built.buckets, strict=True):
-            assert np.array_equal(one.time, other.time)
-            assert np.array_equal(one.code, other.code)
-        shutil.rmtree(made)
+        built = []
+        for where, builder in (("threads", build_layer), ("Spark", engine.build_layer)):
+            made = Path(tempfile.mkdtemp(dir=folder.parent))
+            build = functools.partial(
+                open_store, Store(made, flush=False), ProjectFeed(project), Matching.of(journey), builder=builder
+            )
+            built.append(once("history to trails", build, trails.events, where))
+            shutil.rmtree(made)  # what is mapped stays readable
+        for one, other in zip(built[0].buckets, built[1].buckets, strict=True):
+            for column in ("customer", "offsets", "time", "code", "day", "page", "origin", "session", "seq"):
+                assert np.array_equal(getattr(one, column), getattr(other, column)), column
         engine.close()
 
 
