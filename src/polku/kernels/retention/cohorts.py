@@ -92,6 +92,70 @@ def _spread(bits, unbounded, places):  # type: ignore[no-untyped-def]
     return bits
 
 
+@inner
+def _by_calendar(columns, c, ask, base, size, so_far, start, end, as_of):  # type: ignore[no-untyped-def]
+    """One customer in the counts of periods of the calendar, where those of one cohort have the same intervals over.
+
+    Intervals come in order, so that a new one is one behind the last; with ``unbounded`` only the last is counted, and
+    those before it are summed up afterwards.
+    """
+    code_of, time_of, day_of = columns.code, columns.time, columns.day
+    i, stop = columns.offsets[c], columns.offsets[c + 1]
+    if not ask.every:
+        while i < stop and not ask.first[code_of[i]]:
+            i += 1
+    if i == stop:
+        return
+    begin = np.int64(time_of[i])
+    if begin < start or begin >= end or begin > as_of:
+        return
+    home = np.int64(ask.period_of[day_of[i]])
+    row = home - base
+    if row < 0 or row >= len(size):
+        return
+    size[row] += 1
+    most, furthest = len(ask.place_of) - 1, ask.lasts[-1]
+    last = np.int64(-1)
+    day = np.int64(-1)
+    for j in range(i, stop):  # most events share their day with the one before
+        if day_of[j] == day or not (ask.every or ask.again[code_of[j]]):
+            continue
+        day = np.int64(day_of[j])
+        k = np.int64(ask.period_of[day]) - home
+        if np.int64(time_of[j]) > as_of or (k > furthest and not ask.unbounded):
+            break
+        place = np.int64(ask.place_of[min(k, most)]) if k >= 0 else np.int64(-1)
+        if place > last:
+            last = place
+            if not ask.unbounded:
+                so_far[row, place] += 1
+    if ask.unbounded and last >= 0:
+        so_far[row, last] += 1
+
+
+@kernel
+def _calendar_cohorts(columns, ask, base, count, start, end, as_of):  # type: ignore[no-untyped-def]
+    """:func:`cohorts` where ``ask.unit`` is 0."""
+    places = len(ask.lasts)
+    size = np.zeros(count, np.int64)
+    so_far = np.zeros((count, places), np.int64)
+    there = np.zeros((count, places), np.int64)
+    due = np.zeros((count, places), np.int64)
+    skip = columns.skip
+    for c in range(len(columns.offsets) - 1):
+        if not skip[c]:
+            _by_calendar(columns, c, ask, base, size, so_far, start, end, as_of)
+    for row in range(count):
+        for back in range(places):
+            place = places - 1 - back
+            if ask.unbounded and back > 0:
+                so_far[row, place] += so_far[row, place + 1]
+            if base + row + ask.lasts[place] < ask.now:
+                there[row, place] = so_far[row, place]
+                due[row, place] = size[row]
+    return size, so_far, there, due
+
+
 @kernel
 def cohorts(columns, ask, base, count, start, end, as_of):  # type: ignore[no-untyped-def]
     """Cohorts by the period of the first event, and their events after it; see :class:`Ask`.
@@ -99,6 +163,8 @@ def cohorts(columns, ask, base, count, start, end, as_of):  # type: ignore[no-un
     Periods are numbered from ``base``, ``count`` of them. Returns size int64[count], and int64[count, K] three times:
     those there again so far, those there again of whom the interval is over, and all of whom it is over.
     """
+    if ask.unit == 0:
+        return _calendar_cohorts(columns, ask, base, count, start, end, as_of)
     places = len(ask.lasts)
     size = np.zeros(count, np.int64)
     so_far = np.zeros((count, places), np.int64)

@@ -187,19 +187,19 @@ def _partial(asked: Asked, bounds: I64, bucket: Columns) -> I64:
     """int64[P, 4]: at risk, lapsed of them, new and won back in each period; different customers each."""
     customer, begin, end = asked.spells(bucket).T
     periods = len(bounds) - 1
+    # the period in which each spell begins and ends: -1 before the first, `periods` after the last
+    place, place_end = (np.searchsorted(bounds, at, side="right") - 1 for at in (begin, end))
     # at risk at a bound: spells begun before it that had not ended before it
-    begun = np.searchsorted(np.sort(begin), bounds[:-1], side="left")
-    ended = np.searchsorted(np.sort(end), bounds[:-1], side="left")
-    place_end = np.searchsorted(bounds, end, side="right") - 1
+    begun, ended = (np.cumsum(np.bincount(p + 1, minlength=periods + 2))[:periods] for p in (place, place_end))
     inside = (place_end >= 0) & (place_end < periods)
     inside[inside] &= begin[inside] < bounds[place_end[inside]]
     lapsed = np.bincount(place_end[inside], minlength=periods)
-    place = np.searchsorted(bounds, begin, side="right") - 1
     within = (place >= 0) & (place < periods)
     first = _first(customer)
     new = np.bincount(place[within & first], minlength=periods)
-    again = np.unique(np.stack([place[within & ~first], customer[within & ~first]]), axis=1)[0]
-    won_back = np.bincount(again, minlength=periods)
+    again, customers = within & ~first, len(bucket.offsets)
+    pairs = np.unique(place[again] * customers + customer[again])  # each customer once a period
+    won_back = np.bincount(pairs // customers, minlength=periods)
     return np.stack([begun - ended, lapsed, new, won_back], axis=1).astype(np.int64)
 
 

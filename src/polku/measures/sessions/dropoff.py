@@ -114,11 +114,11 @@ class Ended:
     """
 
     found: Stretches
+    place: I64  # [N] of each event
     at: I64
     due: Mask
     back: Mask
     cart: F64
-    met: tuple[I64, I64]  # pairs of a session and a place that it met, each once
 
     @property
     def lost(self) -> Mask:
@@ -131,38 +131,17 @@ def ended(asked: Asked, bucket: Columns) -> Ended:
     last = found.last(place >= 0)
     converted = found.count(asked.goal[bucket.code]) > 0
     at = np.where((last >= 0) & found.asked & ~converted, place[last] if len(place) else last, -1)
-    # the next event after a session's last, whichever session it stands in; sessions of a source may run side by side
-    after = np.searchsorted(_keys(bucket), _key(found.customer, found.end), side="right")
-    ends = bucket.offsets[found.customer + 1]
-    following = np.where(after < ends, bucket.time[np.minimum(after, max(len(bucket.time) - 1, 0))], 0) if len(
-        bucket.time
-    ) else np.zeros(len(found))  # fmt: skip
-    back = (following > 0) & (following <= np.minimum(found.end + asked.within, asked.rule.as_of))
+    following = found.following()
+    back = (following >= 0) & (following <= np.minimum(found.end + asked.within, asked.rule.as_of))
     due = found.end + asked.within <= asked.rule.as_of
-    owner = found.owner()
-    places = place[found.order]
-    there = (owner >= 0) & (places >= 0)
-    there[there] &= found.asked[owner[there]]
-    pairs = np.unique(owner[there] * max(asked.places, 1) + places[there])
-    met = pairs // max(asked.places, 1), pairs % max(asked.places, 1)
-    return Ended(found, at, due, back, _carts(asked, bucket, found), met)
-
-
-def _key(customer: I64, time: npt.NDArray[np.integer]) -> I64:
-    """One number that orders by customer and then by second (32 bits)."""
-    return (np.asarray(customer, np.int64) << 32) | np.asarray(time, np.int64)
-
-
-def _keys(bucket: Columns) -> I64:
-    customer = np.repeat(np.arange(len(bucket.offsets) - 1), np.diff(bucket.offsets))
-    return _key(customer, bucket.time)
+    return Ended(found, place, at, due, back, _carts(asked, bucket, found))
 
 
 def _carts(asked: Asked, bucket: Columns, found: Stretches) -> F64:
     """float64[V]: values added less values taken out, in each session; never below 0. Sessions that converted are in no
     count, so that nothing before a conversion has to be left out.
     """
-    if not len(bucket.value):
+    if not len(bucket.value) or not asked.adds.any():
         return np.zeros(len(found))
     sign = asked.adds[bucket.code].astype(np.float64) - asked.removes[bucket.code]
     return np.maximum(found.total(bucket.value * sign), 0.0)
@@ -187,12 +166,13 @@ def _partial(asked: Asked, bucket: Columns) -> Partial:
     def by_place(rows: Mask) -> I64:
         return np.bincount(found.at[rows], minlength=asked.places).astype(np.int64)
 
-    counts[:, MET] = np.bincount(found.met[1], minlength=asked.places)
+    counts[:, MET] = found.found.met(found.place, asked.places)
     counts[:, LEFT] = by_place(left)
     counts[:, DUE] = by_place(left & found.due)
     counts[:, LOST] = by_place(lost)
-    pairs = np.unique(np.stack([found.at[lost], found.found.customer[lost]]), axis=1)[0]
-    counts[:, CUSTOMERS] = np.bincount(pairs, minlength=asked.places)
+    customers = len(bucket.offsets)
+    pairs = np.unique(found.at[lost] * customers + found.found.customer[lost])  # each customer once a place
+    counts[:, CUSTOMERS] = np.bincount(pairs // customers, minlength=asked.places)
     money = np.bincount(found.at[lost], found.cart[lost], minlength=asked.places)
     return Partial(counts, money.astype(np.float64))
 
@@ -298,8 +278,7 @@ def _members(asked: Asked, place: int, what: str, bucket: Columns) -> Mask:
     found = ended(asked, bucket)
     rows = found.at == place
     if what == "met":
-        rows = np.zeros(len(found.found), np.bool_)
-        rows[found.met[0][found.met[1] == place]] = True
+        rows = found.found.asked & (found.found.count(found.place == place) > 0)
     elif what == "pending":
         rows &= ~found.due
     elif what != "left":

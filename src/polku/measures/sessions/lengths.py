@@ -181,7 +181,7 @@ class Grouping:
         if self.by is None:
             return np.zeros(len(found), np.int64)
         if self.by == "channel":
-            return self.of_code[bucket.code[found.order[found.starts]]]
+            return self.of_code[bucket.code[found.order[found.starts] if len(found.order) else found.starts]]
         place = found.first(bucket.origin > 0)
         return np.where(place >= 0, self.of_origin[bucket.origin[np.maximum(place, 0)]], self.of_origin[0])
 

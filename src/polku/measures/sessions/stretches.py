@@ -1,8 +1,7 @@
 """The sessions of one bucket as arrays, whatever is to be counted of them.
 
 Sessions are found by :mod:`polku.kernels.sessions`: the source's own, else gaps of at least ``gap``; with ``daily``
-they end at midnight besides, as older web analytics have it. What is told of them is read off with running sums,
-because the events of a session stand next to each other in ``order``.
+they end at midnight besides, as older web analytics have it.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polku.kernels import sessions as kernel
+from polku.kernels import stretches as told
 from polku.kernels.columns import Columns, frozen
 from polku.measures.view import Mask, View
 from polku.measures.visits import ONLINE
@@ -39,7 +39,9 @@ def rule_of(view: View, gap: int | None = None, own: bool = True, split: str = "
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stretches:
-    """Sessions in order of customer and beginning: of session ``v`` the events ``order[starts[v]:ends[v]]``."""
+    """Sessions in order of customer and beginning: of session ``v`` the events ``order[starts[v]:ends[v]]``, or where
+    ``order`` is empty the places ``starts[v]:ends[v]`` themselves.
+    """
 
     bucket: Columns
     order: I64
@@ -67,40 +69,27 @@ class Stretches:
 
     def count(self, events: Mask) -> I64:
         """int64[V]: how many of a session's events are marked in ``events`` bool[N]."""
-        sums = np.concatenate([[0], np.cumsum(events[self.order], dtype=np.int64)])
-        found: I64 = sums[self.ends] - sums[self.starts]
-        return found
+        return np.asarray(told.count(self.order, self.starts, self.ends, events))
 
     def total(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """float64[V]: the sum of ``values`` float64[N] (NaN counts as 0) over each session's events."""
-        sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values[self.order]))])
-        found: npt.NDArray[np.float64] = sums[self.ends] - sums[self.starts]
-        return found
+        return np.asarray(told.total(self.order, self.starts, self.ends, values))
 
     def first(self, events: Mask) -> I64:
         """int64[V]: the place in the columns of each session's first event marked in ``events``, -1 for none."""
-        there = np.where(events[self.order], np.arange(len(self.order)), len(self.order))
-        place = np.minimum.accumulate(there[::-1])[::-1][self.starts] if len(there) else self.starts
-        return self._at(place, place < self.ends)
+        return np.asarray(told.first_and_last(self.order, self.starts, self.ends, events)[0])
 
     def last(self, events: Mask) -> I64:
         """int64[V]: the place of each session's last event marked in ``events``, -1 for none."""
-        there = np.where(events[self.order], np.arange(len(self.order)), -1)
-        place = np.maximum.accumulate(there)[self.ends - 1] if len(there) else self.starts
-        return self._at(place, place >= self.starts)
+        return np.asarray(told.first_and_last(self.order, self.starts, self.ends, events)[1])
 
-    def _at(self, place: I64, known: Mask) -> I64:
-        found = np.full(len(self), -1, np.int64)
-        found[known] = self.order[place[known]]
-        return found
+    def met(self, group: I64, groups: int) -> I64:
+        """int64[groups]: sessions asked for with an event of each group; ``group`` int64[N], -1 for none."""
+        return np.asarray(told.met(self.order, self.starts, self.ends, self.asked, group, groups))
 
-    def owner(self) -> I64:
-        """int64[n]: the session of each place of ``order``, -1 for events that stand in none."""
-        found = np.full(len(self.order), -1, np.int64)
-        lengths = self.events
-        places = np.repeat(self.starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-        found[places + np.arange(len(places))] = np.repeat(np.arange(len(self)), lengths)
-        return found
+    def following(self) -> I64:
+        """int64[V]: seconds of the customer's next event after each session's last, in any session; -1 for none."""
+        return np.asarray(told.following(self.bucket, self.order, self.ends, self.customer))
 
     def members(self, sessions: Mask) -> Mask:
         """bool[C]: the customers of the sessions marked in ``sessions`` bool[V]."""
@@ -115,19 +104,16 @@ def stretches(bucket: Columns, rule: Rule) -> Stretches:
     if not rule.own:
         given = bucket._replace(session=frozen(np.zeros(len(bucket.session), np.uint32), np.uint32))
     order, starts, ends, customer = (np.asarray(a) for a in kernel.sessions(given, rule.gap, rule.as_of))
-    if not len(order):
-        order = np.arange(len(bucket.time), dtype=np.int64)
     if rule.daily and len(starts):
         starts, ends, customer = _by_day(bucket, order, starts, ends, customer)
-    begin = bucket.time[order[starts]].astype(np.int64)
-    end = bucket.time[order[ends - 1]].astype(np.int64)
+    begin, end = (bucket.time[order[at] if len(order) else at].astype(np.int64) for at in (starts, ends - 1))
     asked = (begin >= rule.start) & (begin < rule.end)
     return Stretches(bucket, order, starts, ends, customer, begin, end, asked)
 
 
 def _by_day(bucket: Columns, order: I64, starts: I64, ends: I64, customer: I64) -> tuple[I64, I64, I64]:
     """The same sessions cut where the local day changes."""
-    day = bucket.day[order]
+    day = bucket.day[order] if len(order) else bucket.day
     cut = np.flatnonzero(day[1:] != day[:-1]) + 1
     of = np.searchsorted(starts, cut, side="right") - 1
     inside = (of >= 0) & (cut > starts[np.maximum(of, 0)]) & (cut < ends[np.maximum(of, 0)])
