@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from markupsafe import escape
 
 from polku.journey import templates
 from polku.journey.load import load_journey
@@ -165,6 +166,17 @@ def test_an_empty_project_has_a_map(tmp_path: Path) -> None:
             assert "Tapahtumia ei vielä ole" in told
             assert 'id="warnings"' not in told, "what was never seen is no news while nothing was"
             assert "nothing-yet" not in site.get("/?view=plan").text
+
+
+def test_what_the_api_offers_is_told_in_the_readers_language(site: Site) -> None:
+    finnish, english = site.get("/api?lang=fi").text, site.get("/api?lang=en").text
+    described = [op for methods in site.get("/api/openapi.json").json()["paths"].values() for op in methods.values()]
+    told = [op["description"] for op in described]
+    told += [each["description"] for op in described for each in op.get("parameters", ())]
+    assert len(told) > 30
+    for text in told:
+        assert str(escape(text)) in english
+        assert str(escape(text)) not in finnish, text
 
 
 def test_the_source_has_the_lines_that_the_map_links_to(site: Site) -> None:

@@ -350,8 +350,8 @@ def api_page(request: Request) -> Response:
         (
             path,
             {
-                "summary": operation.get("description") or operation.get("summary", ""),
-                "parameters": operation.get("parameters", []),
+                "summary": reader(operation["description"]),
+                "parameters": [(each["name"], reader(each["description"])) for each in operation.get("parameters", [])],
             },
         )
         for path, methods in request.app.openapi()["paths"].items()
