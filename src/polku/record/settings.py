@@ -46,6 +46,11 @@ class Server:
         8000, N_("The port; when it is taken, the next free one is used and told."), least=0, most=65535
     )
     refresh: int = setting(5, N_("How often an open page asks for new numbers, in seconds; 0 never."), least=0)
+    edits: str = setting(
+        "local",
+        N_("Who may save to the map from the pages: local (this machine), all (whoever reaches the server), none."),
+        one_of=("local", "all", "none"),
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from pathlib import Path
 from typing import Any, Protocol
 
 from polku.journey.model import Journey
@@ -158,6 +159,16 @@ class Answers(Protocol):
         """How often an open page asks for news, in seconds; 0: never."""
         ...
 
+    @property
+    def edits(self) -> str:
+        """Who may save to the map from the pages: local, all or none."""
+        ...
+
+    @property
+    def map_file(self) -> Path:
+        """journey.yaml."""
+        ...
+
     def version(self) -> str:
         """Changes whenever anything a page shows may have changed; cheap enough to ask every second."""
         ...
@@ -201,4 +212,8 @@ class Answers(Protocol):
 
     def measure(self, name: str, query: dict[str, str], reader: Reader, *, run: bool = True) -> MeasurePage:
         """A measure's page; without ``run`` only its form and definition, for options that do not fit."""
+        ...
+
+    def as_written(self, name: str, query: dict[str, str]) -> dict[str, Any]:
+        """A measure with the options of its page, as an entry of the map under ``measures``. Raises MeasureError."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -24,6 +25,7 @@ from polku.web.answers import Answers
 from polku.web.cache import PageCache
 from polku.web.notfound import NotFoundError
 from polku.web.reading import COOKIE, language_of, render
+from polku.web.saving import Seen
 
 log = logging.getLogger("polku.web")
 
@@ -69,6 +71,8 @@ def create_app(
     app.state.answers = answers
     app.state.live = live
     app.state.cache = PageCache()
+    app.state.seen = Seen()
+    app.state.token = secrets.token_urlsafe(24)  # in every form that changes something: another site cannot read it
     app.state.assets = assets_version()
     app.mount("/static", StaticFiles(packages=[*STATIC]), name="static")
     app.include_router(pages.router)

@@ -37,6 +37,7 @@ from polku.web.behind import definition_of, in_words
 from polku.web.forms import SHARED, defaults, form, measure_of, steps_known
 from polku.web.notfound import NotFoundError
 from polku.web.options import MapOptions, refuse_unknown
+from polku.web.saving import entry_of
 from polku.web.story import facts_of, story_of
 
 #: Where time alone moves the numbers, a page is drawn again this often, in seconds.
@@ -53,6 +54,8 @@ class ProjectAnswers:
         self.language = project.language
         self.timezone = project.settings.timezone
         self.refresh = int(project.settings.server.refresh)
+        self.edits = project.settings.server.edits
+        self.map_file = project.map_file
         self._lock = threading.Lock()
         self._moving: bool | None = None  # whether the map's moment is now, so that time alone moves the numbers
         self._document: tuple[Any, dict[str, int]] | None = None
@@ -292,3 +295,11 @@ class ProjectAnswers:
             properties=tuple(p.name for p in view.property_names()) if "property" in kinds else (),
             asked=asked,
         )
+
+    def as_written(self, name: str, query: dict[str, str]) -> dict[str, Any]:
+        journey = self.journey()
+        measure, preset = measure_of(journey, name)
+        refuse_unknown(query, (*(option.name for option in measure.options), *SHARED))
+        given = {o.name: query[o.name].strip() for o in measure.options if query.get(o.name, "").strip()}
+        _, used = resolve(journey, name, {**defaults(journey, measure), **preset, **given})
+        return entry_of(journey, measure, used)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from urllib.parse import quote
+import secrets
+from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from polku.errors import MeasureError
+from polku.errors import MeasureError, UsageError
+from polku.journey.kinds import has_one_rate
 from polku.language import N_, Reader
 from polku.measures.drawing import figure, standalone
 from polku.measures.families import TITLES
@@ -19,11 +23,14 @@ from polku.web.csvfile import tables_csv
 from polku.web.options import known, read_number, refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
 from polku.web.reading import href, render
+from polku.web.saving import from_this_site, may_edit, save
 
 router = APIRouter(include_in_schema=False)
+#: Letters of a form that is read, at most.
+LONGEST = 64_000
 FORMATS = ("html", "csv", "svg")
 #: Options of a measure's page that say what of it is wanted, not what is measured.
-OF_PAGE = ("format", "table", "chart")
+OF_PAGE = ("format", "table", "chart", "saved")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,6 +78,28 @@ def measure_page(request: Request, name: str) -> Response:
     query = own_query(request)
     taken = {key: query.pop(key) for key in OF_PAGE if key in query}
     wanted = known("format", taken.get("format", "html"), FORMATS)
+    return drawn(request, visit, name, query, taken, wanted)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SaveForm:
+    """The form that saves a view to the map, and what was amiss with it when it was sent."""
+
+    action: str
+    token: str
+    mark: str
+    one_rate: bool
+    title: str = ""
+    target: str = ""
+    message: str = ""
+
+
+def drawn(
+    request: Request, visit: Visit, name: str, query: dict[str, str], taken: dict[str, str], wanted: str = "html",
+    said: SaveForm | None = None,
+) -> Response:  # fmt: skip
+    """The page of a measure; ``said`` is its form for saving when that was sent and did not fit."""
+    answers, reader = visit.answers, visit.reader
     message = ""
     try:
         page = answers.measure(name, query, reader)
@@ -84,13 +113,18 @@ def measure_page(request: Request, name: str) -> Response:
     def people(selector: str) -> str:
         return href("/customers", behind=selector)
 
+    told = ""
+    if "saved" in taken and not message:
+        line = read_number("saved", taken["saved"], 1, 10**7)
+        told = reader(N_("Saved to journey.yaml, on line {line}."), line=line)
     body = render(
         "measure.html",
         reader,
         page=page,
-        shelves=shelves(infos, reader),
+        shelves=shelves(answers.measures(reader), reader),
         message=message,
-        told="",
+        told=told,
+        save=said or save_form(request, visit, page, query),
         figures=[figure(chart, reader, f"chart-{place}", people) for place, chart in enumerate(page.charts)],
         docs=docs.has(page.docs),
         link=lambda **more: href(path, **{**query, **more}),
@@ -98,7 +132,65 @@ def measure_page(request: Request, name: str) -> Response:
         json_link=href(f"/api{path}", **query),
         **frame_of(request, reader, "/measures", "", visit.zone),
     )
-    return answer(request, body, language=visit.language, status=400 if message and query else 200)
+    status = 400 if said is not None or (message and query) else 200
+    return answer(request, body, language=visit.language, status=status)
+
+
+def save_form(request: Request, visit: Visit, page: MeasurePage, query: dict[str, str]) -> SaveForm | None:
+    """None where this reader may not save."""
+    if not may_edit(request, visit.answers):
+        return None
+    state = request.app.state
+    return SaveForm(
+        href(f"/measures/{quote(page.info.name)}/save", **query),
+        state.token,
+        state.seen.note(visit.answers.map_file),
+        has_one_rate(page.info.kind),
+    )
+
+
+@router.post("/measures/{name}/save")
+async def save_page(request: Request, name: str) -> Response:
+    """Save the view to the map: only from a form of this site, and only who may edit."""
+    sent = dict(parse_qsl((await request.body())[:LONGEST].decode("utf-8", "replace"), keep_blank_values=True))
+    return await run_in_threadpool(saved, request, name, sent)
+
+
+def saved(request: Request, name: str, sent: dict[str, str]) -> Response:
+    visit = Visit.of(request)
+    answers, reader = visit.answers, visit.reader
+    known("measure", name, [info.name for info in answers.measures(reader)])
+    if not may_edit(request, answers):
+        raise HTTPException(403, reader(N_("Saving from here is not allowed; see `edits` in polku.toml.")))
+    token = sent.get("token", "")
+    if not from_this_site(request) or not secrets.compare_digest(token.encode(), request.app.state.token.encode()):
+        raise HTTPException(403, reader(N_("The form did not come from this page, or the server has started anew.")))
+    query = own_query(request)
+    title, target = sent.get("title", "").strip()[:120], sent.get("target", "").strip()[:60]
+    entry = answers.as_written(name, query)
+    state = request.app.state
+    try:
+        outcome = save(answers.map_file, state.seen, sent.get("mark", ""), entry, title, target, visit.language)
+    except UsageError as error:
+        kept = save_form(request, visit, answers.measure(name, query, reader, run=False), query)
+        assert kept is not None  # who may not edit was told above
+        said = dataclasses.replace(kept, title=title, target=target, message=error.text(visit.language))
+        return drawn(request, visit, name, query, {}, said=said)
+    if outcome.saved:
+        return RedirectResponse(href(f"/measures/{quote(outcome.id)}", saved=outcome.line), 303)
+    path = f"/measures/{quote(name)}"
+    body = render(
+        "saving.html",
+        reader,
+        outcome=outcome,
+        title=title,
+        target=target,
+        token=state.token,
+        action=href(f"{path}/save", **query),
+        back=href(path, **query),
+        **frame_of(request, reader, "/measures", "", visit.zone),
+    )
+    return answer(request, body, language=visit.language, status=400 if outcome.faults else 409)
 
 
 def file_of(page: MeasurePage, name: str, wanted: str, taken: dict[str, str], reader: Reader) -> Response:
