@@ -34,7 +34,7 @@ TITLES: Mapping[str, Family] = {
     "personas": Family(N_("Personas"), "measures/personas.md"),
     "experiments": Family(N_("Experiments"), "measures/experiments.md"),
     "obstacles": Family(N_("Obstacles"), "measures/obstacles.md"),
-    "forecast": Family(N_("What if"), "measures/forecast.md"),
+    "forecast": Family(N_("What if"), "measures/what-if.md"),
     "feeling": Family(N_("Feeling"), "measures/feeling.md"),
 }
 

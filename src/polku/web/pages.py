@@ -16,7 +16,7 @@ from polku.errors import MapError
 from polku.journey.fault import FaultyMapError
 from polku.journey.in_words import expect_words, stage_rules
 from polku.journey.model import Journey, Text, segment_title, titled
-from polku.language import N_, Reader
+from polku.language import N_, Reader, translate
 from polku.web import words
 from polku.web.answers import Answers, StageChange
 from polku.web.csvfile import customers_csv
@@ -350,8 +350,10 @@ def api_page(request: Request) -> Response:
         (
             path,
             {
-                "summary": reader(operation["description"]),
-                "parameters": [(each["name"], reader(each["description"])) for each in operation.get("parameters", [])],
+                "summary": translate(language, operation["description"]),
+                "parameters": [
+                    (each["name"], translate(language, each["description"])) for each in operation.get("parameters", [])
+                ],
             },
         )
         for path, methods in request.app.openapi()["paths"].items()
