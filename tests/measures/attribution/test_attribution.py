@@ -171,6 +171,15 @@ def test_costs_in_and_return_on_ad_spend_out():
     assert "Return on ad spend, by model" in "\n".join(found.text(Reader("en")))
 
 
+def test_a_second_order_in_the_same_visit_has_the_touches_of_the_first():
+    person = [visit(0, AD), (60, "order", 30.0), (120, "order", 20.0), (2 * DAY, "order", 5.0)]
+    _, found = asked([person], SHOP, as_of=200 * DAY, by="source")
+    # the order two days later is made in a visit of its own, a direct one
+    assert credited(found, "last") == {"google": 2, "(none)": 1}
+    assert credited(found, "last", "money") == {"google": 50, "(none)": 5}
+    assert found.untouched.n == 0
+
+
 def test_a_period_takes_conversions_and_looks_back_beyond_it():
     _, found = asked(FOUR, period=Period(moment(20 * DAY), moment(30 * DAY)))
     assert credited(found, "first") == {"c1": 1, "c2": 0, "c3": 0}

@@ -43,15 +43,16 @@ def first_labels(columns, segments, label, counts):  # type: ignore[no-untyped-d
 
 
 @kernel
-def paths(columns, touch, goal, refunds, within, start, end, as_of):  # type: ignore[no-untyped-def]
+def paths(columns, touch, goal, refunds, within, gap, start, end, as_of):  # type: ignore[no-untyped-def]
     """The paths of a bucket: int64[P, PATH], and float64[P] what each conversion was worth net of refunds.
 
     ``touch`` int64[T] are the places of the touches, ascending; ``goal``, ``refunds`` bool[codes]; ``within`` seconds,
-    0 for no limit; the rest seconds. Every touch is in at most one path. A conversion has the touches since the one
-    before it, the touch that is the conversion itself included, that lie at most ``within`` before it; it may have
-    none. Older ones are a path of their own that did not convert. Touches after the last conversion are a path that
-    did not convert, PENDING while the last of them is not yet ``within`` old. A converted path belongs to [start, end)
-    by its conversion, any other by its last touch.
+    0 for no limit; the rest seconds. A conversion has the touches since the one before it, the touch that is the
+    conversion itself included, that lie at most ``within`` before it; it may have none. Without a touch of its own, and
+    less than ``gap`` after the conversion before it, it has the touches of that one: they are of one visit. Older
+    touches are a path of their own that did not convert. Touches after the last conversion are a path that did not
+    convert, PENDING while the last of them is not yet ``within`` old. A converted path belongs to [start, end) by its
+    conversion, any other by its last touch.
 
     A refund is taken off the conversion before it, all of it when no amount is told; a negative value is a refund.
     """
@@ -73,6 +74,7 @@ def paths(columns, touch, goal, refunds, within, start, end, as_of):  # type: ig
             continue
         begin = np.int64(t)
         latest = np.int64(-1)
+        before, before_begin = np.int64(-1), np.int64(0)  # the conversion before: its second, its first touch
         for i in range(first, last):
             now = np.int64(columns.time[i])
             if now > as_of:
@@ -98,6 +100,9 @@ def paths(columns, touch, goal, refunds, within, start, end, as_of):  # type: ig
                     out[n, WHEN], out[n, CUSTOMER] = seen, c
                     n += 1
             latest = np.int64(-1)
+            if b == t and before >= 0 and now - before < gap:
+                b = before_begin
+            before, before_begin = now, b
             if start <= now < end:
                 out[n, BEGIN], out[n, STOP], out[n, STATE] = b, t, CONVERTED
                 out[n, WHEN], out[n, CUSTOMER] = now, c

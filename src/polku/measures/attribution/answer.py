@@ -63,7 +63,8 @@ class Attribution(Answer):
     says = (
         N_(
             "A path is a customer's touches up to a conversion, since the conversion before it and within the "
-            "look-back; or touches after which none came. Every touch is in one path."
+            "look-back; or touches after which none came. A second conversion in the same visit has the "
+            "touches of the first."
         ),
         N_(
             "First, last, last non-direct, linear (evenly), position (by default 40 / 20 / 40 %) and time decay "

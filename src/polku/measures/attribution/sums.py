@@ -114,7 +114,7 @@ def _sums(question: Question, settings: Settings, bucket: Columns, labels: U32 |
 def groups_of(bucket: Columns) -> I64:
     """int64[C]: the random group of each customer, from their place and their first moment (SplitMix64's finaliser).
 
-    Fixed by the data, so that the same question has the same intervals.
+    Fixed by the trails, so that the same question has the same intervals.
     """
     first = bucket.offsets[:-1]
     there = bucket.offsets[1:] > first

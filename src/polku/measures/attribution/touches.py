@@ -88,8 +88,8 @@ class Question:
         """The paths of a bucket; ``labels`` uint32[N] where a property tells channels."""
         place, label = self.touched(bucket, labels)
         table, worth = kernel.paths(
-            bucket, frozen(place, np.int64), self.buying.buys, self.buying.gives_back, self.within, self.start,
-            self.end, self.as_of,
+            bucket, frozen(place, np.int64), self.buying.buys, self.buying.gives_back, self.within,
+            self.gap if self.sessions else 0, self.start, self.end, self.as_of,
         )  # fmt: skip
         return Paths(table, worth, self.channel[label], bucket.time[place].astype(np.int64))
 
