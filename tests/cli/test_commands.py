@@ -274,6 +274,20 @@ def test_sql_reads_and_cannot_write(shop: Path, polku: Callable[..., Run]) -> No
         assert "Traceback" not in refused.err
 
 
+def test_the_sql_page_tells_what_there_is(shop: Path, polku: Callable[..., Run]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```sql\n(.+?)```", text, re.S)
+    assert len(examples) >= 5
+    for query in examples:
+        assert polku("sql", shop, query, "--json").code == 0, query
+    told = {"events": re.findall(r"^\| `(\w+)` \| (?:text|timestamp|number|integer|date)\b", text, re.M)}
+    for table in ("identities", "profiles", "costs"):
+        row = re.search(rf"^\| `{table}` \| (.+?) \|", text, re.M)
+        told[table] = re.findall(r"`(\w+)`", row[1] if row else "")
+    for table, columns in told.items():
+        assert columns == [row["column_name"] for row in polku("sql", shop, f"describe {table}", "--json").json], table
+
+
 @pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.csv.gz"])
 def test_export_comes_back(shop: Path, tmp_path: Path, polku: Callable[..., Run], name: str) -> None:
     file = tmp_path / name
