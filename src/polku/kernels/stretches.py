@@ -68,6 +68,21 @@ def met(order, starts, ends, asked, group, groups):  # type: ignore[no-untyped-d
 
 
 @kernel
+def customers(customer, group, groups):  # type: ignore[no-untyped-def]
+    """int64[groups]: different customers with a session of each group; ``customer`` int64[V] ascending, ``group``
+    int64[V], -1 for none.
+    """
+    found = np.zeros(groups, np.int64)
+    seen = np.full(groups, -1, np.int64)
+    for v in range(len(customer)):
+        here = group[v]
+        if here >= 0 and seen[here] != customer[v]:
+            seen[here] = customer[v]
+            found[here] += 1
+    return found
+
+
+@kernel
 def following(columns, order, ends, customer):  # type: ignore[no-untyped-def]
     """int64[V]: seconds of the customer's next event that is later than each session's last, in whatever session; -1
     for none. Sessions that a source names may run side by side.

@@ -170,9 +170,7 @@ def _partial(asked: Asked, bucket: Columns) -> Partial:
     counts[:, LEFT] = by_place(left)
     counts[:, DUE] = by_place(left & found.due)
     counts[:, LOST] = by_place(lost)
-    customers = len(bucket.offsets)
-    pairs = np.unique(found.at[lost] * customers + found.found.customer[lost])  # each customer once a place
-    counts[:, CUSTOMERS] = np.bincount(pairs // customers, minlength=asked.places)
+    counts[:, CUSTOMERS] = found.found.customers(lost, found.at, asked.places)
     money = np.bincount(found.at[lost], found.cart[lost], minlength=asked.places)
     return Partial(counts, money.astype(np.float64))
 

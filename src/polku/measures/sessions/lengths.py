@@ -148,21 +148,20 @@ def _class(given: Class, reader: Reader, unit: str) -> str:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Partial:
-    """Sessions of some customers: length, events and pages of each uint32[V], its group int64[V], and the customers of
-    each group int64[groups + 1] (the last: of all); those of others are added with ``+``.
+    """Sessions of some customers, an array a bucket: length, events and pages of each uint32[V], its group int64[V];
+    and the customers of each group int64[groups + 1] (the last: of all). Those of others are added with ``+``.
     """
 
-    length: U32
-    events: U32
-    pages: U32
-    group: I64
+    length: tuple[U32, ...]
+    events: tuple[U32, ...]
+    pages: tuple[U32, ...]
+    group: tuple[I64, ...]
     customers: I64
 
     def __add__(self, other: Partial) -> Partial:
         return Partial(
-            np.concatenate([self.length, other.length]), np.concatenate([self.events, other.events]),
-            np.concatenate([self.pages, other.pages]), np.concatenate([self.group, other.group]),
-            self.customers + other.customers,
+            self.length + other.length, self.events + other.events, self.pages + other.pages,
+            self.group + other.group, self.customers + other.customers,
         )  # fmt: skip
 
 
@@ -205,12 +204,10 @@ def _partial(rule: Rule, grouping: Grouping, bucket: Columns) -> Partial:
     asked, group = found.asked, grouping.groups(found)
     pages = found.count(bucket.page > 0)
     groups = len(grouping.names)
-    there = np.unique(group[asked] * (len(bucket.offsets)) + found.customer[asked])
-    customers = np.bincount(there // len(bucket.offsets), minlength=groups)
-    everyone = len(np.unique(found.customer[asked]))
+    customers = np.concatenate([found.customers(asked, group, groups), found.customers(asked)])
     return Partial(
-        (found.end - found.begin)[asked].astype(np.uint32), found.events[asked].astype(np.uint32),
-        pages[asked].astype(np.uint32), group[asked], np.append(customers, everyone).astype(np.int64),
+        ((found.end - found.begin)[asked].astype(np.uint32),), (found.events[asked].astype(np.uint32),),
+        (pages[asked].astype(np.uint32),), (group[asked],), customers,
     )  # fmt: skip
 
 
@@ -219,9 +216,12 @@ def sessions(
 ) -> Sessions:
     """Sessions that began in the period. ``gap`` is seconds, by default the map's."""
     rule, grouping = rule_of(view, gap, own, split), grouping_of(view, by)
-    empty = np.empty(0, np.uint32)
-    zero = Partial(empty, empty, empty, np.empty(0, np.int64), np.zeros(len(grouping.names) + 1, np.int64))
+    zero = Partial((), (), (), (), np.zeros(len(grouping.names) + 1, np.int64))
     total = view.sum(functools.partial(_partial, rule, grouping), zero)
+    length_of, events_of, pages_of = (
+        np.concatenate([*parts, np.empty(0, np.uint32)]) for parts in (total.length, total.events, total.pages)
+    )
+    group_of = np.concatenate([*total.group, np.empty(0, np.int64)])
     own_text = None if own else "no"
     select = functools.partial(view.select, "sessions", gap=gap, own=own_text, split=split, by=by)
     has_pages = len(view.trails.tables.pages) > 1
@@ -229,7 +229,7 @@ def sessions(
     def group(name: str | None, rows: Mask, customers: int) -> Group:
         named = EVERYTHING if name is None else name
         everyone, n = select(named, "all"), int(rows.sum())
-        length, events, pages = total.length[rows], total.events[rows], total.pages[rows]
+        length, events, pages = length_of[rows], events_of[rows], pages_of[rows]
         single = Rate(int((events == 1).sum()), n, behind=select(named, "single"), behind_all=everyone, unit="sessions")
         timed = dataclasses.replace(quantiles([length]), behind=everyone, unit="sessions")
         return Group(
@@ -247,16 +247,16 @@ def sessions(
 
     groups: list[Group] = []
     if by is not None:
-        sizes = np.bincount(total.group, minlength=len(grouping.names))
+        sizes = np.bincount(group_of, minlength=len(grouping.names))
         groups = [
-            group(grouping.names[g], total.group == g, int(total.customers[g]))
+            group(grouping.names[g], group_of == g, int(total.customers[g]))
             for g in np.argsort(-sizes, kind="stable")[:limit].tolist() if sizes[g]
         ]  # fmt: skip
     return Sessions(
         period=view.period, persona=view.persona, segment=view.segment, gap=rule.gap, own=own, split=split, by=by,
-        everything=group(None, np.ones(len(total.length), np.bool_), int(total.customers[-1])), groups=tuple(groups),
-        lengths=classes(total.length, LENGTHS, "length"), events=classes(total.events, SIZES, "events")[1:],
-        pages=classes(total.pages, SIZES, "pages") if has_pages else (),
+        everything=group(None, np.ones(len(length_of), np.bool_), int(total.customers[-1])), groups=tuple(groups),
+        lengths=classes(length_of, LENGTHS, "length"), events=classes(events_of, SIZES, "events")[1:],
+        pages=classes(pages_of, SIZES, "pages") if has_pages else (),
     )  # fmt: skip
 
 

@@ -161,12 +161,10 @@ class Partial:
 
     totals: I64
     number: I64
-    waits: U32
+    waits: tuple[U32, ...]  # an array a bucket
 
     def __add__(self, other: Partial) -> Partial:
-        return Partial(
-            self.totals + other.totals, self.number + other.number, np.concatenate([self.waits, other.waits])
-        )
+        return Partial(self.totals + other.totals, self.number + other.number, self.waits + other.waits)
 
 
 def _partial(rule: Rule, online: Mask, bucket: Columns) -> Partial:
@@ -174,21 +172,22 @@ def _partial(rule: Rule, online: Mask, bucket: Columns) -> Partial:
     again = visits.asked & (visits.number > 1)
     there = visits.by_customer
     totals = [
-        visits.asked.sum(), again.sum(), (there > 0).sum(), len(np.unique(visits.found.customer[again])),
+        visits.asked.sum(), again.sum(), (there > 0).sum(), visits.found.customers(again)[0],
     ]  # fmt: skip
     number = np.bincount(np.searchsorted(VISITS, there[there > 0], side="right"), minlength=len(VISITS) + 1)
-    return Partial(np.array(totals, np.int64), number.astype(np.int64), visits.wait[again].astype(np.uint32))
+    return Partial(np.array(totals, np.int64), number.astype(np.int64), (visits.wait[again].astype(np.uint32),))
 
 
 def returning(view: View, gap: int | None = None, own: bool = True) -> Returning:
     """Returning visits of the period. ``gap`` is seconds, by default the map's."""
     rule, online = rule_of(view, gap, own), online_codes(view)
-    zero = Partial(np.zeros(4, np.int64), np.zeros(len(VISITS) + 1, np.int64), np.empty(0, np.uint32))
+    zero = Partial(np.zeros(4, np.int64), np.zeros(len(VISITS) + 1, np.int64), ())
     total = view.sum(functools.partial(_partial, rule, online), zero)
     select = functools.partial(view.select, "returning", ALL, gap=gap, own=None if own else "no")
     visits, again, customers, came_back = total.totals.tolist()
     everyone, back = select("all"), select("returning")
-    in_class = np.bincount(np.searchsorted(BETWEEN, total.waits, side="right"), minlength=len(BETWEEN) + 1)
+    every_wait = np.concatenate([*total.waits, np.empty(0, np.uint32)])
+    in_class = np.bincount(np.searchsorted(BETWEEN, every_wait, side="right"), minlength=len(BETWEEN) + 1)
     number = tuple(
         Class(low, high, Rate(int(n), customers, behind=select("number", at=at), behind_all=everyone))
         for at, (low, high, n) in enumerate(zip((1, *VISITS), (*VISITS, None), total.number, strict=True))
@@ -202,7 +201,7 @@ def returning(view: View, gap: int | None = None, own: bool = True) -> Returning
         visits=Rate(again, visits, behind=back, behind_not=select("new"), behind_all=everyone, unit="visits"),
         visitors=Rate(came_back, customers, behind=back, behind_all=everyone), number=number,
         mean=visits / customers if customers else None,
-        between=dataclasses.replace(quantiles([total.waits]), behind=back, unit="visits"), waits=waits,
+        between=dataclasses.replace(quantiles([every_wait]), behind=back, unit="visits"), waits=waits,
     )  # fmt: skip
 
 

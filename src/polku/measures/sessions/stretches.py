@@ -87,6 +87,11 @@ class Stretches:
         """int64[groups]: sessions asked for with an event of each group; ``group`` int64[N], -1 for none."""
         return np.asarray(told.met(self.order, self.starts, self.ends, self.asked, group, groups))
 
+    def customers(self, sessions: Mask, group: I64 | None = None, groups: int = 1) -> I64:
+        """int64[groups]: different customers of the sessions marked, by ``group`` int64[V]; without one: of all."""
+        of = np.zeros(len(self), np.int64) if group is None else group
+        return np.asarray(told.customers(self.customer, np.where(sessions, of, -1), groups))
+
     def following(self) -> I64:
         """int64[V]: seconds of the customer's next event after each session's last, in any session; -1 for none."""
         return np.asarray(told.following(self.bucket, self.order, self.ends, self.customer))
