@@ -64,6 +64,15 @@ def test_days_that_the_period_cuts_are_told():
     assert customers_behind(trails(MAP, PEOPLE, 2, as_of=4 * DAY), MAP, behind).total == 1
 
 
+def test_the_last_four_weeks():
+    people = [[(d * DAY + 7, "ad") for d in range(0, 40, 2)], [(3 * DAY, "ad")], [(39 * DAY, "ad"), (40 * DAY, "ad")]]
+    found = stickiness(view(people, as_of=40 * DAY + 9))
+    # days 12 to 39: the first person on 14 of them, the third on one
+    assert (found.recent.value, found.day_of_recent.value) == (2, pytest.approx(15 / 28 / 2))
+    short = stickiness(view(people, as_of=40 * DAY + 9, period=Period(moment(13 * DAY))))
+    assert (short.recent.value, short.recent.reason) == (None, "the period has no 28 whole days yet")
+
+
 def test_what_is_no_day():
     made = trails(MAP, PEOPLE)
     with pytest.raises(MeasureError, match="is not a week"):
