@@ -253,6 +253,15 @@ def test_through_the_catalogue():
         assert found.charts(Reader(language))
 
 
+def test_who_is_left_out_brings_no_channel():
+    made = trails(ADS, [*FOUR, [(0, "c2"), (1, "order")]], 2)
+    view = view_of(made, ADS)
+    some = view.only([b.customer == 2 for b in view.buckets])
+    assert [c.name for c in attributed(some, None, by="touchpoint", to="order").channels] == ["c2"]
+    early = view_of(made, ADS, as_of=moment(DAY))
+    assert [c.name for c in attributed(early, None, by="touchpoint", to="order").channels] == ["c1", "c2"]
+
+
 # ---- against a plain reading
 
 EVENTS = st.lists(

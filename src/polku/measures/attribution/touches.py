@@ -79,10 +79,28 @@ class Question:
                 bucket, found, frozen(labels, np.uint32), frozen(counts, np.bool_)
             )  # fmt: skip
         else:
-            place = np.flatnonzero(self.touching[bucket.code] & (bucket.time <= self.as_of))
+            there = self.touching[bucket.code]
+            if not self._whole(bucket):
+                there &= (bucket.time <= self.as_of) & ~np.repeat(bucket.skip, np.diff(bucket.offsets))
+            place = np.flatnonzero(there)
             label = labels[place].astype(np.int64)
         kept = self.channel[label] >= 0
         return place[kept], label[kept]
+
+    def _whole(self, bucket: Columns) -> bool:
+        """Whether every event of the bucket has happened and counts."""
+        return not bucket.skip.any() and (not len(bucket.time) or int(bucket.time.max()) <= self.as_of)
+
+    def met(self, bucket: Columns, labels: U32 | None = None) -> I64:
+        """int64[channels]: the touches of each channel."""
+        if not self.sessions and not self.from_origin and labels is None and self._whole(bucket):
+            by_code = np.bincount(bucket.code, minlength=len(self.code_label)) * self.touching
+            channel = self.channel[self.code_label]
+            found = np.zeros(self.channels + 1, np.int64)  # the last is channel -1, none
+            np.add.at(found, channel, by_code)
+            return found[:-1]
+        _, label = self.touched(bucket, labels)
+        return np.bincount(self.channel[label], minlength=self.channels)
 
     def paths(self, bucket: Columns, labels: U32 | None = None) -> Paths:
         """The paths of a bucket; ``labels`` uint32[N] where a property tells channels."""
@@ -200,5 +218,4 @@ def _told_apart(view: View, question: Question, labels: tuple[U32, ...] | None, 
 
 
 def _met(question: Question, bucket: Columns, labels: U32 | None = None) -> I64:
-    _, label = question.touched(bucket, labels)
-    return np.bincount(question.channel[label], minlength=question.channels)
+    return question.met(bucket, labels)
