@@ -5,6 +5,7 @@ Written by scripts/write_asking.py from the catalogue of measures; do not edit b
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from polku.measures.funnels.funnel import Funnel
     from polku.measures.funnels.times import TimeToConvert
     from polku.measures.funnels.trend import FunnelTrend
+    from polku.measures.leads.quality import Leads
+    from polku.measures.leads.score import Score
     from polku.measures.obstacles.answer import Obstacles
     from polku.measures.pages import Bounce, Exit
     from polku.measures.paths.loops import Loops
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from polku.measures.paths.stepwise import StepFlow, StepMatrix
     from polku.measures.paths.transitions import Transitions
     from polku.measures.paths.variants import Variants
+    from polku.measures.personas.clusters import Found
+    from polku.measures.personas.drifting import Drift
+    from polku.measures.personas.fit import Personas
     from polku.measures.retention.active import ActiveCustomers, Lifecycle
     from polku.measures.retention.churn import Churn
     from polku.measures.retention.cohorts import Retention
@@ -1205,6 +1211,134 @@ class Asking:
                 within=within,
             ),
         )
+
+    def leads(
+        self,
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+        within: str | int | None = None,
+        by: Literal["source", "medium", "campaign", "origin"] = "source",
+        silence: str | int | None = None,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Leads:
+        """Quality of leads by source and campaign: rate to customer, time to win, length, feedback, value, cost.
+
+        from_: the touchpoint or event that makes a lead; by default any event
+        to: the stage, touchpoint or event to be reached; by default the map's own goal
+        within: the time that a lead is given to become a customer; by default the map's window
+        by: one row for each source, medium, campaign, or origin (all three)
+        silence: how long without any event ends the relationship; by default the map's longest lapses_after
+        limit: how many rows to show
+        """
+        return cast(
+            "Leads",
+            self.measure(
+                "leads",
+                period,
+                compare,
+                persona,
+                segment,
+                from_=from_,
+                to=to,
+                within=within,
+                by=by,
+                silence=silence,
+                limit=limit,
+            ),
+        )
+
+    def score(
+        self,
+        *,
+        to: str | None = None,
+        within: str | int | None = None,
+        model: Literal["logistic", "boosting"] = "logistic",
+        properties: Sequence[str] | str | None = None,
+        silence: str | int | None = None,
+        limit: int = 50,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Score:
+        """How likely each lead is to reach a stage or touchpoint within a time: calibrated, checked, with reasons.
+
+        to: the stage, touchpoint or event to be reached; by default the map's own goal
+        within: the time ahead that the probability is of, for example 30d; by default the map's window
+        model: logistic regression, or gradient boosting
+        properties: properties of events to score by, as in where (properties.x, context.x, traits.x), or none; by
+            default the traits that the events carry
+        silence: who has been silent longer is no longer a lead; by default the map's longest lapses_after
+        limit: how many rows to show
+        """
+        return cast(
+            "Score",
+            self.measure(
+                "score",
+                period,
+                compare,
+                persona,
+                segment,
+                to=to,
+                within=within,
+                model=model,
+                properties=properties,
+                silence=silence,
+                limit=limit,
+            ),
+        )
+
+    def personas(
+        self, *, period: str = "all", compare: str = "none", persona: str | None = None, segment: str | None = None
+    ) -> Personas:
+        """Whether the map's personas still fit: whom they catch, overlaps, who is in none, and how they behave."""
+        return cast(
+            "Personas",
+            self.measure(
+                "personas",
+                period,
+                compare,
+                persona,
+                segment,
+            ),
+        )
+
+    def clusters(
+        self,
+        *,
+        method: Literal["kmeans", "mixture"] = "kmeans",
+        k: int | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Found:
+        """Kinds of customers that behaviour shows, with the touchpoints that tell them apart.
+
+        method: k-means, or a Gaussian mixture
+        k: how many clusters; by default what the data shows, 2 to 8
+        """
+        return cast("Found", self.measure("clusters", period, compare, persona, segment, method=method, k=k))
+
+    def drift(
+        self,
+        *,
+        since: dt.date | str | None = None,
+        period: str = "all",
+        compare: str = "none",
+        persona: str | None = None,
+        segment: str | None = None,
+    ) -> Drift:
+        """What has changed in customers and their behaviour since the map was last reviewed.
+
+        since: the day from which on is held against as long a time before; by default the map's `reviewed`
+        """
+        return cast("Drift", self.measure("drift", period, compare, persona, segment, since=since))
 
     def attribution(
         self,

@@ -20,6 +20,8 @@ FAMILIES = (
     "retention",
     "value",
     "acquisition",
+    "leads",
+    "personas",
     "attribution",
     "content",
     "experiments",
