@@ -57,6 +57,8 @@ class StoryEvent:
     currency: str | None = None
     original_event: str | None = None
     failed: str | None = None  # the touchpoint that this event says has failed
+    role: str | None = None  # which of the map's roles did it
+    person: str | None = None  # in an account's story: who of its people
     properties: tuple[tuple[str, str], ...] = ()
 
 

@@ -6,8 +6,11 @@ import collections
 import dataclasses
 import datetime as dt
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from polku.journey.model import Journey
+from polku.journey.where import parse_where
 from polku.language import Reader
 from polku.measures.timeline import Change, Step, Timeline
 from polku.record.identity import Id
@@ -15,7 +18,10 @@ from polku.record.project import Project
 from polku.web.answers import Session, StageChange, Story, StoryEvent
 
 #: What the history is asked for; the trail has the rest.
-COLUMNS = ("time", "seq", "event", "original_event", "source", "currency", "properties")
+COLUMNS = (
+    "time", "seq", "event", "original_event", "source", "channel", "value", "currency", "user_id", "properties",
+    "context",
+)  # fmt: skip
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 Facts = dict[tuple[int, str], collections.deque[dict[str, Any]]]
 
@@ -31,9 +37,35 @@ def facts_of(project: Project, customer: int) -> Facts:
     """
     table = project.events_of([customer], COLUMNS).read_all()
     found: Facts = collections.defaultdict(collections.deque)
+    journey = project.journey()
+    role = roles_of(journey)
     for row in table.sort_by([("time", "ascending"), ("seq", "ascending")]).to_pylist():
+        row["role"] = role(row)
+        row["person"] = row["user_id"] if journey.subject == "account" else None
         found[microseconds(row["time"]), row["event"]].append(row)
     return found
+
+
+def roles_of(journey: Journey) -> Callable[[Mapping[str, Any]], str | None]:
+    """A function that gives the id of the first role of the map whose ``where`` a row of history meets, or None."""
+    wheres = [(id, parse_where(role.where).compile()) for id, role in journey.roles.items() if role.where]
+
+    def role(row: Mapping[str, Any]) -> str | None:
+        if not wheres:
+            return None
+        event = {**row, "properties": mapping(row["properties"]), "context": mapping(row["context"])}
+        return next((id for id, meets in wheres if meets(event)), None)
+
+    return role
+
+
+def mapping(text: str | None) -> dict[str, Any]:
+    """A JSON column as a dict; what is none (it came so) holds nothing."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def flat(value: Any, name: str = "") -> list[tuple[str, str]]:
@@ -78,6 +110,8 @@ def event_of(step: Step, facts: Facts) -> StoryEvent:
         currency=row.get("currency"),
         original_event=row.get("original_event"),
         failed=step.failed,
+        role=row.get("role"),
+        person=row.get("person"),
         properties=tuple(parsed(row.get("properties"))),
     )
 
