@@ -126,7 +126,7 @@ def customer(
         str,
         typer.Argument(
             metavar="ID",
-            help=N_("Any id of the customer: a user id, an anonymous id, an account, or # and Polku's own number ('#12')."),
+            help=N_("Any id of the customer: a user id, an anonymous id, an account, or Polku's own number ('#12')."),
         ),
     ],
     limit: Annotated[

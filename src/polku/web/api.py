@@ -31,7 +31,7 @@ Search = Annotated[Given, Query(description=N_("a part of a customer's id"))]
 Order = Annotated[Given, Query(description=N_("last_seen (default), since, events, value or name"))]
 Limit = Annotated[Given, Query(description=N_("1 to 1000, default 50"))]
 Offset = Annotated[Given, Query(description=N_("how many to skip"))]
-CustomerId = Annotated[str, Path(description=N_("any id of the customer, or %23 and Polku's own number"))]
+CustomerId = Annotated[str, Path(description=N_("any id of the customer"))]
 MeasureName = Annotated[str, Path(description=N_("a measure of the catalogue, or one that the map names"))]
 Events = Annotated[int, Query(ge=1, le=5000, description=N_("how many of the latest events"))]
 
