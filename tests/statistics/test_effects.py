@@ -76,6 +76,39 @@ def test_no_relative_figure_over_a_base_of_nothing():
     assert found.absolute.low is not None
 
 
+def test_an_arm_of_which_nobody_did_it_has_an_uplift_of_minus_100_percent():
+    """0 of 30 and 6 of 30 are less likely than no table but its mirror image: Fisher's p = 2 C(30, 6) / C(60, 6)."""
+    found = compare(of_rate(0, 30), of_rate(6, 30), rate=True)
+    assert found.relative.value == found.relative.low == -1
+    assert -1 < found.relative.high < 0.5
+    assert found.tested.p == pytest.approx(2 * math.comb(30, 6) / math.comb(60, 6))
+    money = compare(Moments.of(np.zeros((30, 1))), Moments.of(np.arange(30.0)[:, None]))
+    assert (money.relative.value, money.relative.low, money.relative.reason) == (-1, None, effects.NO_ARM)
+
+
+def test_everyone_against_nobody_can_be_tested():
+    found = compare(of_rate(9, 9), of_rate(0, 9), rate=True)
+    assert found.tested.p == pytest.approx(2 / math.comb(18, 9))
+    assert 0.5 < found.absolute.low < found.absolute.value == 1
+    assert found.relative.reason == effects.NO_BASE
+    turned = compare(of_rate(0, 9), of_rate(9, 9), rate=True)
+    assert turned.relative.value == -1
+    assert turned.relative.low == -1
+
+
+def test_a_ratio_that_cannot_be_compared_is_still_a_ratio():
+    bought = Moments.of(np.array([[20.0, 2.0], [10.0, 1.0], [0.0, 0.0]]))
+    found = compare(Moments.of(np.zeros((3, 2))), bought, ratio=True)
+    assert (found.value, found.base, found.tested.reason) == (None, 10.0, effects.NO_UNITS)
+
+
+def test_no_uplift_makes_a_rate_more_than_everyone():
+    assert power.needed(of_rate(900, 1000), 0.2, rate=True).reason == power.TOO_HIGH
+    assert power.needed(of_rate(900, 1000), 0.1, rate=True).arm is not None
+    assert power.smallest_effect(of_rate(900, 1000), 20, rate=True) is None
+    assert power.smallest_effect(of_rate(900, 1000), 2000, rate=True) < 0.1
+
+
 def people(seed: int, n: int, lift: float) -> np.ndarray:
     """Orders and their worth of n people, and the same of the time before, which they resemble."""
     rng = np.random.default_rng(seed)

@@ -33,6 +33,7 @@ F64 = npt.NDArray[np.float64]
 TOO_FEW = N_("too few: an arm needs two people at least")
 NO_SPREAD = N_("nothing varies in either arm, so there is nothing to test")
 NO_BASE = N_("the base is not above 0, so there is no relative figure")
+NO_ARM = N_("the arm is not above 0, so the relative figure has no interval")
 NO_UNITS = N_("an arm has nothing to divide by")
 
 #: Relative to its size, what is left of a variance by rounding alone.
@@ -169,10 +170,12 @@ def compare(
     unknown = Compared(None, level=level)
     if arm.n < 2 or base.n < 2:
         why = NOBODY if not arm.n or not base.n else TOO_FEW
-        return _nothing(arm, base, why, level)
+        return _nothing(arm, base, why, level, ratio)
     if ratio and (arm.mean[DENOMINATOR] <= 0 or base.mean[DENOMINATOR] <= 0):
-        return _nothing(arm, base, NO_UNITS, level)
+        return _nothing(arm, base, NO_UNITS, level, ratio)
     if is_still(arm, ratio) and is_still(base, ratio):
+        if rate and _count(arm) * base.n != _count(base) * arm.n:
+            return _all_against_none(arm, base, level)
         value, against = (float(m.mean[NUMERATOR] / (m.mean[DENOMINATOR] if ratio else 1.0)) for m in (arm, base))
         still = dataclasses.replace(unknown, value=value - against, reason=NO_SPREAD)
         shares = dataclasses.replace(unknown, value=value / against - 1 if against > 0 else None, reason=NO_SPREAD)
@@ -184,7 +187,7 @@ def compare(
     z = normal_quantile(level)
     error = (normal.effect_size_ci_upper - normal.effect_size_ci_lower) / (2 * z)
     if not math.isfinite(error) or error <= 0:
-        return _nothing(arm, base, NO_SPREAD, level)
+        return _nothing(arm, base, NO_SPREAD, level, ratio)
     absolute = Compared(
         found.effect_size, found.effect_size_ci_lower, found.effect_size_ci_upper, level, "z" if rate else "welch"
     )
@@ -196,6 +199,8 @@ def compare(
         relative_error = (1 + normal.rel_effect_size) * math.log(up / down) / (2 * z)
         size = normal.rel_effect_size
         relative = Compared(size, size - z * relative_error, size + z * relative_error, level, "delta")
+    elif found.control > 0:
+        relative = dataclasses.replace(unknown, value=float(found.treatment / found.control) - 1, reason=NO_ARM)
     explained = None
     if cuped:
         plain = metric(ratio, False, use_t=False, confidence_level=level).analyze_aggregates(two, one)
@@ -207,13 +212,32 @@ def compare(
         tested = two_proportions(*counts)
         if is_small(*counts):
             absolute = newcombe(*counts, level)
-            risk = relative_risk(*counts, level)
-            if relative.value is not None and risk.low is not None and risk.high is not None:
-                relative = Compared(relative.value, risk.low - 1, risk.high - 1, level, risk.method)
+            if relative.value is not None:
+                relative = _katz(relative.value, counts, level)
     return Effect(
         arm.n, base.n, float(found.treatment), float(found.control), absolute, relative, tested, error, relative_error,
         explained,
     )  # fmt: skip
+
+
+def _all_against_none(arm: Moments, base: Moments, level: float) -> Effect:
+    """Everyone of one arm and nobody of the other: neither varies, and yet the counts can be tested (Fisher)."""
+    counts = (_count(arm), arm.n, _count(base), base.n)
+    relative = Compared(None, level=level, reason=NO_BASE)
+    if counts[2]:
+        relative = _katz(float(arm.mean[NUMERATOR] / base.mean[NUMERATOR]) - 1, counts, level)
+    return Effect(
+        arm.n, base.n, float(arm.mean[NUMERATOR]), float(base.mean[NUMERATOR]), newcombe(*counts, level), relative,
+        two_proportions(*counts),
+    )  # fmt: skip
+
+
+def _katz(value: float, counts: tuple[int, int, int, int], level: float) -> Compared:
+    """The uplift ``value`` of two rates with the interval of Katz; of nobody in the arm it begins at the value."""
+    risk = relative_risk(*counts, level)
+    if risk.low is None or risk.high is None:
+        return Compared(value, level=level, method=risk.method, reason=risk.reason)
+    return Compared(value, risk.low - 1 if counts[0] else value, risk.high - 1, level, risk.method)
 
 
 def is_still(moments: Moments, ratio: bool) -> bool:
@@ -244,12 +268,17 @@ def _varies(arm: Moments, base: Moments, ratio: bool) -> bool:
     return not ratio or bool(total.mean[DENOMINATOR_BEFORE] > 0)
 
 
-def _nothing(arm: Moments, base: Moments, why: str, level: float) -> Effect:
+def _nothing(arm: Moments, base: Moments, why: str, level: float, ratio: bool) -> Effect:
     unknown = Compared(None, level=level, reason=why)
     return Effect(
-        arm.n, base.n, float(arm.mean[NUMERATOR]) if arm.n else None, float(base.mean[NUMERATOR]) if base.n else None,
-        unknown, unknown, Significance(None, reason=why),
-    )  # fmt: skip
+        arm.n, base.n, _figure(arm, ratio), _figure(base, ratio), unknown, unknown, Significance(None, reason=why)
+    )
+
+
+def _figure(moments: Moments, ratio: bool) -> float | None:
+    """The mean, or the ratio of means; None of nobody, and where there is nothing to divide by."""
+    below = float(moments.mean[DENOMINATOR]) if ratio else 1.0
+    return float(moments.mean[NUMERATOR]) / below if moments.n and below > 0 else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -49,6 +49,23 @@ def test_those_who_come_back_are_no_new_people():
     assert people[56] == pytest.approx(100 + 280, abs=12)
 
 
+def test_a_young_shop_is_counted_from_its_first_day():
+    plan = experiment_plan(shop(days=10), "page", "order", within=DAY, uplift=0.5)
+    assert plan.new_a_day == pytest.approx(20, rel=0.05)
+    assert next(r.people for r in plan.reaches if r.days == 28) == pytest.approx(28 * 20, rel=0.05)
+
+
+def test_what_is_more_than_everyone_cannot_be_planned():
+    """Nine in ten order: 20 % more of them would be 108 %."""
+    plan = experiment_plan(shop(days=20, every=1, returning=2), "page", "order", within=DAY, uplift=0.2)
+    assert plan.figure > 0.9
+    assert (plan.wanted.arm, plan.wanted.reason) == (None, "it would be more than everyone")
+    few = experiment_plan(shop(days=3, a_day=2, every=2), "page", "order", within=3600, uplift=0.2)
+    assert few.reaches[0].uplift is None
+    assert few.reaches[0].reason is not None
+    assert "more than everyone" in "\n".join(plan.text(Reader("en")))
+
+
 @pytest.mark.parametrize("metric", ["conversion", "count", "value", "average"])
 def test_every_metric(metric):
     plan = experiment_plan(shop(every=3), "page", "order", metric=metric)
@@ -67,13 +84,13 @@ def test_where_nothing_has_happened_nothing_is_said():
     plan = experiment_plan(view, "page", "order")
     assert (plan.wanted.arm, plan.wanted.days) == (None, None)
     assert plan.wanted.reason is not None
-    assert all(r.uplift is None for r in plan.reaches)
+    assert all(r.uplift is None and r.reason for r in plan.reaches)
     empty = experiment_plan(view, "order", "page")
     assert empty.people == 0
     assert empty.figure is None
 
 
-@pytest.mark.parametrize("options", [{"arms": 1}, {"power": 1.0}, {"uplift": 0.0}])
+@pytest.mark.parametrize("options", [{"arms": 1}, {"power": 1.0}, {"uplift": 0.0}, {"days": 0}])
 def test_numbers_that_fit_no_experiment(options):
     with pytest.raises(MeasureError):
         experiment_plan(shop(days=10), "page", "order", **options)

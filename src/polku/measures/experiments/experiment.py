@@ -155,7 +155,9 @@ def _always(e: effects.Effect, level: float, tuned_for: int) -> tuple[Compared, 
     read, error = _read(e)
     n = e.n + e.base_n
     sequence = confidence_sequence(read.value, error, n, level, tuned_for)
-    if e.tested.method == "fisher" and error is not None:
+    if error is None:
+        sequence = dataclasses.replace(sequence, reason=read.reason or effects.NO_SPREAD)
+    elif e.tested.method == "fisher":
         sequence = dataclasses.replace(sequence, reason=FEW)
     return sequence, always_valid_p(read.value, error, n, level, tuned_for).p
 

@@ -20,8 +20,8 @@ from polku.measures.charts import Chart, Lines, Series
 from polku.measures.experiments.did import MONEY, TITLES, Asked, Metric, is_rate, is_ratio, variables
 from polku.measures.steps import codes_of, goal_of, title_of
 from polku.measures.view import View
-from polku.statistics.effects import Moments
-from polku.statistics.power import needed, smallest_effect
+from polku.statistics.effects import TOO_FEW, Moments
+from polku.statistics.power import TOO_HIGH, needed, smallest_effect
 
 F64 = npt.NDArray[np.float64]
 DAY = 86400
@@ -47,11 +47,12 @@ class Need:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reach:
-    """After so many days: new people by then, and the smallest relative uplift that they find; None: unknown."""
+    """After so many days: new people by then, and the smallest relative uplift that they find; None with a reason."""
 
     days: int
     people: int
     uplift: float | None
+    reason: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ class ExperimentPlan(Answer):
     people: int  # on whom the figure stands
     figure: float | None
     deviation: float | None
-    new_a_day: float  # over the days before
+    new_a_day: float  # over the days before, as far as there are any
     arms: int
     power: float
     level: float
@@ -132,10 +133,11 @@ class ExperimentPlan(Answer):
             (
                 Cell(reader.number(r.days), r.days, number=True),
                 _whole(r.people, reader),
-                Cell("–" if r.uplift is None else reader.percent(r.uplift), r.uplift, number=True),
+                Cell("–" if r.uplift is None else reader.percent(r.uplift), r.uplift, number=True,
+                     note=reader(r.reason) if r.reason else None),
             )
             for r in self.reaches
-        )
+        )  # fmt: skip
         heads = tuple(reader(h) for h in (N_("days"), N_("people in all"), N_("smallest uplift found")))
         return Table(reader("What so many days find"), heads, rows)
 
@@ -171,6 +173,8 @@ def experiment_plan(
     Raises MeasureError for names that are not known and numbers that fit no experiment, MissingExtraError without
     tea-tasting (extra ``models``).
     """
+    if days < 1:
+        raise MeasureError(N_("{name} of {share} fits no experiment."), name="days", share=days)
     if arms < 2:
         raise MeasureError(N_("An experiment has two arms at least, the base included."))
     for name, share in (("uplift", uplift), ("power", power), ("traffic", traffic), ("level", level)):
@@ -183,7 +187,9 @@ def experiment_plan(
     asked = Asked(codes_of(view, goal), within, before, view.as_of, (metric,), 1)
     figure = functools.partial(_moments, codes, asked, last - within - days * DAY, last - within)
     moments = view.sum(figure, Moments.none(4))
-    pace = view.sum(functools.partial(_new, codes, last - days * DAY, last, days), np.zeros(days, np.int64))
+    begun = int(view.trails.first.timestamp()) if view.trails.first else last - days * DAY
+    seen = max(1, min(days, math.ceil((last - begun) / DAY)))  # a young shop has no traffic of before it opened
+    pace = view.sum(functools.partial(_new, codes, last - seen * DAY, last, seen), np.zeros(seen, np.int64))
     new: F64 = np.cumsum(pace).astype(np.float64) * traffic
     asks: dict[str, Any] = {
         "arms": arms, "power": power, "level": level, "ratio": is_ratio(metric), "rate": is_rate(metric),
@@ -202,7 +208,11 @@ def experiment_plan(
 
     def reach(weeks: int) -> Reach:
         people = _by(new, weeks * 7)
-        return Reach(weeks * 7, people, smallest_effect(moments, people // arms, **asks))
+        least = smallest_effect(moments, people // arms, **asks)
+        if least is not None:
+            return Reach(weeks * 7, people, least)
+        few = TOO_FEW if people // arms < 2 else TOO_HIGH
+        return Reach(weeks * 7, people, None, needed(moments, uplift, **{**asks, "rate": False}).reason or few)
 
     known = moments.n > 1 and not (is_ratio(metric) and moments.mean[1] <= 0)
     value = float(moments.mean[0] / (moments.mean[1] if is_ratio(metric) else 1.0)) if known else None
@@ -210,7 +220,7 @@ def experiment_plan(
         period=view.period, persona=view.persona, segment=view.segment,
         at=at, at_title=None if at is None else title_of(view.journey, at), goal=goal,
         goal_title=title_of(view.journey, goal), metric=metric, within=within, people=moments.n, figure=value,
-        deviation=math.sqrt(moments.variance(0)) if known else None, new_a_day=float(new[-1]) / days if days else 0.0,
+        deviation=math.sqrt(moments.variance(0)) if known else None, new_a_day=float(new[-1]) / seen,
         arms=arms, power=power, level=level, traffic=traffic, wanted=need(uplift),
         needs=tuple(need(u) for u in UPLIFTS if u != uplift), reaches=tuple(reach(w) for w in WEEKS),
         currency=view.journey.currency,
