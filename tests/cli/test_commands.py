@@ -261,6 +261,24 @@ def test_customers_and_customer(shop: Path, polku: Callable[..., Run]) -> None:
     assert "1,299.50" in polku("customer", shop, "anna").out
 
 
+def test_an_accounts_people_and_their_roles(tmp_path: Path, polku: Callable[..., Run]) -> None:
+    firms, file = tmp_path / "firms", tmp_path / "rows.csv"
+    assert polku("init", firms, "--template", "b2b", "--language", "fi").code == 0
+    file.write_text(
+        "account,user_id,event,time,role,channel\n"
+        "Acme,anna@acme.fi,Lead Submitted,2026-06-01 10:00,champion,web\n"
+        "Acme,pekka@acme.fi,Meeting Held,2026-06-15 10:00,economic_buyer,phone\n",
+        encoding="utf-8",
+    )
+    assert polku("import", firms, file).code == 0
+    told = polku("customer", firms, "Acme").out
+    assert "Puolestapuhuja · anna@acme.fi · Verkko" in told
+    assert "Rahasta päättävä · pekka@acme.fi · Puhelin" in told
+    plan = polku("status", firms).out
+    assert "· Puolestapuhuja: Saada muutos läpi" in plan, "the map's roles stand below it, as on the page"
+    assert "Roolit" not in polku("status", firms, "--view", "actual").out
+
+
 def test_sql_reads_and_cannot_write(shop: Path, polku: Callable[..., Run]) -> None:
     query = "select event, count(*) as n from events group by all order by event"
     assert polku("sql", shop, query, "--json").json == [

@@ -238,12 +238,31 @@ def header(journey: Journey, living: LivingMap, reader: Reader) -> Iterable[Rend
     yield Styled(" · ".join(parts), style="dim")
 
 
+def beside(journey: Journey, reader: Reader) -> Iterable[RenderableType]:
+    """What the plan says of no stage: the roles in an account, and what competitors do better and worse."""
+    if journey.roles:
+        yield Styled(reader("Roles"), style="dim")
+    for role in journey.roles.values():
+        yield Styled(f"  · {reader.said(role.title)}" + (f": {reader.said(role.goal)}" if role.goal else ""))
+    if journey.competitors:
+        yield Styled(reader("Competitors"), style="dim")
+    for competitor in journey.competitors:
+        yield Styled(f"  · {competitor.name}" + (f", {reader.date(competitor.seen)}" if competitor.seen else ""))
+        for text, says in ((N_("Better: {text}"), competitor.better), (N_("Worse: {text}"), competitor.worse)):
+            if says:
+                yield Styled("    " + reader(text, text=", ".join(reader.said(each) for each in says)))
+        if competitor.notes:
+            yield Styled("    " + reader.said(competitor.notes))
+
+
 def footer(journey: Journey, living: LivingMap, reader: Reader, view: View) -> Iterable[RenderableType]:
     if view != "actual" and journey.personas:
         yield Styled(reader("Who the personas are"), style="dim")
         for persona in journey.personas.values():
             hypothesis = "" if persona.evidence else f" ({reader('hypothesis')})"
             yield Styled(f"  · {reader.said(persona.title)}{hypothesis}: {reader.said(persona.goal)}")
+    if view != "actual":
+        yield from beside(journey, reader)
     if view != "plan" and living.ad_hoc:
         yield Styled(reader("Outside the map"), style="dim")
         for deviation in living.ad_hoc:

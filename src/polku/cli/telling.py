@@ -9,6 +9,7 @@ from rich.text import Text as Styled
 
 from polku.cli.figures import SIGNS, STYLES
 from polku.measures.result import STATES
+from polku.web.words import channel_word
 
 if TYPE_CHECKING:
     from polku.cli.terminal import Terminal
@@ -31,6 +32,8 @@ def goals(terminal: Terminal, figures: Iterable[GoalFigure]) -> None:
                 " " + reader("({n} of {of})", n=reader.number(rate.numerator), of=reader.number(rate.denominator)),
                 style="dim",
             )
+            if rate.pending:
+                line.append(", " + reader("{n} not yet", n=reader.number(rate.pending)), style="dim")
         if goal.target is not None:
             sign = "≥" if goal.at_least else "≤"
             line.append(" " + f"{SIGNS[goal.state]} {reader(STATES[goal.state])}", style=STYLES[goal.state])
@@ -44,6 +47,8 @@ def goals(terminal: Terminal, figures: Iterable[GoalFigure]) -> None:
 
 def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
     """One customer: who, where, then events and stage changes in one stream, the latest ``limit`` events."""
+    from polku.web.story import facts_of, microseconds
+
     reader, out = terminal.reader, terminal.out
     out.print(Styled(told.name or "", style="bold"))
     for kind, value in shop.ids(told.customer):
@@ -62,7 +67,10 @@ def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
     if first:
         out.print(Styled(reader("{n} earlier events are not shown (--limit).", n=reader.number(first)), style="dim"))
     session = None
+    facts = facts_of(shop.project, told.customer) if shop.journey.roles else {}
     for number, step in enumerate(told.events):
+        rows = facts.get((microseconds(step.time), step.event))
+        who = rows.popleft() if rows else {}
         while alone and alone[0].time <= step.time:
             out.print(Styled("  → " + alone.pop(0).text(reader), style="yellow"))
         if number < first:
@@ -75,7 +83,12 @@ def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
             line.append(f" · {reader.said(shop.title(step.touchpoint))}", style="bold")
         if step.failed:
             line.append(f" · {reader('failed')}: {reader.said(shop.title(step.failed))}", style="red")
-        for extra in (step.channel, step.page, step.campaign):
+        if who.get("role"):
+            line.append(f" · {reader.said(shop.journey.roles[who['role']].title)}", style="bold")
+        if who.get("person"):
+            line.append(f" · {who['person']}")
+        channel = reader(channel_word(step.channel)) if step.channel else None
+        for extra in (channel, step.page, step.campaign):
             if extra:
                 line.append(f" · {extra}", style="dim")
         if step.value is not None:
