@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from polku.measures.pages import bounce, exits
 from polku.measures.result import Period
 from polku.measures.sources import sources
 from polku.measures.view import columns_of, view_of
-from polku.trails.layout import moment
+from polku.trails.layout import Trails, moment
 
 MIN = 60
 SHOP = journey_of(("a", ["home", "view"]), ("b", [{"id": "order", "value": "revenue"}]), window=1000)
@@ -145,6 +146,20 @@ def test_without_pages_touchpoints_stand_in():
         assert customers_behind(made, SHOP, place.customers.behind).total == place.customers.n
     with pytest.raises(MeasureError, match="page"):
         bounce(view, "page")
+
+
+def test_without_a_map_every_event_is_a_place():
+    table = pa.table({"who": ["a", "a", "b", "c"], "at": [0, 60, 5, 7], "what": ["home", "view", "home", "view"]})
+    made = Trails.from_table(table, customer="who", time="at", event="what")
+    found, ended = made.bounce(), made.exit()
+    assert [(p.name, p.rate.numerator, p.rate.denominator) for p in found.places] == [("home", 1, 2), ("view", 1, 1)]
+    assert [(p.name, p.rate.numerator, p.rate.denominator) for p in ended.places] == [("view", 2, 2), ("home", 1, 2)]
+    assert (found.rate.numerator, found.rate.denominator, ended.rate.numerator) == (2, 3, 3)
+    for place in found.places + ended.places:
+        assert found.customers(place.customers.behind).total == place.customers.n
+    assert made.bounce(from_="home").rate.denominator == 2
+    with pytest.raises(MeasureError, match="home, view"):
+        made.bounce(from_="hime")
 
 
 def test_a_visit_belongs_to_the_period_in_which_it_began():

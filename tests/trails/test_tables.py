@@ -88,6 +88,28 @@ def test_every_table_gives_the_same_trails(kind: str, tmp_path: Path) -> None:
     assert view_of(found).property("properties.platform").counts().sum() == 4
 
 
+def test_an_empty_text_names_nobody() -> None:
+    table = TABLE.set_column(0, "who", pa.array(["b", "a", "b", "", "a"]))
+    found = trails(table)
+    assert told(found) == told(trails(TABLE))
+    assert (found.events, found.without_customer, view_of(found).property("platform").counts().sum()) == (4, 1, 4)
+
+
+FRAME = TABLE.to_pandas()
+MENDABLE: dict[str, tuple[pd.DataFrame, str]] = {
+    "several kinds": (FRAME.assign(who=["a", 1, "b", None, 2.5]), "'who' holds values of several kinds"),
+    "two of a name": (pd.concat([FRAME, FRAME[["who"]]], axis=1), "several columns called 'who'"),
+    "endless": (FRAME.assign(money=[1.0, np.nan, -np.inf, 2.0, np.inf]), "the first is in row 2"),
+}
+
+
+@pytest.mark.parametrize("fault", MENDABLE)
+def test_a_column_that_cannot_be_read_is_named(fault: str) -> None:
+    table, said = MENDABLE[fault]
+    with pytest.raises(TrailsError, match=said):
+        trails(table)
+
+
 def test_a_large_table_stands_in_many_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that measures use every core; properties find their rows there too."""
     rng = np.random.default_rng(3)

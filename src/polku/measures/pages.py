@@ -123,10 +123,11 @@ def _places(view: View, by: str, kind: str, whats: tuple[str, str], rows: I64, l
     column = kernel.WHOLE if kind == "landing" else kernel.PART
     there = np.flatnonzero(rows[:, kernel.WHOLE])
     there = there[there > 0]
+    stops, _ = visits.stops(view)
     places = []
     for place in there[np.argsort(-rows[there, column], kind="stable")][:limit]:
         whole, part, customers = (int(n) for n in rows[place])
-        name = view.trails.tables.pages[int(place)] if by == "page" else view.journey.touchpoint_ids[place - 1]
+        name = view.trails.tables.pages[int(place)] if by == "page" else stops[place - 1]
         everyone, those = (view.select(kind, name, what, by=by) for what in whats)
         title = name if by == "page" else title_of(view.journey, name)
         listed = Count(customers, everyone if kind == "landing" else those)
@@ -144,7 +145,7 @@ def _at(view: View, by: str | None, touchpoint: str) -> int:
     """The row of ``touchpoint``. Raises MeasureError for one that the map lacks, and when pages are asked for."""
     if by == "page":
         raise MeasureError(N_("One touchpoint is asked for, so nothing can be told by page; leave out one of the two."))
-    return view.touchpoint(touchpoint) + 1
+    return visits.stop(view, touchpoint) + 1
 
 
 def _only(rows: I64, row: int) -> I64:
@@ -198,7 +199,7 @@ def place_members(view: View, kind: str, name: str, by: str, what: str) -> list[
     elif by == "page":
         place = known(name, view.trails.tables.pages, N_("The page {name!r} has never been seen.{meant}"))
     else:
-        place = view.touchpoint(name) + 1
+        place = visits.stop(view, name) + 1
     wanted = kernel.YES if what in ("bounced", "exited") else kernel.ALL
     question = visits.asked(view, by_page=by == "page")
     return visits.members(view, question, kernel.OF_LANDING if kind == "landing" else kernel.OF_EXIT, place, wanted)

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from polku.errors import MeasureError
 from polku.kernels import visits as kernel
 from polku.kernels.columns import Columns, frozen
+from polku.language import N_
 from polku.measures.steps import codes_of, goal_of
-from polku.measures.view import Mask, View
+from polku.measures.view import Mask, View, known
 
 I64 = npt.NDArray[np.int64]
 #: Channels on which a session is a visit; an event that names none is taken as one of the web.
@@ -44,6 +45,26 @@ def has_pages(view: View) -> bool:
     return len(view.trails.tables.pages) > 1
 
 
+def stops(view: View) -> tuple[tuple[str, ...], npt.NDArray[np.int16]]:
+    """The touchpoints where a visit may land and end, and which of them each code is (int16[codes], -1 none).
+
+    Without a map every event is one of its own.
+    """
+    if view.journey.touchpoint_ids:
+        return view.journey.touchpoint_ids, np.asarray(frozen(view.rules.code_touchpoint, np.int16))
+    events = view.trails.tables.code_event
+    names = tuple(sorted(set(events)))
+    place = {name: k for k, name in enumerate(names)}
+    return names, np.asarray(frozen([place[event] for event in events], np.int16))
+
+
+def stop(view: View, name: str) -> int:
+    """The place of one of them. Raises MeasureError for one that is not there."""
+    if view.journey.touchpoint_ids:
+        return view.touchpoint(name)
+    return known(name, stops(view)[0], N_("There is no touchpoint or event {name!r}.{meant} There are: {known}."))
+
+
 def asked(
     view: View,
     wanted: int = 0,
@@ -56,11 +77,12 @@ def asked(
 ) -> kernel.Asked:
     """The view's question as the kernel takes it: ``goal`` bool[codes], ``group`` int64[origins]."""
     tables = view.trails.tables
-    places = len(tables.pages) if by_page else len(view.journey.touchpoint_ids) + 1
+    names, of_code = stops(view)
+    places = len(tables.pages) if by_page else len(names) + 1
     return kernel.Asked(
         view.journey.session_gap, view.as_of, view.start, view.end, within, wanted, has_pages(view), by_page,
         places if wanted & (kernel.LANDINGS | kernel.EXITS) else 0, groups,
-        frozen(view.rules.code_touchpoint, np.int16),
+        frozen(of_code, np.int16),
         frozen([channel in ONLINE for channel in tables.code_channel], np.bool_),
         frozen(np.zeros(tables.codes) if goal is None else goal, np.bool_),
         frozen(np.zeros(len(tables.origins)) if group is None else group, np.int64),

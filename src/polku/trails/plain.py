@@ -51,6 +51,9 @@ def trails_of_plain(
     for name in (time, event):
         _full(arrow[name], name)
     names, keys = _words(arrow[customer])
+    if (nobody := pc.index(names, "").as_py()) >= 0:  # an empty text names nobody either, as in a CSV file
+        arrow = arrow.filter(pa.array(keys != nobody))
+        names, keys = _words(arrow[customer])
     titles, codes = _events(arrow[event], event)
     n = arrow.num_rows
     times = micros_of(arrow[time], time)
@@ -176,6 +179,12 @@ def _amounts(column: pa.ChunkedArray, name: str) -> npt.NDArray[np.float64]:
             kind=str(kind),
         )
     numbers: npt.NDArray[np.float64] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if (endless := np.isinf(numbers)).any():
+        raise TrailsError(
+            N_("The column {column!r} holds endless numbers; the first is in row {row}. Leave them empty."),
+            column=name,
+            row=int(endless.argmax()),
+        )
     return numbers
 
 

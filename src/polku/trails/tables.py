@@ -65,7 +65,7 @@ def _by_library(table: Any, columns: list[str]) -> pa.Table | None:
         if missing and set(missing) <= {n for n in table.index.names if n is not None}:
             table = table.reset_index(level=missing)  # a time or customer that stands in the index
         _has(columns, [str(c) for c in table.columns])
-        return pa.Table.from_pandas(table[columns], preserve_index=False)
+        return _of_pandas(table[columns])
     if library == "polars" and hasattr(table, "collect_schema"):
         _has(columns, table.collect_schema().names())
         chosen = table.select(columns)
@@ -74,6 +74,23 @@ def _by_library(table: Any, columns: list[str]) -> pa.Table | None:
         _has(columns, list(table.columns))
         return table.project(", ".join('"' + c.replace('"', '""') + '"' for c in columns)).to_arrow_table()
     return None
+
+
+def _of_pandas(frame: Any) -> pa.Table:
+    """A pandas frame as Arrow. A column of objects of several kinds has no type there, and says so by its name."""
+    names = [str(c) for c in frame.columns]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise TrailsError(N_("The table has several columns called {column!r}. Rename all but one."), column=twice)
+    arrays = []
+    for place, name in enumerate(names):
+        try:
+            arrays.append(pa.array(frame.iloc[:, place], from_pandas=True))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as fault:
+            raise TrailsError(
+                N_("The column {column!r} holds values of several kinds. Turn it into one first, for example texts."),
+                column=name,
+            ) from fault
+    return pa.table(arrays, names)
 
 
 def _are_paths(table: Sequence[Any]) -> bool:
