@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pyarrow as pa
@@ -11,10 +12,12 @@ from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.language import Reader
 from polku.measures.acquisition.by_source import acquired, acquisition
+from polku.measures.acquisition.costs import OF_EVERYONE, OTHER_DAYS
 from polku.measures.acquisition.payback import paid_back, payback
-from polku.measures.acquisition.winning import cost_of_a_customer
+from polku.measures.acquisition.winning import ALIKE, cost_of_a_customer
 from polku.measures.customers import customers_behind
 from polku.measures.result import Period
+from polku.measures.value.buying import NO_VALUE
 from polku.measures.view import EVER, view_of
 from polku.trails.layout import moment
 
@@ -125,6 +128,42 @@ def test_other_currencies_are_left_out_and_told():
     assert "SEK" in "\n".join(found.text(Reader("en")))
     _, none = asked(costs((0, "google", 40, "SEK")))
     assert none.reason == none.total.cost.reason == "all costs of the period are in another currency than the map's"
+
+
+def test_costs_of_other_days_are_not_called_unknown():
+    _, found = asked(costs((100, "google", 40)), period=Period(moment(0), moment(60 * DAY)))
+    assert found.reason == found.total.payback.reason == OTHER_DAYS
+
+
+def test_costs_are_of_everyone_and_not_of_a_segment():
+    made = trails(SHOP, PEOPLE, 2, as_of=200 * DAY)
+    some = dataclasses.replace(view_of(made, SHOP), segment="vip")
+    found, back = acquired(some, COSTS), paid_back(some, COSTS)
+    assert found.reason == found.total.cost.reason == back.total.cost.reason == OF_EVERYONE
+    assert found.total.spent is None
+    assert found.total.customers.n == 4
+
+
+def test_purchases_without_a_value_have_not_paid_nothing():
+    people = [[(5 * DAY, "home", None, {"origin": ADS}), (5 * DAY + k, "order")] for k in range(1, 40)]
+    _, found = asked(people=people, ltv="observed", within=60 * DAY)
+    ads = found.sources[0]
+    assert ads.cost.value == pytest.approx(80 / 39)
+    assert (ads.value.value, ads.payback.value) == (None, None)
+    assert ads.value.reason == ads.payback.reason == ads.ratio.reason == NO_VALUE
+
+
+def test_where_nothing_was_spent_there_is_nothing_to_pay_back():
+    _, found = asked(costs((0, "google", 0), (60, "google", 0)))
+    ads = found.sources[0]
+    assert ads.cost.value == 0
+    assert ads.payback.reason == ads.ratio.reason == "nothing was spent"
+
+
+def test_no_interval_of_those_who_all_paid_the_same():
+    _, found = asked(people=[buyer(ADS, 5, 30) for _ in range(40)], ltv="observed", within=60 * DAY)
+    worth = found.sources[0].value
+    assert (worth.value, worth.low, worth.high, worth.reason) == (30.0, None, None, ALIKE)
 
 
 def test_by_origin_and_the_last_one_named():

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from polku.kernels.columns import Columns
 from polku.language import N_, Reader
 from polku.measures.acquisition import winning
-from polku.measures.acquisition.costs import NO_COSTS_HERE, Spent, costs_in, costs_table
+from polku.measures.acquisition.costs import NO_COSTS_HERE, Spent, comparable, costs_table
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.result import Count, Estimate
@@ -175,7 +175,7 @@ def acquired(
     """The same of a table of costs (day, source, medium, campaign, amount, currency, impressions, clicks)."""
     question = ask.buying(view, from_, refunds)
     steps = winning.steps_of(every, within)
-    spent = costs_in(view, question, table)
+    spent = comparable(view, question, table)
     span = (spent.start, spent.end) if spent.lines else (view.start, view.end)
     group, groups = ask.origin_groups(view, by)
     latest = credit == "last"
@@ -264,6 +264,6 @@ def members(view: View, selector: Selector) -> list[Mask]:
 
 
 def _members(question: Buying, span: tuple[int, int], as_of: int, wanted: Mask, latest: bool, bucket: Columns) -> Mask:
-    first, _ = winning.first_purchases(question, span, as_of + 1, bucket)
+    first, _, _ = winning.first_purchases(question, span, as_of + 1, bucket)
     inside = ask.group_of_customers(wanted.astype(np.int64), latest, first, bucket)
     return np.asarray((first >= 0) & (inside == 1))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NO_COSTS = N_("no costs are known: bring them in with polku import-costs")
+OTHER_DAYS = N_("costs are known of other days only than those of the period")
+OF_EVERYONE = N_("costs are known of everyone, not of one persona or segment")
 OTHER_CURRENCY = N_("all costs of the period are in another currency than the map's")
 NO_COSTS_HERE = N_("no costs are known of it")
 NOBODY_WON = N_("nobody was won in the days of which costs are known")
@@ -68,13 +70,14 @@ class Costs:
     start: int
     end: int
     other_currencies: tuple[tuple[str, float], ...]  # left out, with their sums
+    without: str = NO_COSTS  # why there are no lines, if there are none
 
     @property
     def reason(self) -> str | None:
         """Why no cost can be told at all; None where some can."""
         if self.lines:
             return None
-        return OTHER_CURRENCY if self.other_currencies else NO_COSTS
+        return OTHER_CURRENCY if self.other_currencies else self.without
 
     @property
     def days(self) -> tuple[str, str] | None:
@@ -101,12 +104,14 @@ def costs_in(view: View, question: Buying, table: pa.Table | None, source: str |
     """
     lines: list[Cost] = []
     others: dict[str, float] = {}
+    without = NO_COSTS
     first_day, last_day = question.local_day(view.start), question.local_day(view.end - 1)
     for row in _rows(table):
+        if source is not None and (row["source"] or NONE).casefold() != source.casefold():
+            continue
         day = (row["day"] - EPOCH).days
         if not first_day <= day <= last_day:
-            continue
-        if source is not None and (row["source"] or NONE).casefold() != source.casefold():
+            without = OTHER_DAYS
             continue
         if row["currency"] and row["currency"] != view.journey.currency:
             others[row["currency"]] = others.get(row["currency"], 0.0) + float(row["amount"])
@@ -117,7 +122,17 @@ def costs_in(view: View, question: Buying, table: pa.Table | None, source: str |
     if lines:
         start = max(view.start, question.midnight(min(line.day for line in lines)))
         end = min(view.end, question.midnight(max(line.day for line in lines) + 1))
-    return Costs(tuple(lines), start, end, tuple(sorted(others.items())))
+    return Costs(tuple(lines), start, end, tuple(sorted(others.items())), without)
+
+
+def comparable(view: View, question: Buying, table: pa.Table | None, source: str | None = None) -> Costs:
+    """The same to be held against the view's customers: none where it looks at a persona or a segment, as the money was
+    spent on everyone.
+    """
+    found = costs_in(view, question, table, source)
+    if found.reason is not None or (view.persona is None and view.segment is None):
+        return found
+    return Costs((), view.start, view.start, (), OF_EVERYONE)
 
 
 def costs_table(view: View) -> pa.Table | None:

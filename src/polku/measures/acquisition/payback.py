@@ -10,7 +10,7 @@ import numpy as np
 
 from polku.language import N_, Reader
 from polku.measures.acquisition import winning
-from polku.measures.acquisition.costs import NO_COSTS_HERE, Costs, costs_in, costs_table, months_of
+from polku.measures.acquisition.costs import NO_COSTS_HERE, Costs, comparable, costs_table, months_of
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, words
 from polku.measures.charts import Chart, Heat, Lines, Series
 from polku.measures.result import Count, Estimate
@@ -170,7 +170,7 @@ def paid_back(
     """The same of a table of costs (day, source, medium, campaign, amount, currency, impressions, clicks)."""
     question = ask.buying(view, from_, refunds)
     steps = winning.steps_of(every, within)
-    spent = costs_in(view, question, table, source)
+    spent = comparable(view, question, table, source)
     only = None
     if source is not None:
         group, groups = ask.origin_groups(view, "source")

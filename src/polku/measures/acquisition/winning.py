@@ -17,23 +17,26 @@ from polku.measures.acquisition.costs import NO_COSTS_HERE, NOBODY_WON, months_o
 from polku.measures.result import ENOUGH, Estimate
 from polku.measures.value import buying as ask
 from polku.measures.value.buying import Buying
-from polku.measures.view import View
+from polku.measures.view import Mask, View
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 NOT_YET = N_("not paid back by those who are old enough")
 FEW = N_("few customers, so it is rough")
+ALIKE = N_("everyone has paid the same, so there is no interval")
+NO_SPENDING = N_("nothing was spent")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Won:
     """Sums by group (first axis) and step of age (second).
 
-    ``customers`` int64[G] were won. Of them ``mature`` int64[G, K] have lived through step k; ``step`` float64[G, K] is
+    ``customers`` int64[G] were won, ``priced`` int64[G] of them with a purchase whose value is known. Of them ``mature`` int64[G, K] have lived through step k; ``step`` float64[G, K] is
     what these have paid in it, ``paid`` up to its end, ``squares`` the sum of its squares.
     """
 
     customers: I64
+    priced: I64
     mature: I64
     step: F64
     paid: F64
@@ -56,19 +59,24 @@ class Won:
         n = int(self.mature[group, step])
         if not n:
             return Estimate(None, n=0, reason=N_("nobody is old enough yet"))
+        if not self.priced[group]:
+            return Estimate(None, n=n, reason=ask.NO_VALUE)
         steps = slice(0, step + 1)
         value = float((self.step[group, steps] / self.mature[group, steps]).sum()) * margin
         if n < 2:
             return Estimate(value, n=n, reason=FEW)
         mean = float(self.paid[group, step]) / n
         spread = max(0.0, float(self.squares[group, step]) / n - mean**2) * n / (n - 1)
+        if spread <= 1e-12 * mean**2:
+            return Estimate(value, n=n, reason=FEW if n < ENOUGH else ALIKE)
         half = ask.Z95 * math.sqrt(spread / n) * margin
         return Estimate(value, value - half, value + half, n, FEW if n < ENOUGH else None)
 
 
 def nobody(groups: int, steps: int) -> Won:
     sums = (np.zeros((groups, steps)) for _ in range(3))
-    return Won(np.zeros(groups, np.int64), np.zeros((groups, steps), np.int64), *sums)
+    customers, priced = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
+    return Won(customers, priced, np.zeros((groups, steps), np.int64), *sums)
 
 
 def won_by_origin(
@@ -91,37 +99,40 @@ def won_by_month(
     return view.sum(work, nobody(months[1], steps))
 
 
-def first_purchases(question: Buying, span: tuple[int, int], until: int, bucket: Columns) -> tuple[F64, F64]:
-    """Seconds and local day of the first purchase, -1 where it lies outside the span."""
+def first_purchases(question: Buying, span: tuple[int, int], until: int, bucket: Columns) -> tuple[F64, F64, Mask]:
+    """Seconds of the first purchase, -1 where it lies outside the span; its local day; and whether the value of any
+    purchase is known.
+    """
     rows = question.rows(bucket, 0, until)
     first = rows[:, kernel.FIRST]
     inside = (first >= span[0]) & (first < span[1])
-    return np.where(inside, first, -1.0), rows[:, kernel.FIRST_DAY]
+    return np.where(inside, first, -1.0), rows[:, kernel.FIRST_DAY], rows[:, kernel.VALUED] > 0
 
 
 def _by_origin(
     question: Buying, span: tuple[int, int], as_of: int, group: I64, latest: bool, every: int, steps: int, count: int,
     bucket: Columns,
 ) -> Won:  # fmt: skip
-    first, _ = first_purchases(question, span, as_of + 1, bucket)
+    first, _, priced = first_purchases(question, span, as_of + 1, bucket)
     place = ask.group_of_customers(group, latest, first, bucket)
-    return _sums(question, first, place, as_of, every, steps, count, bucket)
+    return _sums(question, first, priced, place, as_of, every, steps, count, bucket)
 
 
 def _by_month(
     question: Buying, span: tuple[int, int], as_of: int, only: tuple[I64, int] | None, latest: bool, every: int,
     steps: int, months: tuple[int, int], bucket: Columns,
 ) -> Won:  # fmt: skip
-    first, day = first_purchases(question, span, as_of + 1, bucket)
+    first, day, priced = first_purchases(question, span, as_of + 1, bucket)
     if only is not None:
         first = np.where(ask.group_of_customers(only[0], latest, first, bucket) == only[1], first, -1.0)
     place = np.where(first >= 0, months_of(day.astype(np.int64)) - months[0], 0)
-    return _sums(question, first, place, as_of, every, steps, months[1], bucket)
+    return _sums(question, first, priced, place, as_of, every, steps, months[1], bucket)
 
 
 def _sums(
-    question: Buying, first: F64, place: I64, as_of: int, every: int, steps: int, count: int, bucket: Columns
-) -> Won:
+    question: Buying, first: F64, priced: Mask, place: I64, as_of: int, every: int, steps: int, count: int,
+    bucket: Columns,
+) -> Won:  # fmt: skip
     paid = kernel.money_by_age(bucket, question.buys, question.gives_back, first, every, steps, as_of + 1)
     there = np.flatnonzero(first >= 0)
     step = paid[there]
@@ -130,6 +141,7 @@ def _sums(
     where = place[there]
     found = nobody(count, steps)
     np.add.at(found.customers, where, 1)
+    np.add.at(found.priced, where, priced[there])
     np.add.at(found.mature, where, old)
     np.add.at(found.step, where, np.where(old, step, 0.0))
     np.add.at(found.paid, where, total)
@@ -172,7 +184,7 @@ def value_to_cost(value: Estimate, cost: Estimate) -> Estimate:
     if cost.value is None or value.value is None:
         return Estimate(None, n=cost.n, reason=cost.reason if cost.value is None else value.reason)
     if cost.value <= 0:
-        return Estimate(None, n=cost.n, reason=N_("nothing was spent"))
+        return Estimate(None, n=cost.n, reason=NO_SPENDING)
     ratio = value.value / cost.value
     spreads = [_log_spread(e) for e in (value, cost)]
     reason = value.reason or cost.reason
@@ -196,6 +208,8 @@ def payback_time(won: Won, group: int, cost: Estimate, every: int, margin: float
     """
     if cost.value is None:
         return Estimate(None, n=cost.n, reason=cost.reason)
+    if cost.value <= 0:
+        return Estimate(None, n=cost.n, reason=NO_SPENDING)
 
     def reached(amount: float) -> int | None:
         for step in range(won.mature.shape[1]):
@@ -209,6 +223,8 @@ def payback_time(won: Won, group: int, cost: Estimate, every: int, margin: float
     step = reached(cost.value)
     if step is None:
         oldest = int(won.mature[group, 0])
+        if oldest and not won.priced[group]:
+            return Estimate(None, n=oldest, reason=ask.NO_VALUE)
         return Estimate(None, n=oldest, reason=NOT_YET if oldest else N_("nobody is old enough yet"))
     low, high = (None if end is None else reached(end) for end in (cost.low, cost.high))
     n = int(won.mature[group, step])
