@@ -124,6 +124,18 @@ def test_status_before_the_first_import(tmp_path: Path, polku: Callable[..., Run
     assert "Tapahtumia ei vielä ole" not in polku("status", tmp_path / "p", "--view", "plan").out
 
 
+def test_errors_are_told_in_the_projects_language(tmp_path: Path, polku: Callable[..., Run]) -> None:
+    folder = tmp_path / "kauppa"
+    assert polku("init", folder, "--template", "shop-5", "--language", "fi").code == 0
+    refused = ("customers", folder, "--stage", "ostoo")
+    assert "Kartassa ei ole vaihetta" in polku(*refused).err, "the project's own, though the session is English"
+    assert "Kartassa ei ole vaihetta" in polku(*refused, "--json").json["error"]["message"]
+    assert "The map has no stage" in polku(*refused, "--language", "en").err
+    assert "There is no folder" in polku("status", tmp_path / "nowhere").err, "no project: the session's"
+    (folder / "journey.yaml").write_text("polku: 1\nstages: 3\n", encoding="utf-8")
+    assert "virheitä" in polku("status", folder).err
+
+
 def test_status_in_finnish(shop: Path, polku: Callable[..., Run]) -> None:
     drawn = polku("status", shop, "--period", "all", "--language", "fi")
     assert "3 asiakasta kartalla" in drawn.out

@@ -20,7 +20,7 @@ from typer import rich_utils
 from typer.exceptions import TyperException
 
 from polku.cli.mishaps import mishap
-from polku.cli.terminal import WISH, WISH_ZONE, wished_language
+from polku.cli.terminal import SPOKEN, WISH, WISH_ZONE, wished_language
 from polku.errors import PolkuError, nearest
 from polku.language import N_, translate
 
@@ -176,7 +176,7 @@ def unexpected(kind: type[BaseException], error: BaseException, trace: Traceback
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("\n")
         return
-    language = wished_language(sys.argv[1:])
+    language = SPOKEN.get() or wished_language(sys.argv[1:])
     if (refusal := mishap(error)) is not None:
         tell(refusal.text(language), sys.argv[1:], refusal.to_dict(language))
         return
@@ -203,12 +203,14 @@ def main(arguments: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     sys.excepthook = unexpected
+    SPOKEN.set(None)
     language = wished_language(words)
     frame(language)
     command = translated(build(), language)
     try:
         code = command.main(args=words, prog_name="polku", standalone_mode=False)
     except PolkuError as error:
+        language = SPOKEN.get() or language
         tell(error.text(language), words, error.to_dict(language))
         sys.exit(2 if error.code.startswith("usage") else 1)
     except TyperException as error:
@@ -223,5 +225,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     if code == STOPPED:  # typer turns Ctrl-C into this code by itself
+        language = SPOKEN.get() or language
         sys.stderr.write("\n" + translate(language, "Stopped. Nothing was left half done.") + "\n")
     sys.exit(code if isinstance(code, int) else 0)

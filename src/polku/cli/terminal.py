@@ -22,6 +22,8 @@ from polku.language import LANGUAGES, Reader, choose
 WISH: ContextVar[str | None] = ContextVar("WISH", default=None)
 #: The time zone asked for before the command: ``polku --timezone UTC status``.
 WISH_ZONE: ContextVar[str | None] = ContextVar("WISH_ZONE", default=None)
+#: The language that the running command speaks, once it is known: errors are told in it too.
+SPOKEN: ContextVar[str | None] = ContextVar("SPOKEN", default=None)
 #: What a long job calls to say how far it is: (done, total or None, what it is doing).
 Progress = Callable[[float, float | None, str], None]
 
@@ -55,6 +57,7 @@ class Terminal:
             raise UsageError("There is no language {language!r}; Polku speaks fi and en.", language=language)
         self.as_json = as_json
         self.reader = Reader(language or choose([project_language, system_language()]))
+        SPOKEN.set(self.reader.language)
         self.out = Console(soft_wrap=True, highlight=False)
         self.err = Console(stderr=True, soft_wrap=True, highlight=False)
 
