@@ -11,9 +11,12 @@ from polku.errors import MeasureError, nearest
 from polku.kernels import sessions as kernel
 from polku.kernels.columns import Columns
 from polku.language import N_
+from polku.measures.result import Unit
 from polku.measures.view import View
 
 By = Literal["customer", "session"]
+#: What is counted by each.
+UNITS: dict[str, Unit] = {"customer": "customers", "session": "sessions"}
 
 
 def segments(view: View, by: str, bucket: Columns) -> kernel.Segments:

@@ -24,6 +24,8 @@ def codes_of(view: View, name: str) -> npt.NDArray[np.bool_]:
     if name in ids:
         return np.asarray(frozen(view.rules.code_touchpoint == ids.index(name), np.bool_))
     events = view.trails.tables.code_event
+    if not ids and not events:
+        raise MeasureError(N_("There is no touchpoint or event {name!r}: nothing has happened yet."), name=name)
     if name not in events:
         known(
             name,
@@ -65,6 +67,8 @@ def goal_of(journey: Journey) -> str:
         for _, _, touchpoint in journey.touchpoints():
             if getattr(touchpoint, wanted):
                 return touchpoint.id
+    if not journey.touchpoint_ids:
+        raise MeasureError(N_("Nothing says what converting is; name an event with `to`, for example to=purchase."))
     raise MeasureError(
         N_("Nothing in this map says what converting is; name it with `to`, one of: {known}."),
         known=", ".join(journey.touchpoint_ids),

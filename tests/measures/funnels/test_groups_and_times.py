@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
+from measures.behind import lists_agree
 from measures.funnels.people import SHOP, at, view
 from polku.errors import MeasureError
 from polku.language import Reader
@@ -162,6 +163,22 @@ def test_a_trend_adds_up_to_its_funnel():
     assert found.conversion == whole.conversion
     with pytest.raises(MeasureError, match="intervals"):
         funnel_trend(view({"old": [("1999-01-01", "Product Viewed")]}), STEPS, interval="day")
+
+
+def test_lists_of_a_trend_and_of_times_hold_whom_they_count():
+    """The whole of a trend waits for the window of the chain that is given, as its intervals do."""
+    people = {
+        "converted, and began again": [at("09:00", "product"), at("09:30", "order"), at("11:30", "product")],
+        "not yet": [at("11:50", "product")],
+        "left": [at("08:00", "product")],
+    }
+    seen = view(people, as_of="2026-05-01 12:00")
+    trend = funnel_trend(seen, STEPS, 3600, interval="day")
+    assert (trend.rate.numerator, trend.rate.denominator, trend.rate.pending) == (1, 2, 1)
+    assert lists_agree(trend, seen) > 5
+    in_any = funnel(seen, STEPS, 3600, order="any")
+    assert [s.time.behind for s in in_any.steps] == [None, None]
+    assert in_any.time.behind is not None
 
 
 def test_trails_without_any_event_have_a_trend_of_nobody():

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from measures.behind import lists_agree
 from measures.small_world import journey_of, trails
+from polku.errors import MeasureError
 from polku.kernels.spread import BINS, edges, quantile
 from polku.measures.ask import measure
 from polku.measures.customers import customers_behind
@@ -72,6 +74,42 @@ def test_times_and_shares():
 def test_a_period_takes_only_its_own_steps():
     answer = measure(trails(MAP, PEOPLE), "transitions", journey=MAP, period=Period(moment(15), moment(55)))
     assert found(answer) == {(START, "view"): 1, ("view", "view"): 1, ("view", END): 1}
+
+
+@pytest.mark.parametrize("by", ["customer", "session"])
+def test_every_number_of_customers_is_held_to_its_list(by):
+    """Where it counts sessions or times, it says so."""
+    made = trails(MAP, PEOPLE, buckets=2)
+    seen = view_of(made, MAP)
+    units = set()
+    for name in ("transitions", "variants", "step_matrix", "flow", "sequences", "loops", "onward"):
+        answer = measure(made, name, journey=MAP, by=by, **({"from": "view"} if name == "onward" else {}))
+        lists_agree(answer, seen)
+        units |= {part["unit"] for part in _parts(answer.to_dict()) if part.get("behind")}
+    assert units == {"times", {"customer": "customers", "session": "sessions"}[by]}
+
+
+def _parts(plain):
+    """Every count and rate in the plain data of an answer."""
+    if isinstance(plain, dict):
+        if "unit" in plain:
+            yield plain
+        for each in plain.values():
+            yield from _parts(each)
+    elif isinstance(plain, list):
+        for each in plain:
+            yield from _parts(each)
+
+
+def test_steps_where_nothing_has_happened():
+    table = pa.table({name: pa.array([], kind) for name, kind in (("u", "string"), ("t", "int64"), ("e", "string"))})
+    empty = Trails.from_table(table, customer="u", time="t", event="e")
+    with pytest.raises(MeasureError, match="no event has happened yet"):
+        empty.transitions()
+    with pytest.raises(MeasureError, match="'view': nothing has happened yet"):
+        empty.funnel(["view", "cart"])
+    with pytest.raises(MeasureError, match="name an event with `to`"):
+        empty.leaving()
 
 
 def test_those_behind_a_transition():

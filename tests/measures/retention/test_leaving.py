@@ -160,6 +160,13 @@ def test_what_churn_cannot_know():
         churn(view(CAME), what="view")
     only = churn(view([[(0, "view")]], as_of=5), "day")
     assert (only.periods[0].rate.value, only.periods[0].rate.reason) == (None, "nobody was there at its beginning")
+    assert churn(view([]), "month", silence=DAY).periods == ()
+
+
+def test_a_period_that_goes_on_has_no_list_of_those_who_lapsed():
+    going = churn(view([[(0, "view")]], as_of=2 * DAY + 5), "day", silence=9 * DAY).periods[-1]
+    assert (going.over, going.rate.pending, going.rate.behind, going.rate.behind_all) == (False, 1, None, None)
+    assert going.rate.behind_pending is not None
 
 
 people = st.lists(

@@ -330,7 +330,10 @@ def funnel(
     select, unit, count = selecting(view, asked), unit_of(asked), len(asked.steps)
 
     def timed(waits: Any, step: int) -> Quantiles:
-        return dataclasses.replace(quantiles(waits), behind=select("reached", step=step), unit=unit)
+        """Their list is of all who reached the step, so there is none where some of them are not timed."""
+        found = quantiles(waits)
+        everyone = found.n == total.reached[step - 1]
+        return dataclasses.replace(found, behind=select("reached", step=step) if everyone else None, unit=unit)
 
     rows = tuple(
         FunnelStep(

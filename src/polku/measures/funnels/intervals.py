@@ -12,6 +12,8 @@ from polku.measures.definition import known
 from polku.measures.view import View
 
 INTERVALS = ("day", "week", "month")
+#: In a selector: all of a trend's intervals together.
+WHOLE = "whole"
 #: So many intervals can be told apart in one answer.
 MOST = 4000
 
@@ -66,7 +68,9 @@ def spans(view: View, interval: str, first: int, last: int) -> list[Span]:
 
 
 def span_of(view: View, interval: str | None, on: str | None) -> Span | None:
-    """The interval that a selector names; None where it names none."""
+    """The interval that a selector names (``WHOLE``: any moment); None where it names none."""
+    if interval == WHOLE:
+        return Span(dt.date(1970, 1, 1), 0, 1 << 40)
     if interval is None or on is None:
         return None
     known(interval, INTERVALS, N_("{name!r} does not fit here.{meant} Choose one of: {known}."))

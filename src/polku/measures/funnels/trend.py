@@ -17,7 +17,7 @@ from polku.measures.answer import Answer, Table, count_cell, rate_cell, words
 from polku.measures.charts import Chart, Lines
 from polku.measures.funnels.asked import Asked, asked_of
 from polku.measures.funnels.funnel import rate_between, rate_series, refinements, said_of, selecting, unit_of
-from polku.measures.funnels.intervals import spans
+from polku.measures.funnels.intervals import WHOLE, spans
 from polku.measures.funnels.rows import Rows, over
 from polku.measures.funnels.totals import GroupTotals, gathered
 from polku.measures.result import Count, Rate
@@ -122,11 +122,13 @@ def funnel_trend(
         mature = conversion.pending == 0 and span.end <= view.as_of + 1 and _closed(asked, span.end, view.as_of)
         points.append(TrendPoint(span.day, counts, conversion, mature))
     whole = found.reached.sum(axis=0), found.open.sum(axis=0)
+    # with a window, those not yet are others here than in the funnel (own windows), and so are their lists
+    select = selecting(view, asked, interval=WHOLE if asked.window < UNLIMITED else None)
     return FunnelTrend(
         period=view.period, persona=view.persona, segment=view.segment,
         by=asked.by, interval=interval, within=asked.within, refined=refinements(asked), steps=asked.steps,
         titles=tuple(title_of(view.journey, s) for s in asked.steps), points=tuple(points),
-        conversion=rate_between(asked, *whole, count - 1, 0, selecting(view, asked)),
+        conversion=rate_between(asked, *whole, count - 1, 0, select),
     )  # fmt: skip
 
 

@@ -16,6 +16,11 @@ from polku.measures.view import View
 
 #: What steps may be called by.
 OF = ("touchpoint", "event", "stage")
+NOTHING = {
+    "touchpoint": N_("There are no steps to follow: no touchpoint of the map has been met."),
+    "event": N_("There are no steps to follow: no event has happened yet."),
+    "stage": N_("There are no steps to follow: no touchpoint of any stage has been met."),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,5 +63,5 @@ def alphabet_of(view: View, of: str | None = None) -> Alphabet:
             names, titles = journey.stage_ids, tuple(titled(s) for s in journey.stages)
             symbol = home[touch].tolist()
     if not names or not symbol:
-        raise MeasureError(N_("There are no steps to follow: nothing has happened that is a {of}."), of=of)
+        raise MeasureError(NOTHING[of])
     return Alphabet(of, np.asarray(frozen(symbol, np.int16)), names, titles)

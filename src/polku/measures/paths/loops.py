@@ -19,7 +19,7 @@ from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, wo
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
 from polku.measures.result import Count, Rate
-from polku.measures.segments import segments
+from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
 from polku.measures.view import Mask, View
@@ -131,7 +131,7 @@ def loops(view: View, of: str | None = None, by: str = "customer", limit: int = 
 
     def looped(s: int) -> Loop:
         with_it, times, twice, right_after, later, seconds = (int(x) for x in total.found[s])
-        rate = Rate(twice, with_it, behind=select(steps.names[s], "repeated"))
+        rate = Rate(twice, with_it, behind=select(steps.names[s], "repeated"), unit=UNITS[by])
         return Loop(
             steps.names[s], steps.titles[s], rate, times, times / with_it, right_after, later,
             seconds / twice if twice else None,
@@ -140,7 +140,7 @@ def loops(view: View, of: str | None = None, by: str = "customer", limit: int = 
     def returned(place: int) -> ThereAndBack:
         a, b = divmod(place, n)
         behind = select(chain_text((steps.names[a], steps.names[b])), "repeated")
-        count = Count(int(total.back[a, b]), behind)
+        count = Count(int(total.back[a, b]), behind, "times")
         return ThereAndBack(steps.names[a], steps.names[b], (steps.titles[a], steps.titles[b]), count)
 
     return Loops(

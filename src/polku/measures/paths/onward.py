@@ -21,7 +21,7 @@ from polku.measures.answer import Answer, Table, estimate_cell, rate_cell, words
 from polku.measures.charts import Chart, Forest, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
 from polku.measures.result import ENOUGH, Estimate, Rate
-from polku.measures.segments import segments
+from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
 from polku.measures.view import Mask, View
@@ -146,8 +146,8 @@ def onward(
         having, both, came = (int(x) for x in total.found[s])
         name = chain_text((from_, steps.names[s]))
         rate = Rate(came, met - is_open, is_open, select(name, "converted"), select(name, "not"),
-                    select(name, "pending"))  # fmt: skip
-        base = Rate(having, paths, behind=select(name, "with"))
+                    select(name, "pending"), unit=UNITS[by])  # fmt: skip
+        base = Rate(having, paths, behind=select(name, "with"), unit=UNITS[by])
         return Onward(
             steps.names[s], steps.titles[s], rate, base, lift_of(paths, met, having, both, came, met - is_open)
         )

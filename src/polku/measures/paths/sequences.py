@@ -22,7 +22,7 @@ from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, wo
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
 from polku.measures.result import Rate
-from polku.measures.segments import segments
+from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
 from polku.measures.view import Mask, View
@@ -159,7 +159,7 @@ def sequences(
             lift = int(total.times[place]) / expected if expected else None
         return Sequence(
             names, tuple(steps.titles[d] for d in digits),
-            Rate(having, total.paths, behind=select(chain_text(names), "had")),
+            Rate(having, total.paths, behind=select(chain_text(names), "had"), unit=UNITS[by]),
             None if gaps else int(total.times[place]), lift,
         )  # fmt: skip
 

@@ -21,7 +21,7 @@ from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, wo
 from polku.measures.charts import Chart, Flow, Heat, Link, Node
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
 from polku.measures.result import Count, Rate
-from polku.measures.segments import segments
+from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
 from polku.measures.view import Mask, View
@@ -217,12 +217,12 @@ def _answer(
     places = tuple(
         Place(
             q - asked.before, name, title,
-            Rate(int(at[q, mine].sum()), paths, behind=behind((name,), q - asked.before)),
+            Rate(int(at[q, mine].sum()), paths, behind=behind((name,), q - asked.before), unit=UNITS[by]),
         )
         for q in range(len(at)) for name, title, mine in groups
     )  # fmt: skip
     moved = tuple(
-        Move(q - asked.before, a, b, Count(number, behind((a, b), q - asked.before)))
+        Move(q - asked.before, a, b, Count(number, behind((a, b), q - asked.before), UNITS[by]))
         for q in range(len(counts)) for a, _, ones in groups for b, _, others in groups
         if (number := int(counts[q][np.ix_(ones, others)].sum())) and (a, b) != (GONE, GONE)
     )  # fmt: skip

@@ -212,8 +212,9 @@ def transitions(
         return Transition(
             source, target,
             (steps.titles[a] if a < n else START, steps.titles[b] if b < n else END),
-            Count(times, behind),
-            Rate(times, int(follows[a]), behind=behind), Rate(times, int(precedes[b]), behind=behind),
+            Count(times, behind, "times"),
+            Rate(times, int(follows[a]), behind=behind, unit="times"),
+            Rate(times, int(precedes[b]), behind=behind, unit="times"),
             quantile(spread, 0.5) if spread is not None else None,
             quantile(spread, 0.95) if spread is not None else None,
         )  # fmt: skip

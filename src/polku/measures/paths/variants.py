@@ -24,8 +24,8 @@ from polku.measures.charts import Bars, Chart, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
 from polku.measures.quantiles import quantiles
 from polku.measures.result import Count, Quantiles, Rate
+from polku.measures.segments import UNITS, segments
 from polku.measures.segments import members as marked
-from polku.measures.segments import segments
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
 from polku.measures.view import Mask, View
@@ -172,7 +172,8 @@ def variants(
         n = int(counts[place])
         waits = seconds[grouped[begins[place] : begins[place + 1]]]
         return Variant(
-            names, tuple(steps.titles[s] for s in path), Count(n, behind), Rate(n, len(hashed), behind=behind),
+            names, tuple(steps.titles[s] for s in path), Count(n, behind, UNITS[by]),
+            Rate(n, len(hashed), behind=behind, unit=UNITS[by]),
             quantiles([waits]),
         )  # fmt: skip
 

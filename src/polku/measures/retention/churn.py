@@ -209,7 +209,8 @@ def churn(view: View, unit: str = "month", what: str | None = None, silence: int
     Raises MeasureError for an unknown step, and where nothing says what lapsing is.
     """
     asked, span = asked_of(view, what, silence), span_of(view, unit)
-    bounds = np.array([seconds_at(view, begins(span.base + p, unit)) for p in range(span.count + 1)], np.int64)
+    numbers = range(span.base, span.base + span.count + 1) if span.count else ()  # without events there is no period
+    bounds = np.array([seconds_at(view, begins(p, unit)) for p in numbers] or [0], np.int64)
     counts = view.sum(functools.partial(_partial, asked, bounds), np.zeros((span.count, 4), np.int64))
     select = functools.partial(view.select, "churn", unit=unit, of=what, silence=silence)
 
@@ -218,8 +219,9 @@ def churn(view: View, unit: str = "month", what: str | None = None, silence: int
         at_risk, lapsed, new, won_back = counts[p].tolist()
         at = functools.partial(select, name)
         rate = Rate(
-            lapsed if over else 0, at_risk if over else 0, 0 if over else at_risk, at("lapsed"), at("stayed"),
-            None if over else at("at_risk"), behind_all=at("at_risk"), why=None if at_risk else NOBODY_THERE,
+            lapsed if over else 0, at_risk if over else 0, 0 if over else at_risk,
+            at("lapsed") if over else None, at("stayed") if over else None, None if over else at("at_risk"),
+            behind_all=at("at_risk") if over else None, why=None if at_risk else NOBODY_THERE,
         )  # fmt: skip
         return Lost(
             name, span.base + p, over, Count(at_risk, at("at_risk")), Count(lapsed, at("lapsed")), rate,

@@ -273,9 +273,9 @@ def subscriptions(
         kept = money[START] - money[CONTRACTION] - money[CHURNED]
         at_start, gone = customers[START], customers[CHURNED]
         churn = Rate(
-            gone if over else 0, at_start if over else 0, 0 if over else at_start, select(name, "churned"),
-            behind_pending=None if over else select(name, "start"), behind_all=select(name, "start"),
-            why=None if at_start else NOBODY_BEFORE,
+            gone if over else 0, at_start if over else 0, 0 if over else at_start,
+            select(name, "churned") if over else None, behind_pending=None if over else select(name, "start"),
+            behind_all=select(name, "start") if over else None, why=None if at_start else NOBODY_BEFORE,
         )  # fmt: skip
         unpaid, churned = moves[UNPAID].customers, moves[CHURNED]
         return Month(
