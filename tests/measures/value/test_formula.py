@@ -188,6 +188,26 @@ def test_the_interval_holds_what_it_says():
     assert 88 <= hits <= 100
 
 
+def test_a_loss_has_an_interval_too():
+    """Forty bought for 10 and 20 and gave back 30 to 69 on the day of the second purchase."""
+    people = [
+        [(0, ORDER, 10.0), (50 * DAY, ORDER, 20.0), (50 * DAY + 9, BACK, 30.0 + i), (150 * DAY, "home")]
+        for i in range(40)
+    ]  # fmt: skip
+    _, found = asked(people)
+    average = found.total.average
+    net = np.array([-i for i in range(40)]) - 0.0
+    assert average.value == pytest.approx(net.mean(), rel=0.01)
+    assert average.high - average.value == pytest.approx(1.96 * net.std() / math.sqrt(40), rel=0.01)
+
+
+def test_where_no_two_customers_differ_there_is_no_interval():
+    _, found = asked([[(0, ORDER, 10.0), (50 * DAY, ORDER, 10.0)]] * 40)
+    for estimate in (found.total.average, found.total.frequency, found.total.length, found.total.value):
+        assert estimate.low is None
+        assert estimate.reason == "no two customers differ, so there is no interval"
+
+
 def test_a_shop_that_is_young_and_grows_is_not_overrated():
     """Most customers are still going on after 300 days; taken as they are, those who left would be far too short."""
     rng = np.random.default_rng(5)

@@ -31,8 +31,9 @@ NO_SPENDING = N_("nothing was spent")
 class Won:
     """Sums by group (first axis) and step of age (second).
 
-    ``customers`` int64[G] were won, ``priced`` int64[G] of them with a purchase whose value is known. Of them ``mature`` int64[G, K] have lived through step k; ``step`` float64[G, K] is
-    what these have paid in it, ``paid`` up to its end, ``squares`` the sum of its squares.
+    ``customers`` int64[G] were won, ``priced`` int64[G] of them with a purchase whose value is known. ``mature``
+    int64[G, K] have lived through step k; ``step`` float64[G, K] is what these have paid in it, ``paid`` up to its end,
+    ``squares`` the sum of its squares.
     """
 
     customers: I64

@@ -39,6 +39,7 @@ NONE_ENDED = N_(
 )
 FEW_ENDED = N_("few customers have left, so the length is rough")
 NOBODY = N_("nobody has bought in this period")
+ALIKE = N_("no two customers differ, so there is no interval")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -239,7 +240,8 @@ def row_of(group: Group, sums: Sums, place: int, length: int | None, margin: flo
     worth = Estimate(None, n=int(counts[BOUGHT]), reason=average.reason if average.value is None else bought.reason)
     if average.value is not None and bought.value is not None:
         both = {i: of_average.get(i, 0.0) + of_bought.get(i, 0.0) for i in range(5)}
-        worth = estimate(average.value * bought.value * margin, both, counts[BOUGHT], bought.reason)
+        caution = None if bought.reason == ALIKE else bought.reason
+        worth = estimate(average.value * bought.value * margin, both, counts[BOUGHT], caution)
     return ValueRow(
         group, Count(int(counts[BOUGHT]), picked["customers"]), Count(int(counts[WATCHED]), picked["watched"]),
         Count(int(ended), picked["ended"]), orders, cash, float(counts[REFUNDED]), average, frequency, lasting, bought,
@@ -248,9 +250,14 @@ def row_of(group: Group, sums: Sums, place: int, length: int | None, margin: flo
 
 
 def _with_interval(estimate: Estimate, variance: float) -> Estimate:
-    """95 % on the logarithm, which keeps the ends above 0."""
-    if estimate.value is None or estimate.value <= 0 or not variance > 1e-12:
+    """95 % on the logarithm, which keeps the ends above 0; of a loss on the plain scale."""
+    if estimate.value is None:
         return estimate
+    if estimate.value == 0 or not variance > 1e-12:
+        return dataclasses.replace(estimate, reason=estimate.reason or ALIKE)
+    if estimate.value < 0:
+        plain = Z95 * math.sqrt(variance) * abs(estimate.value)
+        return dataclasses.replace(estimate, low=estimate.value - plain, high=estimate.value + plain)
     half = math.exp(Z95 * math.sqrt(variance))
     return dataclasses.replace(estimate, low=estimate.value / half, high=estimate.value * half)
 
