@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 from polku.asking import Asking
-from polku.errors import MeasureError, nearest
+from polku.errors import MeasureError
 from polku.journey.model import Journey, Text, titled
 from polku.language import N_
 
@@ -166,20 +166,23 @@ class Shop(Asking):
         self, stage: str | None = None, touchpoint: str | None = None, behind: str | None = None
     ) -> str | None:
         """The selector of those in a stage now, of those who ever met a touchpoint, or the one given."""
-        if stage is not None:
-            known = self._known(stage, self.journey.stage_ids, N_("The map has no stage {name!r}. It has: {known}."))
-            return f"stage:{known}:now"
-        if touchpoint is not None:
-            known = self._known(
-                touchpoint, self.journey.touchpoint_ids, N_("The map has no touchpoint {name!r}. It has: {known}.")
-            )
-            return f"touchpoint:{known}:reached"
-        return behind
+        from polku.measures.definition import known
 
-    def _known(self, name: str, names: tuple[str, ...], message: str) -> str:
-        if name not in names:
-            raise MeasureError(message, name=name, known=", ".join(names), nearest=nearest(name, names))
-        return name
+        if stage is not None:
+            known(
+                stage,
+                self.journey.stage_ids,
+                N_("There is no stage {name!r} in this map.{meant} It has: {known}."),
+            )
+            return f"stage:{stage}:now"
+        if touchpoint is not None:
+            known(
+                touchpoint,
+                self.journey.touchpoint_ids,
+                N_("There is no touchpoint {name!r} in this map.{meant} It has: {known}."),
+            )
+            return f"touchpoint:{touchpoint}:reached"
+        return behind
 
     def customers(
         self, behind: str | None = None, order: str = "last_seen", limit: int = 50, offset: int = 0

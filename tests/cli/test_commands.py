@@ -130,7 +130,8 @@ def test_errors_are_told_in_the_projects_language(tmp_path: Path, polku: Callabl
     refused = ("customers", folder, "--stage", "ostoo")
     assert "Kartassa ei ole vaihetta" in polku(*refused).err, "the project's own, though the session is English"
     assert "Kartassa ei ole vaihetta" in polku(*refused, "--json").json["error"]["message"]
-    assert "The map has no stage" in polku(*refused, "--language", "en").err
+    assert "There is no stage 'ostoo' in this map." in polku(*refused, "--language", "en").err
+    assert "→ cart?" in polku("customers", folder, "--touchpoint", "crt").err, "the nearest name is told"
     assert "There is no folder" in polku("status", tmp_path / "nowhere").err, "no project: the session's"
     (folder / "journey.yaml").write_text("polku: 1\nstages: 3\n", encoding="utf-8")
     assert "virheitä" in polku("status", folder).err

@@ -180,7 +180,7 @@ class ImportReport:
                     )
         for path in self.refused_files:
             lines.append(
-                reader(N_("The refused rows are in {path}: mend them there and import that file."), path=str(path))
+                reader(N_("The refused rows are in {path}: mend them there and import that file with the same options."), path=str(path))
             )
         for file in self.files:
             lines += [reader(text, **dict(facts)) for text, facts in file.notes]
