@@ -178,7 +178,7 @@ def acquired(
     spent = comparable(view, question, table)
     span = (spent.start, spent.end) if spent.lines else (view.start, view.end)
     group, groups = ask.origin_groups(view, by)
-    latest = credit == "last"
+    latest, trouble = credit == "last", ask.currency_trouble(view)
     won = winning.won_by_origin(view, question, span, group, latest, every, steps)
     sums = sums_by_group(view, question, silence or ask.silence_of(view), group, credit)
     options = {
@@ -199,6 +199,7 @@ def acquired(
         else:
             picked = dict.fromkeys(("customers", "watched", "ended"), "")
             worth = row_of(what, sums.of(places), 0, None, margin, picked).value
+        worth = ask.cautious(worth, trouble)
         return Acquired(
             what, None if cost is None else cost.amount, cost.impressions if cost else 0, cost.clicks if cost else 0,
             count, price, worth, winning.value_to_cost(worth, price),

@@ -66,6 +66,7 @@ class Payback(Answer):
     days: tuple[str, str] | None
     other_currencies: tuple[tuple[str, float], ...]
     reason: str | None
+    caution: str | None  # of the amounts' currencies
     cohorts: tuple[Cohort, ...]  # oldest first
     total: Cohort
 
@@ -95,8 +96,9 @@ class Payback(Answer):
                 )
             )
         title = reader("Paid by age, by month of the first purchase")
-        if self.reason is not None:
-            title = reader("{title}: {reason}", title=title, reason=reader(self.reason))
+        for reason in (self.reason, self.caution):
+            if reason is not None:
+                title = reader("{title}: {reason}", title=title, reason=reader(reason))
         return (Table(title, heads, tuple(rows)),)
 
     def _paid(self, estimate: Estimate, customers: int, reader: Reader) -> Cell:
@@ -170,7 +172,7 @@ def paid_back(
     """The same of a table of costs (day, source, medium, campaign, amount, currency, impressions, clicks)."""
     question = ask.buying(view, from_, refunds)
     steps = winning.steps_of(every, within)
-    spent = comparable(view, question, table, source)
+    spent, trouble = comparable(view, question, table, source), ask.currency_trouble(view)
     only = None
     if source is not None:
         group, groups = ask.origin_groups(view, "source")
@@ -197,7 +199,7 @@ def paid_back(
         return Cohort(
             None if month is None else str(np.datetime64(month, "M")), cost,
             Count(customers, view.select("acquired", name, "customers", **options, days=days)), price,
-            tuple(some.mean(0, k, margin) for k in range(steps)),
+            tuple(ask.cautious(some.mean(0, k, margin), trouble) for k in range(steps)),
             winning.payback_time(some, 0, price, every, margin),
         )  # fmt: skip
 
@@ -216,7 +218,8 @@ def paid_back(
         period=view.period, persona=view.persona, segment=view.segment,
         purchases=question.purchases, refunds=question.refunds, source=source, credit=credit, margin=margin,
         currency=ask.currency_of(view), every=every, steps=steps, days=spent.days,
-        other_currencies=spent.other_currencies, reason=spent.reason, cohorts=tuple(cohorts),
+        other_currencies=spent.other_currencies, reason=spent.reason, caution=trouble,
+        cohorts=tuple(cohorts),
         total=row(total, None, sum(by_month.values()) if by_month else None, days),
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from polku.measures.obstacles.suspects import KINDS, USUAL, Looked, Suspect, loo
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import goal_of, title_of
+from polku.measures.value.buying import currency_trouble
 from polku.measures.view import Mask, View, known
 from polku.statistics.multiple import benjamini_hochberg
 from polku.statistics.rates import normal_quantile
@@ -169,7 +170,7 @@ def _priced(
         if found.far.effect is not None
         else Estimate(None, n=0, reason=NOT_YET, behind=met)
     )
-    money = _money(lost, error, found, worth)
+    money = _money(lost, error, found, worth, currency_trouble(view))
     months = _months(base)
     return Obstacle(
         name, found.suspect.kind, _title(view, found), ids[at], title_of(view.journey, ids[at]),
@@ -194,7 +195,9 @@ def _odds(found: Comparison) -> Estimate:
     return Estimate(odds.value, odds.low, odds.high, found.meetings, odds.reason)
 
 
-def _money(lost: Estimate, error: float, found: Comparison, worth: tuple[float, float] | None) -> Estimate:
+def _money(
+    lost: Estimate, error: float, found: Comparison, worth: tuple[float, float] | None, trouble: str | None
+) -> Estimate:
     """Goals lost times the money of one; the error of a product of two independent estimates."""
     if lost.value is None:
         return lost
@@ -205,7 +208,7 @@ def _money(lost: Estimate, error: float, found: Comparison, worth: tuple[float, 
         return Estimate(None, n=found.mature, reason=NO_MONEY, behind=lost.behind)
     amount = lost.value * value
     half = normal_quantile(LEVEL) * float(np.hypot(error * value, lost.value * value_error))
-    return Estimate(amount, amount - half, amount + half, found.mature, reason, lost.behind)
+    return Estimate(amount, amount - half, amount + half, found.mature, trouble or reason, lost.behind)
 
 
 def _times(figure: Estimate, factor: float) -> Estimate:

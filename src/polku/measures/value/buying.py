@@ -13,6 +13,7 @@ from polku.errors import MeasureError
 from polku.kernels import purchases as kernel
 from polku.kernels.columns import Columns, frozen
 from polku.language import N_, Reader
+from polku.measures.result import Estimate
 from polku.measures.selectors import Selector
 from polku.measures.sources import NONE, groups, name_of
 from polku.measures.steps import chain_of, chain_text, codes_of, goal_of
@@ -29,6 +30,8 @@ REFUNDS = ("Order Refunded", "Order Cancelled")
 #: How long a customer is silent before the relationship counts as ended, where the map says nothing.
 SILENCE = 365 * DAY
 NO_VALUE = N_("the purchases have no value")
+MIXED = N_("amounts in several currencies are added up as they are")
+OTHER_CURRENCY = N_("the amounts are in another currency than the map's")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -127,6 +130,19 @@ def silence_of(view: View) -> int:
 
 def currency_of(view: View) -> str:
     return view.journey.currency
+
+
+def currency_trouble(view: View) -> str | None:
+    """What a reader of amounts should know of their currencies; None where all are in the map's, or say nothing."""
+    seen = view.trails.tables.currencies
+    if len(seen) > 1:
+        return MIXED
+    return OTHER_CURRENCY if seen and seen[0] != currency_of(view) else None
+
+
+def cautious(estimate: Estimate, caution: str | None) -> Estimate:
+    """An amount with a caution beside it, which goes before any other; nothing is said of no amount."""
+    return estimate if caution is None or estimate.value is None else dataclasses.replace(estimate, reason=caution)
 
 
 def money(reader: Reader, currency: str) -> Any:

@@ -155,13 +155,16 @@ def value(
     says which origin a customer belongs to. Raises MeasureError for unknown steps and for groups that the map lacks.
     """
     question = ask.buying(view, from_, refunds)
-    quiet = silence or ask.silence_of(view)
+    quiet, trouble = silence or ask.silence_of(view), ask.currency_trouble(view)
     select = functools.partial(view.select, "value")
     options = {**question.options, "by": by, "silence": silence, "credit": "last" if credit == "last" else None}
 
     def row(group: Group, sums: Sums, place: int) -> ValueRow:
         picked = {what: select(group.name or "everyone", what, **options) for what in ("customers", "watched", "ended")}
-        return row_of(group, sums, place, length, margin, picked)
+        found = row_of(group, sums, place, length, margin, picked)
+        return dataclasses.replace(
+            found, average=ask.cautious(found.average, trouble), value=ask.cautious(found.value, trouble)
+        )
 
     total = sums_by_group(view, question, quiet, None, credit)
     if by is None:

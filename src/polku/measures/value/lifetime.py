@@ -368,7 +368,7 @@ def lifetime(
         bic=fit.bic,
         alive=_cautious(modelling.total_alive(watched, fit, told), mostly_once or caution),
         expected=_cautious(modelling.total_purchases(watched, fit, told, time), caution),
-        value=_value(watched, fit, spend, told, time, discount, related),
+        value=ask.cautious(_value(watched, fit, spend, told, time, discount, related), ask.currency_trouble(view)),
         of_a_new_customer=_cautious(modelling.estimate(fit.model.expected_new(time), new, n, fit.no_interval), caution),
         bands=_bands(told, pick),
         top=_best(view, watched, told, limit),

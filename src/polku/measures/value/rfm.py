@@ -136,6 +136,7 @@ class Rfm(Answer):
     purchases: tuple[str, ...]
     refunds: tuple[str, ...]
     currency: str
+    caution: str | None  # of the amounts' currencies
     buyers: Count
     bounds: Bounds | None  # None where nobody bought
     segments: tuple[RfmSegment, ...]
@@ -169,7 +170,10 @@ class Rfm(Answer):
             )
             for s in self.segments
         )
-        return Table(reader("RFM segments"), tuple(reader(h) for h in heads), rows)
+        title = reader("RFM segments")
+        if self.caution is not None:
+            title = reader("{title}: {reason}", title=title, reason=reader(self.caution))
+        return Table(title, tuple(reader(h) for h in heads), rows)
 
     def _by_bounds(self, reader: Reader) -> Table:
         heads = (reader("score"), reader("days since the last purchase"), reader("purchase count"), reader("money"))
@@ -282,8 +286,8 @@ def rfm(
                 cells.append(RfmCell(r, f, Count(int(here.sum()), behind), float(values[here, 2].sum())))
     return Rfm(
         period=view.period, persona=view.persona, segment=view.segment,
-        purchases=question.purchases, refunds=question.refunds, currency=ask.currency_of(view), buyers=total,
-        bounds=bounds, segments=tuple(segments), cells=tuple(cells),
+        purchases=question.purchases, refunds=question.refunds, currency=ask.currency_of(view),
+        caution=ask.currency_trouble(view), buyers=total, bounds=bounds, segments=tuple(segments), cells=tuple(cells),
     )  # fmt: skip
 
 
