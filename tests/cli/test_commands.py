@@ -83,6 +83,13 @@ def test_init_makes_a_project_without_faults(
     assert (checked.code, checked.json["errors"]) == (0, 0)
 
 
+def test_an_example_is_told_and_its_events_come_in(tmp_path: Path, polku: Callable[..., Run]) -> None:
+    told = polku("init", tmp_path / "e", "--example", "running-shoes", "--language", "fi").out
+    words = re.search(r"polku (import .+?\.jsonl),", told)
+    assert words is not None, told
+    assert polku(*words[1].split(), "--json").json["stored"] > 10
+
+
 def test_init_keeps_what_is_there(shop: Path, polku: Callable[..., Run]) -> None:
     before = (shop / "journey.yaml").read_bytes()
     again = polku("init", shop, "--template", "b2b")

@@ -81,9 +81,13 @@ def init(
         terminal.data({"folder": str(folder), "template": example or template, "language": spoken, "files": made})
         return
     terminal.say("Made {folder} with {files}.", folder=folder, files=", ".join(made))
-    terminal.say(
-        "Next: look at journey.yaml, then polku import {folder} EVENTS and polku status {folder}.", folder=folder
-    )
+    if example is not None:
+        file = folder / "events.jsonl"
+        terminal.say(N_("Next: polku import {folder} {file}, then polku status {folder}."), folder=folder, file=file)
+    else:
+        terminal.say(
+            "Next: look at journey.yaml, then polku import {folder} EVENTS and polku status {folder}.", folder=folder
+        )
 
 
 def check(folder: Folder, language: Language = None, as_json: AsJson = False) -> None:
