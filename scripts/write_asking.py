@@ -59,7 +59,7 @@ TYPES = {
     "property": "str",
     "steps": "Sequence[str] | str",
     "texts": "Sequence[str] | str",
-    "duration": "str | int",
+    "duration": "str | int | dt.timedelta",
     "number": "int",
     "real": "float",
     "share": "float | str",

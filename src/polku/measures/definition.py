@@ -116,8 +116,8 @@ def read(option: Option, value: Any) -> Any:
     """An option's value from its text, or checked when it is a value already. Raises MeasureError with what would fit.
 
     >>> within = Option("within", "duration", "within", "the time they are given")
-    >>> read(within, "7d"), read(within, 60)
-    (604800, 60)
+    >>> read(within, "7d"), read(within, 60), read(within, dt.timedelta(days=1))
+    (604800, 60, 86400)
     """
     return READERS[option.kind](option, value)
 
@@ -133,6 +133,8 @@ def _choice(option: Option, value: Any) -> str:
 
 
 def _duration(_: Option, value: Any) -> int:
+    if isinstance(value, dt.timedelta):  # those of pandas are too
+        value = value.total_seconds()
     try:
         return duration(int(value) if isinstance(value, str) and value.isdigit() else value)
     except ValueError as error:

@@ -19,8 +19,8 @@ from polku.errors import MeasureError
 from polku.kernels.spread import BINS, edges, quantile
 from polku.measures.ask import measure
 from polku.measures.customers import customers_behind
-from polku.measures.paths.alphabet import alphabet_of
-from polku.measures.paths.transitions import END, START, counted
+from polku.measures.paths.alphabet import END, START, alphabet_of
+from polku.measures.paths.transitions import counted
 from polku.measures.result import Period
 from polku.measures.view import view_of
 from polku.trails.layout import Trails, moment
@@ -99,6 +99,17 @@ def _parts(plain):
     elif isinstance(plain, list):
         for each in plain:
             yield from _parts(each)
+
+
+def test_events_that_are_called_as_the_ends_of_a_path_are_told_apart():
+    names = ["path_start", "a>b", "rest", "a>b", "path_end"]
+    table = pa.table({"u": ["a"] * 5, "t": range(5), "e": names})
+    made = Trails.from_table(table, customer="u", time="t", event="e")
+    answer = made.transitions()
+    assert found(answer)[START, "path_start (event)"] == found(answer)["path_end (event)", END] == 1
+    for one in (answer, made.variants(), made.step_matrix(centre="rest"), made.flow(), made.sequences(), made.loops()):
+        assert lists_agree(one, one.view) > 0 or one is answer
+    assert all(answer.customers(t.count.behind).total == 1 for t in answer.transitions)
 
 
 def test_steps_where_nothing_has_happened():

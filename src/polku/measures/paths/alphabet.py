@@ -16,6 +16,8 @@ from polku.measures.view import View
 
 #: What steps may be called by.
 OF = ("touchpoint", "event", "stage")
+#: What answers call the beginning and the end of a path, and all steps that are not shown.
+START, END, REST = "path_start", "path_end", "rest"
 NOTHING = {
     "touchpoint": N_("There are no steps to follow: no touchpoint of the map has been met."),
     "event": N_("There are no steps to follow: no event has happened yet."),
@@ -37,6 +39,8 @@ class Alphabet:
 
     def place(self, name: str) -> int:
         """The number of a step. Raises MeasureError with the nearest name."""
+        if name not in self.names:
+            name = _apart(name, self.of)
         return known(name, self.names, N_("There is no step {name!r} here.{meant} There are: {known}."))
 
 
@@ -64,4 +68,13 @@ def alphabet_of(view: View, of: str | None = None) -> Alphabet:
             symbol = home[touch].tolist()
     if not names or not symbol:
         raise MeasureError(NOTHING[of])
-    return Alphabet(of, np.asarray(frozen(symbol, np.int16)), names, titles)
+    return Alphabet(of, np.asarray(frozen(symbol, np.int16)), tuple(_apart(n, of) for n in names), titles)
+
+
+def _apart(name: str, of: str) -> str:
+    """A step's name, told apart from the words that answers have for what is none.
+
+    >>> _apart("cart", "event"), _apart("path_start", "event")
+    ('cart', 'path_start (event)')
+    """
+    return f"{name} ({of})" if name in (START, END, REST) else name

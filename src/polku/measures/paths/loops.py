@@ -131,7 +131,7 @@ def loops(view: View, of: str | None = None, by: str = "customer", limit: int = 
 
     def looped(s: int) -> Loop:
         with_it, times, twice, right_after, later, seconds = (int(x) for x in total.found[s])
-        rate = Rate(twice, with_it, behind=select(steps.names[s], "repeated"), unit=UNITS[by])
+        rate = Rate(twice, with_it, behind=select(chain_text((steps.names[s],)), "repeated"), unit=UNITS[by])
         return Loop(
             steps.names[s], steps.titles[s], rate, times, times / with_it, right_after, later,
             seconds / twice if twice else None,

@@ -19,7 +19,7 @@ from polku.kernels.paths import stepwise as kernel
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
 from polku.measures.charts import Chart, Flow, Heat, Link, Node
-from polku.measures.paths.alphabet import Alphabet, alphabet_of
+from polku.measures.paths.alphabet import END, REST, Alphabet, alphabet_of
 from polku.measures.result import Count, Rate
 from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
@@ -27,7 +27,7 @@ from polku.measures.steps import chain_of, chain_text
 from polku.measures.view import Mask, View
 
 I64 = npt.NDArray[np.int64]
-GONE, REST = "path_end", "rest"
+GONE = END
 #: Positions to either side beyond which nobody can read the picture.
 MOST_STEPS = 30
 ENDED, NOT_BEGUN, REST_TITLE = N_("ended"), N_("not begun"), N_("the rest")

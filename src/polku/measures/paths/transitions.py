@@ -20,7 +20,7 @@ from polku.kernels.spread import BINS, quantile
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
 from polku.measures.charts import Chart, Graph, Heat, Link, Node
-from polku.measures.paths.alphabet import Alphabet, alphabet_of
+from polku.measures.paths.alphabet import END, START, Alphabet, alphabet_of
 from polku.measures.result import Count, Rate
 from polku.measures.segments import segments
 from polku.measures.selectors import Selector
@@ -28,7 +28,6 @@ from polku.measures.steps import chain_of, chain_text
 from polku.measures.view import Mask, View
 
 I64 = npt.NDArray[np.int64]
-START, END = "path_start", "path_end"
 TITLES: dict[str, str] = {START: N_("start"), END: N_("end")}
 #: A picture with more arrows than this cannot be read.
 MOST_DRAWN = 40
