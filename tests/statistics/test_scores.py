@@ -30,6 +30,11 @@ def test_the_interval_keeps_its_level_for_few_answers():
         assert np.mean(held) > 0.92
 
 
+def test_equal_answers_have_no_interval_however_they_round():
+    found = mean_of(np.full(7, 0.1))
+    assert (found.low, found.reason) == (None, ALL_SAME)
+
+
 def test_means():
     from scipy.stats import t
 

@@ -51,7 +51,7 @@ def mean_of(values: npt.NDArray[np.float64], level: float = 0.95) -> Compared:
     if n == 1:
         return Compared(mean, level=level, method="student", reason=ONE_ANSWER)
     error = float(values.std(ddof=1)) / math.sqrt(n)
-    if error == 0:
+    if values.min() == values.max():  # their deviation may be a little off 0 by rounding
         return Compared(mean, level=level, method="student", reason=ALL_SAME)
     from scipy.special import stdtrit
 

@@ -110,6 +110,35 @@ def test_a_stage_takes_its_surveys_of_one_kind_together():
     assert (ces.id, ces.answers, ces.best.numerator, ces.score.value) == ("use", 3, 2, pytest.approx(2 / 3))
 
 
+def test_the_last_answer_is_the_last_in_time_not_in_arrival():
+    late = {"anna": [answer("2026-03-05", "order", 2), answer("2026-03-01", "order", 10)]}
+    _, found = asked(late, answers="last")
+    assert at(found, "order").mean.value == 2
+
+
+def test_scales_that_begin_at_other_ends_are_turned_before_they_are_put_together():
+    """1 of 5 to 1 is as good as 5 of 1 to 5: three answers of 5, 5 and 4."""
+    places = [
+        {"id": "one", "match": {"event": "One"}, "felt": survey("one", scale=[1, 5])},
+        {"id": "two", "match": {"event": "Two"}, "felt": survey("two", scale=[5, 1])},
+    ]
+    journey = Journey.model_validate({"title": "x", "timezone": "UTC", "stages": [{"id": "a", "touchpoints": places}]})
+    said = [answer("2026-03-01", "one", 5), answer("2026-03-01", "two", 1), answer("2026-03-02", "two", 2)]
+    _, found = asked({"anna": said}, journey)
+    stage = at(found, "a")
+    assert (stage.best.numerator, stage.mean.value) == (3, pytest.approx(14 / 3))
+    assert dict(stage.counts) == {5.0: 2, 4.0: 1}
+    assert stage.felt == pytest.approx(-2 + 4 * (11 / 3) / 4)
+
+
+def test_an_answer_in_the_last_second_of_a_period_is_in_it():
+    whole, _ = asked()
+    end = whole.moment.replace(year=2026, month=3, day=2, hour=0, minute=0, second=0, microsecond=0)
+    late = {"anna": [answer("2026-03-01 23:59:59.700", "order", 2)], "bertta": [answer("2026-03-03", "order", 3)]}
+    _, found = asked(late, period=Period(end=end))
+    assert at(found, "order").answers == 1
+
+
 def test_the_period():
     whole, _ = asked()
     _, march = asked(period=Period(start=whole.moment.replace(month=3, day=1, hour=0)))

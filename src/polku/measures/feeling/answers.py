@@ -71,7 +71,9 @@ def felt_members(view: View, touchpoint: int) -> list[npt.NDArray[np.bool_]]:
 
 
 def answered(view: View, only: Collection[str] | None = None) -> dict[str, tuple[Survey, I64, F64]]:
-    """The answers that count, by touchpoint id: the survey, int64[n] customers and float64[n] scores, in order."""
+    """The answers that count, by touchpoint id: the survey, int64[n] customers and float64[n] scores, in order of
+    time.
+    """
     surveys = [(t.id, t.felt) for _, _, t in view.journey.touchpoints() if t.felt is not None]
     if not surveys:
         return {}
@@ -109,10 +111,10 @@ def query(survey: Survey) -> str:
     event = exp.Literal.string(survey.event).sql("duckdb")
     return (
         "select customer, score from (select *, "
-        f"{number.sql('duckdb')} as score, epoch(time)::bigint as second from answers) "
+        f"{number.sql('duckdb')} as score, floor(epoch(time))::bigint as second from answers) "
         f"where event = {event} and customer is not null and second >= ? and second < ? "
         f"and score between ? and ?{where} "
-        "order by seq"
+        "order by time, seq"  # as events are ordered everywhere: what arrived late was not said last
     )
 
 

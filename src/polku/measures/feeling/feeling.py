@@ -37,7 +37,7 @@ NO_SURVEY = N_("the map binds no survey to a touchpoint: add `felt` to one, as t
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers of one touchpoint, in order of arrival."""
+    """The answers of one touchpoint, in order of time."""
 
     touchpoint: str
     kind: Kind
@@ -255,7 +255,8 @@ def _felt(
     view: View, id: str, title: Text, stage: str, surveys: list[Answers], planned: float | None, answers: str
 ) -> Felt:
     kind, scale = surveys[0].kind, surveys[0].scale
-    scores = np.concatenate([s.scores for s in surveys])
+    # A scale may be told best first at one touchpoint and worst first at another: all as at the first of them.
+    scores = np.concatenate([s.scores if s.scale == scale else sum(scale) - s.scores for s in surveys])
     people = len(np.unique(np.concatenate([s.customers for s in surveys])))
     split = [parts_of(kind, s.scale, s.scores) for s in surveys]
     n, best, worst = len(scores), *(sum(int(np.count_nonzero(p[k])) for p in split) for k in (0, 1))
