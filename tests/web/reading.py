@@ -38,7 +38,7 @@ class Reading(HTMLParser):
         if tag == "script" and "src" not in given:
             self.faults.append("an inline script")
         for name in ("href", "src", "action"):
-            if value := given.get(name):
+            if (value := given.get(name)) and given.get("method") != "post":  # a form that is sent is no link
                 self.links.append(value)
         for name in ("aria-label", "title", "placeholder", "data-label", "data-told"):
             if value := given.get(name):

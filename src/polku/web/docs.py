@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -56,8 +57,20 @@ def slug(title: str) -> str:
     return re.sub(r"[\s_]+", "-", re.sub(r"[^\w\s-]", "", title.lower())).strip("-")
 
 
-def html_of(text: str) -> tuple[str, str]:
-    """The title and the body of a page of the docs; HTML in it is shown as text."""
+def address(link: str, path: str) -> str:
+    """Where a link of the page at ``path`` leads on this server.
+
+    >>> address("../glossary.md#rate", "measures/funnel.md"), address("#top", "x.md"), address("https://x.fi/", "x.md")
+    ('/docs/glossary.md#rate', '#top', 'https://x.fi/')
+    """
+    if link.startswith("#") or "://" in link or link.startswith("mailto:"):
+        return link
+    target, mark, anchor = link.partition("#")
+    return f"/docs/{posixpath.normpath(posixpath.join(posixpath.dirname(path), target))}{mark}{anchor}"
+
+
+def html_of(text: str, path: str = "") -> tuple[str, str]:
+    """The title and the body of the page at ``path`` of the docs; HTML in it is shown as text."""
     reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     tokens = reader.parse(text)
     title, seen = "", set()
@@ -68,10 +81,11 @@ def html_of(text: str) -> tuple[str, str]:
             if anchor and anchor not in seen:
                 seen.add(anchor)
                 token.attrSet("id", anchor)
-        for child in inside.children or ():
-            if "style" in child.attrs:
-                del child.attrs["style"]
     for token in tokens:
+        for child in token.children or ():
+            for name in ("href", "src"):
+                if name in child.attrs:
+                    child.attrSet(name, address(str(child.attrs[name]), path))
         if (style := token.attrs.pop("style", None)) is not None:  # columns of tables; a page holds no styles
             token.attrSet("class", str(style).removeprefix("text-align:"))
     return title, reader.renderer.render(tokens, reader.options, {})
@@ -88,7 +102,7 @@ def docs_page(request: Request, path: str) -> Response:
         raise NotFoundError(N_("There is no page {value!r} in the docs."), value=path)
     if suffix in IMAGES:
         return Response(found.read_bytes(), media_type=IMAGES[suffix])
-    title, body = html_of(found.read_text(encoding="utf-8"))
+    title, body = html_of(found.read_text(encoding="utf-8"), path)
     page = render(
         "docs.html", visit.reader, title=title, body=body, **frame_of(request, visit.reader, "", "", visit.zone)
     )

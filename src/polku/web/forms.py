@@ -67,6 +67,10 @@ CHOICES: dict[str, str] = {
     "value": N_("value"),
     "average": N_("average"),
     "holm": "Holm",
+    "kmeans": N_("k-means"),
+    "mixture": N_("Gaussian mixture"),
+    "logistic": N_("logistic regression"),
+    "boosting": N_("gradient boosting"),
     "false_discovery": N_("false discovery rate"),
 }
 
