@@ -236,7 +236,8 @@ class Fitted:
     def _of_matrix(self, matrix: F64) -> F64:
         if not len(matrix):
             return np.empty(0, np.float64)
-        return np.asarray(self.estimator.predict_proba(matrix)[:, 1], np.float64)
+        with _threads(len(matrix)):
+            return np.asarray(self.estimator.predict_proba(matrix)[:, 1], np.float64)
 
     def contributions(self, table: Table) -> F64:
         """float64[n, columns]: how far each column moves the log odds of each row from what they would be with the
@@ -274,9 +275,20 @@ def fit(table: Table, model: Model = "logistic") -> Fitted:
         )  # fmt: skip
     else:
         estimator = extra("sklearn.linear_model", "models").LogisticRegression(solver="newton-cholesky", max_iter=200)
-    estimator.fit(matrix, table.target)
+    with _threads(len(matrix)):
+        estimator.fit(matrix, table.target)
     coefficients = None if model == "boosting" else np.asarray(estimator.coef_[0], np.float64)
     return Fitted(model, encoder, estimator, coefficients)
+
+
+#: Below so many rows one thread is quicker than several, above all where others want the processor too.
+SEVERAL_THREADS = 50_000
+
+
+def _threads(rows: int) -> Any:
+    from polku.measures.notebook import extra
+
+    return extra("threadpoolctl", "models").threadpool_limits(1 if rows < SEVERAL_THREADS else None)
 
 
 def folds_of(keys: I64, folds: int = 5, seed: int = 0) -> I64:

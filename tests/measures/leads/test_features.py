@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def reference(person, since, at):
     if not events:
         return [np.nan] * (kernel.FIXED + GROUPS + 2)
     times = [e[0] for e in events]
-    sessions = 1 + sum(b - a >= 1800 for a, b in zip(times, times[1:], strict=False))
+    sessions = 1 + sum(b - a >= 1800 for a, b in itertools.pairwise(times))
     origins = [e[4] for e in events if e[4]]
     counts = [sum(g in (GROUP[e[1], 0], GROUP[e[1], 1]) for e in events) for g in range(GROUPS)]
     return [

@@ -421,7 +421,8 @@ def scored(view: View, base: Ground, done: Scored) -> tuple[Rows, F64]:
 
 
 def band_of(p: F64) -> I64:
-    """int64[n]: the band of each lead by the rank of its probability; equal probabilities share the better band.
+    """int64[n]: the band of each lead by the rank of its probability; equal probabilities share the band of
+    their middle.
 
     >>> band_of(np.array([0.9, 0.1, 0.5, 0.1])).tolist()
     [1, 3, 2, 3]
@@ -429,7 +430,8 @@ def band_of(p: F64) -> I64:
     n = len(p)
     ascending = np.sort(p)
     above = n - np.searchsorted(ascending, p, side="right")  # those strictly more likely
-    middle = (above + 0.5) / max(1, n)
+    equal = np.searchsorted(ascending, p, side="right") - np.searchsorted(ascending, p, side="left")
+    middle = (above + equal / 2) / max(1, n)
     return np.asarray(np.searchsorted([end for _, end in BANDS[:-1]], middle, side="left"), np.int64)
 
 
