@@ -48,6 +48,9 @@ def test_who_is_behind_a_number(trails):
     answer = trails.funnel("view,cart,buy")
     found = answer.customers(answer.steps[2].reached.behind)
     assert [line.name for line in found.lines] == ["anna"]
+    frame = found.to_frame()
+    assert (frame["name"].tolist(), frame["events"].tolist()) == (["anna"], [3])
+    assert "<caption>1 of 1 customers" in found._repr_html_()
 
 
 def test_a_table_that_is_not_there(trails):

@@ -207,10 +207,9 @@ class Shop(Asking):
 
     def names(self, customers: list[int]) -> dict[int, str]:
         """What each customer is called: their user id or account, else an anonymous id, else Polku's number."""
-        from polku.record.naming import called
+        from polku.record.naming import names_of
 
-        known = self.project.identities.ids_of_many(customers)
-        return {c: called(known.get(c, ()), self.journey.subject) or f"#{c}" for c in customers}
+        return names_of(self.project, customers, self.journey.subject)
 
     def name(self, customer: int, given: str | None = None) -> str:
         return given if given is not None else self.names([customer])[customer]

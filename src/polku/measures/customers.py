@@ -33,6 +33,7 @@ from polku.measures.view import Mask, View, known, view_of
 from polku.trails.layout import Trails, moment
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from polku.record.project import Project
@@ -78,6 +79,17 @@ class CustomerList:
 
     def to_dict(self) -> Any:
         return to_dict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The lines as a pandas DataFrame. Raises MissingExtraError without pandas."""
+        from polku.measures.notebook import frame_of_list
+
+        return frame_of_list(self)
+
+    def _repr_html_(self) -> str:
+        from polku.measures.notebook import html_of_list
+
+        return html_of_list(self)
 
 
 def customers_behind(

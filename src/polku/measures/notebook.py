@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from polku.errors import MeasureError, MissingExtraError
 from polku.language import N_, Reader
-from polku.measures.answer import Answer, Cell, Table
+from polku.measures.answer import Answer, Cell, Table, count_cell, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def customers_of(answer: Answer, behind: str, limit: int, offset: int, order: st
     if answer.view is None:
         raise MeasureError(N_("This answer does not know the trails it was made of, so it cannot list customers."))
     view = answer.view
-    return customers_behind(
+    found = customers_behind(
         view.trails,
         view.journey,
         behind,
@@ -67,6 +68,43 @@ def customers_of(answer: Answer, behind: str, limit: int, offset: int, order: st
         answers=view.answers,
         project=view.project,
     )
+    if view.project is None:
+        return found
+    from polku.record.naming import names_of
+
+    names = names_of(view.project, [line.customer for line in found.lines], view.journey.subject)
+    lines = tuple(dataclasses.replace(line, name=names[line.customer]) for line in found.lines)
+    return dataclasses.replace(found, lines=lines)
+
+
+def frame_of_list(found: CustomerList) -> pd.DataFrame:
+    """See :meth:`polku.measures.customers.CustomerList.to_frame`."""
+    from polku.measures.customers import CustomerLine
+
+    pandas = extra("pandas", "notebook")
+    heads = [field.name for field in dataclasses.fields(CustomerLine)]
+    frame: pd.DataFrame = pandas.DataFrame([[getattr(li, h) for h in heads] for li in found.lines], columns=heads)
+    return frame
+
+
+def html_of_list(found: CustomerList, language: str = "en") -> str:
+    """A list of customers as a table; days are those of UTC."""
+    reader = Reader(language)
+    heads = (N_("customer"), N_("stage"), N_("events"), N_("first seen"), N_("last seen"), N_("value"))
+    rows = tuple(
+        (
+            words(line.name or f"#{line.customer}"),
+            words(line.stage or "–", line.stage),
+            count_cell(line.events, reader),
+            words(reader.date(line.first_seen)),
+            words(reader.date(line.last_seen)),
+            Cell(reader.number(line.value, 2), line.value, number=True),
+        )
+        for line in found.lines
+    )
+    title = reader(N_("{n} of {of} customers"), n=reader.number(len(rows)), of=reader.number(found.total))
+    table = Table(title, tuple(reader(h) for h in heads), rows)
+    return f'<div class="polku"><style>{STYLE}</style>{_table(table, reader)}</div>'
 
 
 def figure_of(answer: Answer, place: int = 0, language: str = "en") -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from polku.record.identity import Id
+    from polku.record.project import Project
 
 #: Kinds of ids, the most telling first, where the journey is a person's and where it is an account's.
 KINDS = {"person": ("user", "account", "anonymous"), "account": ("account", "user", "anonymous")}
@@ -16,6 +17,13 @@ def called(ids: Iterable[Id], subject: str) -> str | None:
     """The id that a customer is called by: the most telling kind, the oldest of its kind; None when there is none."""
     known = list(ids)
     return next((each.value for kind in KINDS[subject] for each in known if each.kind == kind), None)
+
+
+def names_of(project: Project, customers: Iterable[int], subject: str) -> dict[int, str]:
+    """What each customer (key) is called; Polku's own number, ``#12``, where no id is known."""
+    keys = list(customers)
+    known = project.identities.ids_of_many(keys)
+    return {key: called(known.get(key, ()), subject) or f"#{key}" for key in keys}
 
 
 def meant(found: Iterable[tuple[Id, int]], subject: str) -> int | None:

@@ -153,7 +153,9 @@ def onward(
         )
 
     chosen = [steps.place(to)] if to is not None else [s for s in range(n) if s != source and total.found[s, 0]]
-    rows = sorted(map(made, chosen), key=lambda o: (o.lift.low is None, -(o.lift.low or 0.0), o.to))
+    rows = sorted(
+        map(made, chosen), key=lambda o: (o.lift.low is None, o.lift.reason is not None, -(o.lift.low or 0.0), o.to)
+    )
     return OnwardFrom(
         period=view.period, persona=view.persona, segment=view.segment, of=steps.of, by=by, from_=from_,
         title=steps.titles[source], within=within, met=met, paths=paths, onward=tuple(rows[:limit]),
