@@ -342,3 +342,27 @@ def test_a_search_turns_back_from_where_nothing_can_be_computed():
     assert (point[0], value) == (pytest.approx(1, abs=1e-5), pytest.approx(0, abs=1e-9))
     assert isinstance(minimise(lambda point: (float("nan"), point), ((0.0,),)), NoFit)
     assert isinstance(minimise(lambda point: (float(-point[0]), np.array([-1.0])), ((0.0,),)), tuple)
+
+
+@pytest.mark.parametrize("make", [BGNBD, MBGNBD])
+@pytest.mark.parametrize(("a", "b"), [(100.0, 300.0), (1e5, 1e4)])
+def test_chances_to_leave_that_hardly_differ(make, a, b):
+    """scipy's 2F1 is NaN there; with p = a / (a + b) for everyone, the rate u ahead is k A^k / (A + p u)^(k + 1)."""
+    rows, _ = histories([0, 2], [0.0, 5.0], [10.0, 10.0])
+    model = make(0.5, 4.0, a, b)
+    p, k, scale = a / (a + b), 0.5 + np.array([0, 2]), 14.0
+    ahead = (1 - (scale / (scale + p * 50)) ** k) / p
+    np.testing.assert_allclose(model.expected(rows, 50.0), model.alive(rows) * ahead, rtol=0.01)
+    assert np.isfinite(model.expected_new(50.0))
+
+
+def test_rates_that_hardly_differ():
+    """Everyone buys once in 10 and leaves once in 20: P(alive) is that of two known rates."""
+    many = 5e4
+    rows, _ = histories([0, 2], [0.0, 4.0], [10.0, 10.0])
+    model = ParetoNBD(many, many * 10, many, many * 20)
+    together, silent = 0.1 + 0.05, np.array([10.0, 6.0])
+    alive = 1 / (1 + 0.05 / together * np.expm1(together * silent))
+    np.testing.assert_allclose(model.alive(rows), alive, rtol=1e-3)
+    assert np.isfinite(model.log_likelihood(rows)).all()
+    np.testing.assert_allclose(model.expected(rows, 20.0), alive * 2 * -np.expm1(-1.0), rtol=1e-3)

@@ -20,6 +20,8 @@ from polku.statistics.btyd.histories import Histories
 F64 = npt.NDArray[np.float64]
 #: Points of Gauss and Legendre's quadrature over future time, on a logarithmic scale of it.
 POINTS = 12
+#: Points over the chance to leave, where the hypergeometric function cannot be computed.
+CHANCES = 48
 #: In logarithms of (r, alpha, a, b), times counted in the mean age.
 STARTS = ((-0.5, -1.5, -0.5, 0.5), (0.5, 0.0, -1.0, 1.5), (-1.0, -2.5, 0.5, 1.0))
 #: More distinct histories than this are first fitted by a sample of this many, and then as they are.
@@ -189,6 +191,23 @@ def _ahead(model: Geometric, k: F64, scale: F64, untaken: F64, time: float, rate
         v = whole * (node + 1) / 2
         u = scale * np.expm1(v)
         # du = (scale + u) dv
-        speed = k / scale * hyp2f1(k + 1, model.a, model.a + model.b + untaken, -u / scale)
+        mean = hyp2f1(k + 1, model.a, model.a + model.b + untaken, -u / scale)
+        lost = ~np.isfinite(mean)
+        if lost.any():
+            mean[lost] = _mean_over_chances(model.a, model.b + untaken[lost], k[lost], (u / scale)[lost])
+        speed = k / scale * mean
         total += weight / 2 * whole * (scale + u) * speed * np.exp(-rate * u)
+    return total
+
+
+def _mean_over_chances(a: float, b: F64, k: F64, z: F64) -> F64:
+    """float64[n]: the mean of (1 + p z)^-(k + 1) over p ~ Beta(a, b), which is 2F1(k + 1, a; a + b; -z), by Gauss and
+    Legendre over the quantiles of p. For a and b so large that the function overflows, and p hardly differs.
+    """
+    from scipy.special import betaincinv
+
+    nodes, weights = np.polynomial.legendre.leggauss(CHANCES)
+    total = np.zeros(len(k))
+    for node, weight in zip(nodes, weights, strict=True):
+        total += weight / 2 * np.exp(-(k + 1) * np.log1p(betaincinv(a, b, (node + 1) / 2) * z))
     return total

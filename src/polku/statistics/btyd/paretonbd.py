@@ -88,16 +88,27 @@ class ParetoNBD:
         """The logarithms of ``stayed`` and ``left``.
 
         Euler's integral makes ``left`` a difference of two hypergeometric functions, written about the larger of alpha
-        and beta so that their argument lies between 0 and 1.
+        and beta so that their argument lies between 0 and 1. Where they overflow (very large parameters, which the data
+        hardly hold) the integral is taken by Gauss and Legendre.
         """
         k = self.r + rows.frequency.astype(np.float64)
         stayed = -k * np.log(self.alpha + rows.age) - self.s * np.log(self.beta + rows.age)
         whole = k + self.s
-        since, until = self._tail(rows.recency, k), self._tail(rows.age, k)
         with np.errstate(divide="ignore", invalid="ignore"):
+            since, until = self._tail(rows.recency, k), self._tail(rows.age, k)
             # nobody has left in no time: where the last purchase is at the end of watching, the difference is 0
             left = since + np.log(-np.expm1(np.minimum(until - since, 0.0))) + np.log(self.s / whole)
-        return stayed, np.asarray(np.where(rows.recency < rows.age, left, -np.inf))
+        watched = rows.recency < rows.age
+        lost = watched & ~np.isfinite(left)
+        if lost.any():
+            nodes, parts = np.polynomial.legendre.leggauss(FIT_POINTS)
+            smaller = min(self.alpha, self.beta)
+            reach, cy = _points(k[lost], self.s, self.alpha, self.beta, rows.recency[lost], rows.age[lost], nodes)
+            ay, by = np.log(cy + (self.alpha - smaller)), np.log(cy + (self.beta - smaller))
+            height = -k[lost, None] * ay - (self.s + 1) * by + np.log(cy)
+            top = height.max(axis=1)
+            left[lost] = np.log(reach / 2 * self.s * (np.exp(height - top[:, None]) * parts).sum(axis=1)) + top
+        return stayed, np.asarray(np.where(watched, left, -np.inf))
 
     def _tail(self, times: F64, k: F64) -> F64:
         """The logarithm of the integral from each time to infinity, but for the factor s / (r + s + x)."""
@@ -108,6 +119,16 @@ class ParetoNBD:
         other = self.s + 1 if self.alpha >= self.beta else k
         argument = abs(self.alpha - self.beta) / (larger + times)
         return np.asarray(np.log(hyp2f1(whole, other, whole + 1, argument)) - whole * np.log(larger + times))
+
+
+def _points(k: F64, s: float, alpha: float, beta: float, recency: F64, age: F64, nodes: F64) -> tuple[F64, F64]:
+    """How far v is integrated over, float64[n], and c + y at the ``nodes``, float64[n, nodes], with
+    y = (c + t_x) e^v - c and c the smaller of alpha and beta.
+    """
+    since = min(alpha, beta) + recency
+    fall = k * since / (alpha + recency) + (s + 1) * since / (beta + recency) - 1
+    reach = np.minimum(np.log1p((age - recency) / since), FALLEN / np.maximum(fall, 1e-9))
+    return reach, since[:, None] * np.exp(reach[:, None] * (nodes + 1) / 2)
 
 
 def _lasting(scale: F64, s: float, time: float, rate: float) -> F64:
@@ -163,10 +184,7 @@ def _objective(rows: Histories) -> Objective:
         k, c = r + x, min(alpha, beta)
         log_a, log_b = np.log(alpha + rows.age), np.log(beta + rows.age)
         stayed = -k * log_a - s * log_b
-        since = c + rows.recency
-        fall = k * since / (alpha + rows.recency) + (s + 1) * since / (beta + rows.recency) - 1
-        reach = np.minimum(np.log((c + rows.age) / since), FALLEN / np.maximum(fall, 1e-9))
-        cy = since[:, None] * np.exp(reach[:, None] * (nodes + 1) / 2)
+        reach, cy = _points(k, s, alpha, beta, rows.recency, rows.age, nodes)
         ay, by = cy + (alpha - c), cy + (beta - c)
         log_ay, log_by = np.log(ay), np.log(by)
         height = -k[:, None] * log_ay - (s + 1) * log_by + np.log(cy)
