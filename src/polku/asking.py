@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from polku.measures.paths.variants import Variants
     from polku.measures.personas.clusters import Found
     from polku.measures.personas.drifting import Drift
-    from polku.measures.personas.fit import Personas
+    from polku.measures.personas.fit import PersonaFit
     from polku.measures.retention.active import ActiveCustomers, Lifecycle
     from polku.measures.retention.churn import Churn
     from polku.measures.retention.cohorts import Retention
@@ -1293,14 +1293,14 @@ class Asking:
             ),
         )
 
-    def personas(
+    def persona_fit(
         self, *, period: str = "all", compare: str = "none", persona: str | None = None, segment: str | None = None
-    ) -> Personas:
+    ) -> PersonaFit:
         """Whether the map's personas still fit: whom they catch, overlaps, who is in none, and how they behave."""
         return cast(
-            "Personas",
+            "PersonaFit",
             self.measure(
-                "personas",
+                "persona_fit",
                 period,
                 compare,
                 persona,

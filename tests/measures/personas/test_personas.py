@@ -13,10 +13,11 @@ from measures.behind import lists_agree
 from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.language import Reader
-from polku.measures.customers import customers_behind
+from polku.measures.customers import keys_behind
 from polku.measures.personas.clusters import clusters
 from polku.measures.personas.drifting import drift
-from polku.measures.personas.fit import personas
+from polku.measures.personas.fit import persona_fit
+from polku.measures.selectors import Selector
 from polku.measures.view import view_of
 
 DAY = 86400
@@ -62,7 +63,7 @@ def shop():
 
 
 def test_personas_and_their_verdicts(shop):
-    found = personas(shop)
+    found = persona_fit(shop)
     told = {f.id: (f.caught.numerator, f.caught.denominator, f.verdict) for f in found.personas}
     assert told["sara"] == (100, 200, "stands out")
     assert told["all"][:2] == (200, 200)
@@ -88,7 +89,7 @@ def test_a_persona_like_everyone_else():
             for c in range(120)
         ]
     )
-    found = personas(view_over(people, chance))
+    found = persona_fit(view_over(people, chance))
     sara = next(f for f in found.personas if f.id == "sara")
     assert sara.touches == ()
     assert sara.verdict == "behaves like everyone else"
@@ -97,11 +98,11 @@ def test_a_persona_like_everyone_else():
 
 def test_without_traits_or_personas_the_reason_is_told(shop):
     people, _ = world(40)
-    found = personas(view_over(people, None))
+    found = persona_fit(view_over(people, None))
     assert found.reason == "nothing is known of the customers' traits, so personas cannot be told apart"
     assert found.uncaught.value is None
     plain = journey_of(("a", ["home", "sale"]), ("b", ["order"]))
-    assert personas(view_over(people, None, plain)).reason == "the map has no personas"
+    assert persona_fit(view_over(people, None, plain)).reason == "the map has no personas"
 
 
 def test_clusters_are_the_two_kinds():
@@ -114,10 +115,8 @@ def test_clusters_are_the_two_kinds():
     assert min(c.stability for c in found.clusters) > 0.95
     keen = max(found.clusters, key=lambda c: dict(c.middle)["events"])
     assert "touchpoint:sale" in [t.name for t in keen.touches]
-    listed = customers_behind(
-        shop.trails, SHOP, keen.share.behind, limit=500, profiles=shop.profiles
-    )  # fmt: skip
-    assert {c.customer % 2 for c in listed.customers} == {1}  # customers count from 1, so Saras are odd
+    listed = keys_behind(shop, Selector.parse(keen.share.behind))
+    assert set((listed % 2).tolist()) == {1}  # customers count from 1, so Saras are odd
     assert lists_agree(found, shop) >= 5
     assert clusters(shop) == found
 
@@ -170,7 +169,7 @@ def test_drift_without_a_review(shop):
 
 
 def test_all_is_told_in_both_languages_and_drawn(shop):
-    for ask in (personas, clusters, drift):
+    for ask in (persona_fit, clusters, drift):
         found = ask(shop)
         for language in ("en", "fi"):
             assert found.text(Reader(language))

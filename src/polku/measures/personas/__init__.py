@@ -7,11 +7,11 @@ from polku.measures.definition import Measure, Option
 
 MEASURES = (
     Measure(
-        "personas",
+        "persona_fit",
         N_("Persona check"),
         N_("Whether the map's personas still fit: whom they catch, overlaps, who is in none, and how they behave."),
         (),
-        run="polku.measures.personas.fit:personas",
+        run="polku.measures.personas.fit:persona_fit",
         selects={"personas": ("caught", "not_caught", "everyone", "met", "both")},
         members="polku.measures.personas.fit:members",
     ),

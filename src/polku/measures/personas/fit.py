@@ -69,8 +69,8 @@ class Overlap:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Personas(Answer):
-    name = "personas"
+class PersonaFit(Answer):
+    name = "persona_fit"
     says = (
         N_("A persona catches, of everyone with an event in the period, those whose traits meet its `where` today."),
         N_("Uncaught = those whom no persona catches. Overlap = those caught by both / those of the smaller one."),
@@ -169,7 +169,7 @@ def caught(view: View) -> dict[str, list[Mask]] | None:
     return {id: persona_masks(view, id) for id in told}
 
 
-def personas(view: View) -> Personas:
+def persona_fit(view: View) -> PersonaFit:
     """The map's personas held against the view's customers with an event in its period."""
     seen = seen_in(view)
     masks = caught(view)
@@ -202,7 +202,7 @@ def personas(view: View) -> Personas:
         n if mine else 0, of if mine else 0, behind=view.select("personas", ALL, "not_caught"),
         behind_all=everyone.behind, why=None if mine else (reason or NO_WHERE),
     )  # fmt: skip
-    return Personas(
+    return PersonaFit(
         period=view.period, persona=view.persona, segment=view.segment,
         everyone=everyone, uncaught=uncaught, personas=tuple(fits),
         overlaps=tuple(sorted(overlaps, key=lambda o: -(o.both.value or 0.0))), reason=reason,
