@@ -10,6 +10,7 @@ import pytest
 
 import polku
 from polku.errors import MeasureError
+from polku.language import Reader
 
 ROOT = Path(__file__).parents[1]
 ROWS = {
@@ -36,6 +37,9 @@ def test_a_funnel_of_a_plain_table(trails):
     assert answer.reached == [2, 2, 1]
     frame = answer.to_frame()
     assert frame["reached"].tolist() == [2, 2, 1]
+    noted = answer.to_frame(notes=True)
+    assert noted["of the first step: note"].tolist()[-1] == answer.tables(Reader())[0].rows[-1][3].note
+    assert noted.drop(columns=[c for c in noted if c.endswith(": note")]).equals(frame)
     shown = trails.funnel(["view", "cart", "buy"])._repr_html_()
     assert shown.startswith('<div class="polku">')
     assert shown.count("<svg ") == 1

@@ -37,16 +37,21 @@ def reader_of(answer: Answer, language: str) -> Reader:
     return Reader(language, answer.view.journey.timezone, answer.view.journey.currency)
 
 
-def frame_of(answer: Answer, place: int = 0, language: str = "en") -> pd.DataFrame:
+def frame_of(answer: Answer, place: int = 0, language: str = "en", notes: bool = False) -> pd.DataFrame:
     """See :meth:`polku.measures.answer.Answer.to_frame`."""
     pandas = extra("pandas", "notebook")
     tables = answer.tables(reader_of(answer, language))
     if not 0 <= place < len(tables):
         raise MeasureError(N_("This answer has {n} tables, counted from 0."), n=len(tables))
     table = tables[place]
-    frame: pd.DataFrame = pandas.DataFrame(
-        [[cell.raw for cell in row] for row in table.rows], columns=list(table.heads)
-    )
+    columns: list[tuple[str, list[Any]]] = []
+    for k, head in enumerate(table.heads):
+        columns.append((head, [row[k].raw for row in table.rows]))
+        told = [row[k].note for row in table.rows]
+        if notes and any(told):
+            columns.append((f"{head}: {reader_of(answer, language)(N_('note'))}", told))
+    rows = list(zip(*(values for _, values in columns), strict=True))
+    frame: pd.DataFrame = pandas.DataFrame(rows, columns=[head for head, _ in columns])
     return frame
 
 

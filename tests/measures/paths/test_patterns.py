@@ -103,7 +103,7 @@ def test_onward_is_that_of_a_plain_reading(people, within, as_of):
     assert (row.base.numerator, row.base.denominator) == (base, anyone)
     for behind, count in (
         (row.rate.behind, came), (row.rate.behind_not, closed - came), (row.rate.behind_pending, is_open),
-        (row.base.behind, base),
+        (row.base.behind, base), (row.rate.behind_all, closed),
     ):  # fmt: skip
         assert customers_behind(made, MAP, behind).total == count
 

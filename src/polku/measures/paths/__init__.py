@@ -101,7 +101,7 @@ MEASURES = (
             LIMIT,
         ),
         run="polku.measures.paths.onward:onward",
-        selects={"onward": ("converted", "not", "pending", "with")},
+        selects={"onward": ("converted", "not", "had_time", "pending", "with")},
         members="polku.measures.paths.onward:members",
         example={"from": "one"},
     ),

@@ -146,7 +146,7 @@ def onward(
         having, both, came = (int(x) for x in total.found[s])
         name = chain_text((from_, steps.names[s]))
         rate = Rate(came, met - is_open, is_open, select(name, "converted"), select(name, "not"),
-                    select(name, "pending"), unit=UNITS[by])  # fmt: skip
+                    select(name, "pending"), behind_all=select(name, "had_time"), unit=UNITS[by])  # fmt: skip
         base = Rate(having, paths, behind=select(name, "with"), unit=UNITS[by])
         return Onward(
             steps.names[s], steps.titles[s], rate, base, lift_of(paths, met, having, both, came, met - is_open)
@@ -163,13 +163,19 @@ def onward(
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who came on, did not, still may, or has the second step at all."""
+    """bool[C] a bucket: who came on, did not, had their time (both), still may, or has the second step at all."""
     steps = alphabet_of(view, selector.option("of"))
     source, target = (steps.place(name) for name in chain_of(selector.name))
     text = selector.option("within")
-    work = functools.partial(_came, view, steps, selector.option("by") or "customer", source, target,
-                             int(text) if text else None, WHATS[selector.what])  # fmt: skip
-    return view.map(work)
+
+    def those(what: str) -> list[Mask]:
+        work = functools.partial(_came, view, steps, selector.option("by") or "customer", source, target,
+                                 int(text) if text else None, WHATS[what])  # fmt: skip
+        return view.map(work)
+
+    if selector.what != "had_time":
+        return those(selector.what)
+    return [came | did_not for came, did_not in zip(those("converted"), those("not"), strict=True)]
 
 
 def _came(
