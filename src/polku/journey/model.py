@@ -116,8 +116,8 @@ class Felt(Part):
     scale: tuple[float, float] = Field(default=(0, 10), description="The worst and the best number.")
     kind: Literal["nps", "csat", "ces", "review"] | None = Field(
         default=None,
-        description="What the question asks: nps (would you recommend us, 0 to 10), csat (were you satisfied), ces (was "
-        "it easy), review (stars). Left out: nps on a scale of 0 to 10, ces on 1 to 7, csat otherwise.",
+        description="What the question asks: nps (would you recommend us, 0 to 10), csat (were you satisfied), ces "
+        "(was it easy), review (stars). Left out: nps on a scale of 0 to 10, ces on 1 to 7, csat otherwise.",
     )
 
 

@@ -179,9 +179,8 @@ class ImportReport:
                         )
                     )
         for path in self.refused_files:
-            lines.append(
-                reader(N_("The refused rows are in {path}: mend them there and import that file with the same options."), path=str(path))
-            )
+            told = N_("The refused rows are in {path}: mend them there and import that file with the same options.")
+            lines.append(reader(told, path=str(path)))
         for file in self.files:
             lines += [reader(text, **dict(facts)) for text, facts in file.notes]
         return "\n".join(lines)
