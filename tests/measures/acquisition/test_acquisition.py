@@ -166,6 +166,14 @@ def test_no_interval_of_those_who_all_paid_the_same():
     assert (worth.value, worth.low, worth.high, worth.reason) == (30.0, None, None, ALIKE)
 
 
+def test_a_source_with_an_and_in_its_name_is_one_source():
+    shops = ("H&M", "affiliate", None)
+    made, found = asked(costs((0, "google", 40), (0, "H&M", 10), (90, "H&M", 1)), people=[*PEOPLE, buyer(shops, 6, 20)])
+    assert found.paid.customers.n == 3
+    for row in (found.paid, *found.sources):
+        assert customers_behind(made, SHOP, row.customers.behind).total == row.customers.n
+
+
 def test_by_origin_and_the_last_one_named():
     _, found = asked(by="origin")
     told = {s.group.name: s.spent for s in found.sources}

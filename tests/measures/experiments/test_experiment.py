@@ -205,6 +205,9 @@ def test_who_is_behind():
         ({"shares": ("x", "y")}, "not shares"),
         ({"group": "touchpoint:page:reached"}, "both"),
         ({"prior": -1.0}, "above 0"),
+        ({"shares": ("nan", "1")}, "as many shares"),
+        ({"level": 1.0}, "fits no experiment"),
+        ({"level": 0.0}, "fits no experiment"),
     ],
 )
 def test_what_does_not_fit_is_said(options, said):

@@ -86,7 +86,14 @@ def test_nobody():
 
 
 @pytest.mark.parametrize(
-    "bounds", [{"recency": ["10d"]}, {"frequency": ["5", "4", "3", "2"]}, {"money": ["a", "b", "c", "d"]}]
+    "bounds",
+    [
+        {"recency": ["10d"]},
+        {"frequency": ["5", "4", "3", "2"]},
+        {"money": ["a", "b", "c", "d"]},
+        {"money": ["nan", "1", "2", "3"]},
+        {"money": ["1", "2", "3", "inf"]},
+    ],
 )
 def test_bounds_that_are_none_are_told(bounds):
     with pytest.raises(MeasureError, match="four ascending bounds"):

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -231,7 +232,7 @@ def acquired(
 
 def _several(groups: Sequence[Group], places: Sequence[int]) -> str:
     """The names of several groups as one name of a selector."""
-    return "&".join(str(groups[p].name) for p in places) or "nobody"
+    return "&".join(quote(str(groups[p].name), safe=" /|") for p in places) or "nobody"
 
 
 def _days(question: Buying, span: tuple[int, int], view: View) -> str | None:
@@ -257,7 +258,7 @@ def members(view: View, selector: Selector) -> list[Mask]:
     elif selector.name in names:
         chosen = [names.index(selector.name)]
     else:
-        parts = [] if selector.name == "nobody" else selector.name.split("&")
+        parts = [] if selector.name == "nobody" else [unquote(p) for p in selector.name.split("&")]
         chosen = [known(p, names, N_("No visit has come from {name!r}.{meant}")) for p in parts if p in names]
     wanted = np.isin(np.arange(len(names)), chosen)[group]
     latest = selector.option("credit") == "last"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -60,6 +61,8 @@ def experiment(
     asked_of = tuple(
         METRICS[known(m, METRICS, N_("There is no metric {name!r}.{meant} There are: {known}."))] for m in metrics
     )
+    if not 0 < level < 1:
+        raise MeasureError(N_("{name} of {share} fits no experiment."), name="level", share=level)
     if prior is not None and prior <= 0:
         raise MeasureError(N_("A prior's deviation is above 0, not {prior}."), prior=prior)
     arms = arms_of(view, experiment, arm, named_by, event, group, against, base)
@@ -127,7 +130,7 @@ def _shares(shares: Sequence[str], arms: Arms) -> tuple[float, ...] | None:
         planned = tuple(float(s.rstrip("% ").replace(",", ".")) for s in shares)
     except ValueError as error:
         raise MeasureError(N_("{value!r} are not shares; write for example 50,50."), value=",".join(shares)) from error
-    if len(planned) != len(arms.names) or min(planned) <= 0:
+    if len(planned) != len(arms.names) or not all(0 < share < math.inf for share in planned):
         raise MeasureError(
             N_("The arms are {known}; give as many shares, each above 0, in this order."), known=", ".join(arms.names)
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
@@ -340,7 +341,10 @@ def _days(text: str) -> float:
 
 
 def _amount(text: str) -> float:
-    return float(text)
+    amount = float(text)
+    if not math.isfinite(amount):
+        raise ValueError(text)
+    return amount
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
