@@ -130,13 +130,13 @@ class Lifetime(Answer):
         del found["individuals"]
         return found
 
-    def to_frame(self, table: int | str = 0, language: str = "en") -> pd.DataFrame:
+    def to_frame(self, table: int | str = 0, language: str = "en", notes: bool = False) -> pd.DataFrame:
         """As in every answer; ``to_frame("customers")`` has every customer a row: ``customer``, ``frequency``,
         ``recency`` and ``age`` (in ``unit`` days), ``mean`` (money of a repeat purchase), ``alive``, ``expected``,
         ``worth`` and ``value``. Without a model the last four are missing.
         """
         if not isinstance(table, str):
-            return super().to_frame(table, language)
+            return super().to_frame(table, language, notes)
         pandas = extra("pandas", "notebook")
         columns: dict[str, Any] = {}
         if self.individuals is not None:
