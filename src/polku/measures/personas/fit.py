@@ -73,7 +73,10 @@ class PersonaFit(Answer):
     name = "persona_fit"
     says = (
         N_("A persona catches, of everyone with an event in the period, those whose traits meet its `where` today."),
-        N_("Uncaught = those whom no persona catches. Overlap = those caught by both / those of the smaller one."),
+        N_(
+            "Uncaught = those whom no persona catches, also those of whom no traits are known. Overlap = those caught by "
+            "both / those of the smaller one."
+        ),
         N_(
             "Lift of a touchpoint = the share of the persona that met it / the share of the others (interval of Katz, "
             "95 %); told are those that differ beyond chance (p adjusted by Benjamini and Hochberg, below 0.05)."
