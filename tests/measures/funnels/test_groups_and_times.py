@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from measures.behind import lists_agree
-from measures.funnels.people import SHOP, at, view
+from measures.funnels.people import EVENTS, SHOP, at, view
 from polku.errors import MeasureError
+from polku.journey.model import Journey
 from polku.language import Reader
 from polku.measures.ask import measure_view
 from polku.measures.customers import customers_behind
@@ -286,6 +287,23 @@ def test_what_is_met_lies_between_the_step_and_going_on():
     chat = next(c for c in found.correlates if c.value == "chat")
     assert (chat.with_it.numerator, chat.with_it.denominator) == (1, 1)
     assert (chat.without_it.numerator, chat.without_it.denominator) == (2, 3)
+
+
+def test_an_event_that_is_a_touchpoint_now_and_then_is_listed_where_it_is_none():
+    guide = {"id": "guide", "match": {"event": "page", "where": "properties.kind = 'guide'"}}
+    steps = [{"id": name, "match": {"event": EVENTS[name]}} for name in STEPS]
+    shop = Journey.model_validate({"title": "Shop", "stages": [{"id": "all", "touchpoints": [*steps, guide]}]})
+    kinds = ("guide", "guide", "news", None)
+    people = {
+        str(k): [at("10:00", "product"), *([at("10:05", "page", kind=kind)] if kind else []), at("10:20", "order")]
+        for k, kind in enumerate(kinds)
+    }
+    seen = view_of(trails_of(shop, people, "2026-06-01 00:00"), shop)
+    found = funnel_correlation(seen, STEPS, least=1)
+    assert {c.value: c.with_it.denominator for c in found.correlates if c.kind == "met"} == {"guide": 2, "page": 1}
+    for c in found.correlates:
+        for rate in (c.with_it, c.without_it):
+            assert customers_behind(seen.trails, shop, rate.behind_all).total == rate.denominator
 
 
 def test_going_on_to_one_step_of_many():

@@ -25,6 +25,7 @@ from polku.kernels.funnels.chains import UNLIMITED
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, rate_cell, words
 from polku.measures.charts import Chart, Forest, Series
+from polku.measures.definition import known
 from polku.measures.funnels.asked import Asked, asked_again, asked_of, place_of_step
 from polku.measures.funnels.funnel import selecting, unit_of
 from polku.measures.funnels.grouping import ABSENT, Grouping, How, grouping_of, groups_of
@@ -387,7 +388,10 @@ def members(view: View, selector: Selector) -> list[Mask]:
         raise MeasureError(N_("{selector} does not say what was met."), selector=str(selector))
     ask = Ask(asked, base, target, view.as_of)
     if kind == "met":
-        name = frozen(np.where(codes_of(view, value), 0, -1), np.int64)
+        # an event's name stands for what of it is off the map: codes_of would take its touchpoints too
+        names = names_of(view, asked)
+        place = known(value, names.names, N_("There is no touchpoint or event {name!r}.{meant} There are: {known}."))
+        name = frozen(np.where(names.of == place, 0, -1), np.int64)
         return whose(view, asked, functools.partial(_chosen_met, ask, name, selector.what))
     grouping = grouping_of(view, kind)
     choose = functools.partial(_chosen_group, ask, grouping.how, grouping.place(value), selector.what)
