@@ -74,8 +74,8 @@ class PersonaFit(Answer):
     says = (
         N_("A persona catches, of everyone with an event in the period, those whose traits meet its `where` today."),
         N_(
-            "Uncaught = those whom no persona catches, also those of whom no traits are known. Overlap = those caught by "
-            "both / those of the smaller one."
+            "Uncaught = those whom no persona catches, also those of whom no traits are known. Overlap = those "
+            "caught by both / those of the smaller one."
         ),
         N_(
             "Lift of a touchpoint = the share of the persona that met it / the share of the others (interval of Katz, "
