@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from polku.engines import cluster
+from polku.engines import cluster, java
 from polku.engines.engine import engine_of
 from polku.engines.java import find_java, version_of
 from polku.engines.spark.building import hadoop_path
@@ -54,6 +54,15 @@ def test_an_old_java_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     fake_java(tmp_path, 'java version "1.8.0_402"')
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(EngineError, match=r"Java 17 or later; .* is 8"):
+        find_java()
+
+
+def test_a_java_that_says_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "")
+    (tmp_path / "bin" / "java").write_text("#!/bin/sh\nexec sleep 20\n", encoding="utf-8")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(java, "PATIENCE", 0.2)
+    with pytest.raises(EngineError, match="did not tell its version"):
         find_java()
 
 

@@ -14,6 +14,8 @@ from polku.language import N_
 
 #: Spark 4 runs on this Java or a later one.
 LEAST = 17
+#: Seconds that it may take to say its version, on a busy machine.
+PATIENCE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def find_java() -> Java:
     try:
         if program is None:
             raise FileNotFoundError("java")
-        told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False, timeout=60)
+        told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False, timeout=PATIENCE)
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         raise EngineError(
             N_(
@@ -57,6 +59,14 @@ def find_java() -> Java:
             ),
             least=LEAST,
             looked=f"JAVA_HOME={home}" if home else "PATH",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise EngineError(
+            N_(
+                "{program} did not tell its version within {seconds} seconds. Let JAVA_HOME name the folder of another."
+            ),
+            program=program,
+            seconds=PATIENCE,
         ) from None
     version = version_of(told.stderr + told.stdout)
     if version is None or version < LEAST:
