@@ -206,7 +206,8 @@ class Trails(Asking):
         has Arrow's C stream, or the path of Parquet files (``data/*.parquet``); only the named columns are read. Rows
         of equal time keep the table's order. ``time`` holds timestamps (without a zone they are UTC), dates, texts, or
         seconds, milliseconds, microseconds or nanoseconds since 1970. Rows without a customer (an
-        empty text or NaN too) are counted (``without_customer``) and left out. ``properties`` are columns to break results down by.
+        empty text or NaN too) are counted (``without_customer``) and left out. ``properties`` are columns to break
+        results down by.
 
         Raises TrailsError for a column that is not there (with the nearest), that stands there twice or holds values of
         several kinds; for times that cannot be read, rows without a time or a name of an event, and endless values.
