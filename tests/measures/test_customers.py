@@ -215,6 +215,8 @@ OPTIONS = {
     **{name: {"steps": "ad, cart,order", "within": "50s"} for name in FUNNELS},
     "conversion": {"from": "ad", "to": "order"},
     "onward": {"from": "ad"},
+    "subscriptions": {"started": "order"},
+    "experiment": {"group": "touchpoint:ad:reached", "against": "touchpoint:order:reached"},
 }
 
 
