@@ -356,6 +356,18 @@ def test_chances_to_leave_that_hardly_differ(make, a, b):
     assert np.isfinite(model.expected_new(50.0))
 
 
+@pytest.mark.parametrize("make", [BGNBD, MBGNBD])
+def test_what_a_function_cannot_compute_is_no_number_of_purchases(make):
+    """scipy's 2F1 gives 1e282 and -3e139 here."""
+    rows, _ = histories([0, 1, 5, 40], [0.0, 10.0, 300.0, 700.0], [800.0] * 4)
+    for model in (make(2741.0, 69.7, 62645.0, 54934.0), make(148.7, 280.0, 98858.0, 575.9)):
+        most = (model.r + rows.frequency) / (model.alpha + rows.age) * 365.0
+        ahead = model.expected(rows, 365.0)
+        assert (ahead >= 0).all()
+        assert (ahead <= most).all()
+        assert 0 <= model.expected_new(365.0) <= model.r / model.alpha * 365.0
+
+
 def test_rates_that_hardly_differ():
     """Everyone buys once in 10 and leaves once in 20: P(alive) is that of two known rates."""
     many = 5e4

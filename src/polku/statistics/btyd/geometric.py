@@ -192,7 +192,9 @@ def _ahead(model: Geometric, k: F64, scale: F64, untaken: F64, time: float, rate
         u = scale * np.expm1(v)
         # du = (scale + u) dv
         mean = hyp2f1(k + 1, model.a, model.a + model.b + untaken, -u / scale)
-        lost = ~np.isfinite(mean)
+        # a mean over chances between 0 and 1 lies between the two; NaN does not, nor what cancellation leaves
+        least = np.exp(-(k + 1) * np.log1p(u / scale))
+        lost = ~((mean >= least * (1 - 1e-9)) & (mean <= 1 + 1e-9))
         if lost.any():
             mean[lost] = _mean_over_chances(model.a, model.b + untaken[lost], k[lost], (u / scale)[lost])
         speed = k / scale * mean
@@ -202,7 +204,7 @@ def _ahead(model: Geometric, k: F64, scale: F64, untaken: F64, time: float, rate
 
 def _mean_over_chances(a: float, b: F64, k: F64, z: F64) -> F64:
     """float64[n]: the mean of (1 + p z)^-(k + 1) over p ~ Beta(a, b), which is 2F1(k + 1, a; a + b; -z), by Gauss and
-    Legendre over the quantiles of p. For a and b so large that the function overflows, and p hardly differs.
+    Legendre over the quantiles of p. For a and b so large that the function cannot be computed, and p hardly differs.
     """
     from scipy.special import betaincinv
 
