@@ -182,6 +182,15 @@ def test_lists_of_a_trend_and_of_times_hold_whom_they_count():
     assert in_any.time.behind is not None
 
 
+@pytest.mark.parametrize("days", [49_710, 49_711, 100_000])
+@pytest.mark.parametrize("order", ["ordered", "increasing"])
+def test_a_window_of_centuries_is_open(days, order):
+    seen = view({"a": [at("10:00", "product"), at("11:00", "order")], "b": [at("10:00", "product")]})
+    found = funnel(seen, STEPS, days * 86400, order=order)
+    assert (found.reached, found.rate.denominator, found.rate.pending) == ([2, 1], 0, 2)
+    assert lists_agree(found, seen) > 0
+
+
 def test_trails_without_any_event_have_a_trend_of_nobody():
     empty = view_of(trails_of(SHOP, {}), SHOP)
     assert [p.reached[0].n for p in funnel_trend(empty, STEPS, interval="day").points] == [0]

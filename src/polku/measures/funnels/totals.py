@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from polku.kernels.columns import Columns, frozen
 from polku.kernels.funnels import plain
+from polku.kernels.funnels.chains import UNLIMITED
 from polku.measures.funnels.asked import Asked, step_numbers
 from polku.measures.funnels.grouping import Grouping, How, groups_of
 from polku.measures.funnels.rows import Rows, over
@@ -63,7 +64,8 @@ def totals(view: View, asked: Asked) -> Totals:
 
 
 def _plain(view: View, table: npt.NDArray[np.uint8], steps: int, window: int, bucket: Columns) -> Totals:
-    limit = plain.UNLIMITED if window >= plain.UNLIMITED else window
+    # no two moments of trails lie further apart, so a longer window is as long; it is still one that is open
+    limit = plain.UNLIMITED if window >= UNLIMITED else min(window, plain.UNLIMITED - 1)
     furthest, is_open, waits, counts = plain.plain_funnel(
         bucket, frozen(table, np.uint8), steps, limit, view.start, view.end, view.as_of
     )
