@@ -1,6 +1,6 @@
 """Run every benchmark, each in a process of its own, and write docs/benchmarks.md.
 
-    python bench/run.py --events 20000000 [--only imports]
+    python bench/run.py --events 20000000 [--only imports,refresh]
 
 A benchmark is a script here that prints one JSON line a figure:
 ``{"group", "name", "engine", "seconds", "runs", "rows", "note"}``; ``seconds`` is the median.
@@ -60,13 +60,20 @@ def run(script: str, events: int) -> list[dict[str, Any]]:
     return rows
 
 
+def results(events: int) -> Path:
+    """Where the figures of each script are kept until it runs again."""
+    folder = HERE / ".data" / "results" / str(events)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def report(rows: list[dict[str, Any]], events: int) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Every figure is the median of the runs named, all engines in one run and machine.",
+        "Written by `make bench`. Every figure is the median of the runs named. The engines of a section were run in",
+        "one go on the same machine; sections may be of different days, and each says when it was measured.",
         "",
-        f"- When: {dt.datetime.now(dt.UTC):%Y-%m-%d}",
         f"- Machine: {machine()}",
         f"- Versions: {versions()}",
         f"- Data: {events:,} events, {max(1000, events // 20):,} customers, power-law activity, 40 event names",
@@ -75,6 +82,8 @@ def report(rows: list[dict[str, Any]], events: int) -> str:
         lines += [
             "",
             f"## {group}",
+            "",
+            f"Measured {next(r['when'] for r in rows if r['group'] == group)}.",
             "",
             "| what | engine | seconds (median) | runs | rows a second | note |",
             "|---|---|---|---|---|---|",
@@ -89,12 +98,20 @@ def report(rows: list[dict[str, Any]], events: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=20_000_000)
-    parser.add_argument("--only", choices=SCRIPTS)
+    parser.add_argument("--only", help="some scripts, with commas between; the figures of the others stay")
     options = parser.parse_args()
-    rows = [row for script in SCRIPTS if options.only in (None, script) for row in run(script, options.events)]
-    if options.only is None:
-        REPORT.write_text(report(rows, options.events), encoding="utf-8")
-        print(f"Written to {REPORT.relative_to(HERE.parent)}")
+    chosen = options.only.split(",") if options.only else SCRIPTS
+    if unknown := set(chosen) - set(SCRIPTS):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SCRIPTS)}")
+    kept = results(options.events)
+    for script in chosen:
+        found = run(script, options.events)
+        when = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+        (kept / f"{script}.json").write_text(json.dumps([{**row, "when": when} for row in found]))
+    files = [kept / f"{script}.json" for script in SCRIPTS]
+    rows = [row for file in files if file.exists() for row in json.loads(file.read_text())]
+    REPORT.write_text(report(rows, options.events), encoding="utf-8")
+    print(f"Written to {REPORT.relative_to(HERE.parent)}")
 
 
 if __name__ == "__main__":
