@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polku.kernels.compiled import kernel
+from polku.kernels.retention.cohorts import ENDLESS
 
 
 @kernel
@@ -12,22 +13,32 @@ def uniques(columns, codes, every, period_of, base, count, start, end):  # type:
     """int64[count]: customers with an event of ``codes`` (bool[codes]; all, with ``every``) in each period.
 
     ``period_of`` int32[65536] gives the period of each local day; periods are numbered from ``base``. Events in
-    [start, end) count. Days do not go back within a trail, so one look at the day before is enough.
+    [start, end) count, where 0 and ENDLESS are no bounds: the times are not read then. Days do not go back within a
+    trail, so one look at the day before is enough.
     """
     found = np.zeros(count, np.int64)
+    begun = np.zeros(len(period_of), np.int32)  # by day: customers whose first event of a period lies on it
     offsets, skip, day_of, code_of, time_of = columns.offsets, columns.skip, columns.day, columns.code, columns.time
     for c in range(len(offsets) - 1):
         if skip[c]:
             continue
         i, stop = offsets[c], offsets[c + 1]
-        while i < stop and np.int64(time_of[i]) < start:
-            i += 1
-        while stop > i and np.int64(time_of[stop - 1]) >= end:
-            stop -= 1
+        if start > 0:
+            while i < stop and np.int64(time_of[i]) < start:
+                i += 1
+        if end < ENDLESS:
+            while stop > i and np.int64(time_of[stop - 1]) >= end:
+                stop -= 1
         before = np.int64(-1)
+        if every:  # without branches, since nobody can foretell on what day an event lies
+            for e in range(i, stop):
+                period = np.int64(period_of[np.uint32(day_of[e])])
+                begun[np.uint32(day_of[e])] += np.int32(period > before)
+                before = max(before, period)
+            continue
         day = np.int64(-1)
         while i < stop:
-            if day_of[i] != day and (every or codes[code_of[i]]):
+            if np.int64(day_of[i]) != day and (every or codes[code_of[i]]):
                 day = np.int64(day_of[i])
                 period = np.int64(period_of[day])
                 if period > before:
@@ -36,6 +47,11 @@ def uniques(columns, codes, every, period_of, base, count, start, end):  # type:
                     if 0 <= place < count:
                         found[place] += 1
             i += 1
+    if every:
+        for day in range(len(period_of)):
+            place = np.int64(period_of[day]) - base
+            if 0 <= place < count:
+                found[place] += begun[day]
     return found
 
 

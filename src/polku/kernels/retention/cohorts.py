@@ -14,6 +14,8 @@ import numpy.typing as npt
 from polku.kernels.compiled import inner, kernel
 
 MOST = 62
+#: An end that no event can reach: times are 32 bits.
+ENDLESS = np.int64(1) << np.int64(32)
 
 
 class Ask(NamedTuple):
@@ -40,22 +42,29 @@ def _back(columns, c, ask, start, end, as_of):  # type: ignore[no-untyped-def]
             i += 1
     if i == stop:
         return np.int64(-1), np.int64(0), np.uint64(0)
-    begin = np.int64(time_of[i])
-    if begin < start or begin >= end or begin > as_of:
+    # the times are another column: where nothing hangs on them they are not read
+    timed = ask.unit != 0 or start > 0 or end < ENDLESS or as_of < ENDLESS
+    begin = np.int64(time_of[i]) if timed else np.int64(0)
+    if timed and (begin < start or begin >= end or begin > as_of):
         return np.int64(-1), np.int64(0), np.uint64(0)
     home = np.int64(ask.period_of[day_of[i]])
     bits = np.uint64(0)
     most = len(ask.place_of) - 1
     here = i
     before = np.int64(-1)
+    day = np.int64(-1)
     while i < stop:
+        if ask.unit == 0 and np.int64(day_of[i]) == day:
+            i += 1
+            continue
         if ask.every or ask.again[code_of[i]]:
             if ask.unit == 0:
+                day = np.int64(day_of[i])
                 k = np.int64(ask.period_of[day_of[i]]) - home
             else:
                 k = (np.int64(time_of[i]) - begin) // ask.unit
             if k > before:
-                if np.int64(time_of[i]) > as_of:
+                if timed and np.int64(time_of[i]) > as_of:
                     break
                 before = k
                 place = np.int64(ask.place_of[min(k, most)])
@@ -63,6 +72,31 @@ def _back(columns, c, ask, start, end, as_of):  # type: ignore[no-untyped-def]
                     bits |= np.uint64(1) << np.uint64(place)
         i += 1
     return here, home, bits
+
+
+@inner
+def _mark(day_of, period_of, begin, stop, home, row, weeks):  # type: ignore[no-untyped-def]
+    """Count one customer in every period with any event, ``weeks`` int64[rows * periods] from ``row`` on.
+
+    Without branches, since nobody can foretell on what day an event lies; neither times nor codes are read.
+    """
+    before = np.int64(-1)
+    for i in range(begin, stop):
+        period = np.int64(period_of[np.uint32(day_of[i])]) - home
+        weeks[np.uint64(row + max(period, np.int64(0)))] += np.int64(period > before)
+        before = max(before, period)
+
+
+@inner
+def _alone(place_of):  # type: ignore[no-untyped-def]
+    """Whether every interval is one period, so that being there in it is counted by the period."""
+    before = np.int64(-1)
+    for k in range(len(place_of)):
+        if place_of[k] >= 0:
+            if place_of[k] == before:
+                return False
+            before = np.int64(place_of[k])
+    return True
 
 
 @inner
@@ -157,13 +191,45 @@ def _calendar_cohorts(columns, ask, base, count, start, end, as_of):  # type: ig
 
 
 @kernel
+def _plain_cohorts(columns, ask, base, count):  # type: ignore[no-untyped-def]
+    """:func:`cohorts` of any event by any event, without bounds, where every interval is one period of the calendar."""
+    places = len(ask.lasts)
+    size = np.zeros(count, np.int64)
+    so_far = np.zeros((count, places), np.int64)
+    there = np.zeros((count, places), np.int64)
+    due = np.zeros((count, places), np.int64)
+    weeks = np.zeros(count * count, np.int64)
+    offsets, skip, day_of, period_of = columns.offsets, columns.skip, columns.day, ask.period_of
+    for c in range(len(offsets) - 1):
+        if skip[c] or offsets[c] == offsets[c + 1]:
+            continue
+        row = np.int64(period_of[day_of[offsets[c]]]) - base
+        if 0 <= row < count:
+            size[row] += 1
+            _mark(day_of, period_of, offsets[c], offsets[c + 1], base + row, row * count, weeks)
+    for row in range(count):
+        for k in range(min(count - row, len(ask.place_of))):
+            if ask.place_of[k] >= 0:
+                so_far[row, ask.place_of[k]] = weeks[row * count + k]
+        for place in range(places):
+            if base + row + ask.lasts[place] < ask.now:
+                there[row, place] = so_far[row, place]
+                due[row, place] = size[row]
+    return size, so_far, there, due
+
+
+@kernel
 def cohorts(columns, ask, base, count, start, end, as_of):  # type: ignore[no-untyped-def]
     """Cohorts by the period of the first event, and their events after it; see :class:`Ask`.
 
     Periods are numbered from ``base``, ``count`` of them. Returns size int64[count], and int64[count, K] three times:
-    those there again so far, those there again of whom the interval is over, and all of whom it is over.
+    those there again so far, those there again of whom the interval is over, and all of whom it is over. ``start`` 0,
+    and ``end`` and ``as_of`` ENDLESS, are no bounds.
     """
     if ask.unit == 0:
+        unlimited = start <= 0 and end >= ENDLESS and as_of >= ENDLESS
+        if ask.every and unlimited and not ask.unbounded and _alone(ask.place_of):
+            return _plain_cohorts(columns, ask, base, count)
         return _calendar_cohorts(columns, ask, base, count, start, end, as_of)
     places = len(ask.lasts)
     size = np.zeros(count, np.int64)

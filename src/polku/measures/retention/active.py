@@ -22,6 +22,7 @@ from polku.measures.retention.calendar import (
     STATES,
     Span,
     State,
+    bounds_of,
     name_of,
     period_of_day,
     said,
@@ -168,7 +169,7 @@ def asked_for(view: View, unit: str, what: str | None) -> Asked:
 
 def _uniques(view: View, asked: Asked, span: Span, bucket: Columns) -> I64:
     found = kernel.uniques(
-        bucket, asked.codes, asked.every, asked.period_of, span.base, span.count, view.start, view.end
+        bucket, asked.codes, asked.every, asked.period_of, span.base, span.count, *bounds_of(view)[:2]
     )
     return np.asarray(found)
 

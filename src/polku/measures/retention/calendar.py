@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from polku.errors import MeasureError
 from polku.kernels.columns import frozen
+from polku.kernels.retention.cohorts import ENDLESS
 from polku.language import N_, Reader
 from polku.measures.view import View
 from polku.trails.layout import moment
@@ -141,3 +142,11 @@ def period_at(view: View, seconds: int, unit: str) -> int:
     """The period in which a moment lies."""
     day = (moment(max(0, seconds)).astimezone(view.zone).date() - EPOCH).days
     return int(period_of_day(unit)[min(max(day, 0), DAYS - 1)])
+
+
+def bounds_of(view: View) -> tuple[int, int, int]:
+    """Start, end and moment of the view for kernels over days, without those bounds that no event lies beyond."""
+    last = view.trails.last
+    if last is None or last.timestamp() >= view.end:
+        return view.start, view.end, view.as_of
+    return view.start, int(ENDLESS), int(ENDLESS)

@@ -20,7 +20,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, words
 from polku.measures.charts import Chart, Heat, Lines, Series
 from polku.measures.result import Count, Rate
-from polku.measures.retention.calendar import SECONDS, name_of, period_of_day, said, selected_period, span_of
+from polku.measures.retention.calendar import SECONDS, bounds_of, name_of, period_of_day, said, selected_period, span_of
 from polku.measures.selectors import Selector
 from polku.measures.steps import codes_of
 from polku.measures.view import Mask, View
@@ -196,7 +196,8 @@ def _asked(
 
 
 def _partial(view: View, asked: kernel.Ask, base: int, count: int, bucket: Columns) -> Partial:
-    return Partial(*kernel.cohorts(bucket, asked, base, count, view.start, view.end, view.as_of))
+    ends = (view.start, view.end, view.as_of) if asked.unit else bounds_of(view)
+    return Partial(*kernel.cohorts(bucket, asked, base, count, *ends))
 
 
 def retention(
