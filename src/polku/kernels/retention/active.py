@@ -48,10 +48,10 @@ def uniques(columns, codes, every, period_of, base, count, start, end):  # type:
                         found[place] += 1
             i += 1
     if every:
-        for day in range(len(period_of)):
-            place = np.int64(period_of[day]) - base
+        for d in range(len(period_of)):
+            place = np.int64(period_of[d]) - base
             if 0 <= place < count:
-                found[place] += begun[day]
+                found[place] += begun[d]
     return found
 
 
