@@ -42,6 +42,13 @@ KINDS: dict[str, tuple[str, ...]] = {
     "visits": ("all", "left", "converted"),
 }  # fmt: skip
 SAFE = "/*-_.~>"
+SAFE_VALUE = SAFE + ":"
+
+
+@functools.lru_cache(4096)
+def _quoted(text: str, safe: str) -> str:
+    """Percent-encoded; an answer writes the same few names hundreds of times."""
+    return quote(text, safe=safe)
 
 
 @functools.cache
@@ -63,10 +70,10 @@ class Selector:
     options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        head = [self.kind, quote(self.name, safe=SAFE), self.what] if self.kind != "map" else [self.kind, self.what]
+        head = [self.kind, _quoted(self.name, SAFE), self.what] if self.kind != "map" else [self.kind, self.what]
         if self.period:
             head.append(self.period)
-        return ",".join([":".join(head), *(f"{k}={quote(v, safe=SAFE + ':')}" for k, v in self.options)])
+        return ",".join([":".join(head), *(f"{k}={_quoted(v, SAFE_VALUE)}" for k, v in self.options)])
 
     def option(self, name: str) -> str | None:
         return dict(self.options).get(name)
