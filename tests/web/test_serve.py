@@ -68,7 +68,11 @@ def test_a_taken_port_is_said(site: Site, shop: Project) -> None:
         told.append((url, moved))
         stop.set()
 
-    serve(shop, "127.0.0.1", port, on_ready, stop=stop)
+    # in a thread of its own: a browser that other tests keep open holds this thread's event loop
+    serving = threading.Thread(target=serve, args=(shop, "127.0.0.1", port, on_ready), kwargs={"stop": stop})
+    serving.start()
+    serving.join(60)
+    assert not serving.is_alive()
     (url, moved) = told[0]
     assert moved
     assert urlsplit(url).port != port
