@@ -111,8 +111,8 @@ def polku(shop: Path, runs: int) -> None:
 
         def funnel(within: int | None) -> list[int]:
             steps = [NAMES[s] for s in STEPS]
-            found: list[int] = measure_view(view(), "funnel", {"steps": steps, "within": within}).reached  # type: ignore[attr-defined]
-            return found
+            answer: Any = measure_view(view(), "funnel", {"steps": steps, "within": within})
+            return list(answer.reached)
 
         def transitions() -> list[list[int]]:
             letters = alphabet_of(here := view(), "event")

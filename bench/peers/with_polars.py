@@ -84,7 +84,7 @@ def main(data: str, runs: int) -> None:
         },
     )
     stage = pl.col("e").replace_strict(STAGE_OF, default=0, return_dtype=pl.UInt8)
-    now = int(frame["t"].max())  # type: ignore[arg-type]
+    now = int(frame.select(pl.col("t").max()).item())
     current = (
         frame.lazy()
         .with_columns(x=stage)

@@ -244,9 +244,9 @@ def _mapped(file: Path) -> npt.NDArray[Any]:
 def _unpacked(part: npt.NDArray[Any], value: bool) -> Rows:
     """Columns of their own, in one reading of the stretch."""
     whole = np.array(part)
-    columns = {name: np.ascontiguousarray(whole[name]) for name in ROW.names or ()}
+    columns: dict[str, Any] = {name: np.ascontiguousarray(whole[name]) for name in ROW.names or ()}
     if not value:
-        columns["value"] = None  # type: ignore[assignment]  # all absent
+        columns["value"] = None  # all absent
     return Rows(**columns)
 
 
