@@ -24,7 +24,7 @@ from polku.record.place import settle
 from polku.record.staging import workplace
 
 #: The newest format that this version of Polku knows: the last migration's number.
-FORMAT = "0003"
+FORMAT = "0008"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -1,16 +1,10 @@
-"""The state's tables. Times are microseconds since 1970 UTC in 64-bit integers, the same on every database.
-
-A change here needs a migration in ``migrations/versions``; a test holds both to each other.
-"""
+"""The record's own tables: counters, leases, ids, inbox, moves, traits, versions of the map, costs."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Table, Text
 
-metadata = MetaData()
-
-#: SQLite gives row ids of its own only to INTEGER keys, which are 64 bits wide there.
-Key = BigInteger().with_variant(Integer, "sqlite")
+from polku.record.tables.base import Key, metadata
 
 meta = Table("meta", metadata, Column("name", String(60), primary_key=True), Column("value", Text, nullable=False))
 

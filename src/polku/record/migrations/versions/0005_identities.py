@@ -1,0 +1,14 @@
+"""Identities of more kinds, quarantine."""
+
+from __future__ import annotations
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,14 @@
+"""Contacts, consent, erasure and retention."""
+
+from __future__ import annotations
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
