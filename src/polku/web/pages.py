@@ -36,6 +36,7 @@ from polku.web.options import (
 )
 from polku.web.reading import href, language_of, reader_of, render
 from polku.web.review import review_due
+from polku.web.rooms import shelf
 from polku.web.timezone import Zone, zone_of
 
 router = APIRouter(include_in_schema=False)
@@ -100,6 +101,8 @@ def frame_of(request: Request, reader: Reader, room: str, version: str, zone: Zo
     live = bool(request.app.state.live)
     return {
         "room": room,
+        "rooms": shelf("main"),
+        "setting_rooms": shelf("settings"),
         "zone": zone,
         "at": request.url.path,
         "live": live,

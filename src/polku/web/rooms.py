@@ -1,0 +1,38 @@
+"""The rooms of the site: what the menu at the top of every page leads to. A new room is one line here.
+
+A page says which room it belongs to by the room's path (``frame_of(request, reader, room="/live", ...)``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from polku.language import N_
+
+Shelf = Literal["main", "settings"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Room:
+    """A line of the menu. ``shelf``: among the rooms themselves, or folded under Settings."""
+
+    path: str
+    title: str
+    shelf: Shelf = "main"
+
+
+ROOMS: tuple[Room, ...] = (
+    Room("/", N_("Map")),
+    Room("/customers", N_("Customers")),
+    Room("/measures", N_("Measures")),
+)
+
+
+def shelf(name: Shelf) -> tuple[Room, ...]:
+    """The rooms of one part of the menu, in order.
+
+    >>> [room.path for room in shelf("main")][:2]
+    ['/', '/customers']
+    """
+    return tuple(room for room in ROOMS if room.shelf == name)
