@@ -8,6 +8,7 @@
     ├── MapError            journey.yaml has faults (all of them, with line and column)
     ├── ExpressionError     a `where`, an `enter` condition or a segment does not parse
     ├── SourceError         a file to import cannot be read as asked
+    ├── Unreadable          a request at a door, as a whole, is not of its protocol (answered 400)
     ├── RecordError         state or history cannot be read or written
     ├── TrailsError         the derived columns cannot be built
     ├── MeasureError        a measure was asked for something that it cannot answer
@@ -84,6 +85,12 @@ class ExpressionError(PolkuError):
 
 class SourceError(PolkuError):
     code = "source"
+
+
+class Unreadable(PolkuError):
+    """What a protocol's ``parse`` raises when nothing of a request can be read; ``sources/protocols.py`` gives it too."""
+
+    code = "unreadable"
 
 
 class RecordError(PolkuError):
