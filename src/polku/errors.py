@@ -88,7 +88,7 @@ class SourceError(PolkuError):
 
 
 class Unreadable(PolkuError):
-    """What a protocol's ``parse`` raises when nothing of a request can be read; ``sources/protocols.py`` gives it too."""
+    """What a protocol's ``parse`` raises when nothing of a request can be read."""
 
     code = "unreadable"
 
