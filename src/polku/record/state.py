@@ -1,7 +1,8 @@
 """The state: a small SQL database for what changes in place, opened, migrated and guarded here.
 
 SQLite by default: write-ahead log, every commit on disk (``synchronous=FULL``), readers never wait for the writer.
-Another database by URL. All statements elsewhere are portable SQLAlchemy Core; what differs by dialect is here.
+PostgreSQL by URL. All statements elsewhere are portable SQLAlchemy Core; what differs by dialect is here and in
+polku.record.postgres.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from polku.errors import NewerProject, RecordError
 from polku.language import N_
-from polku.record import tables
+from polku.record import postgres, tables
 from polku.record.clock import moment, now
 from polku.record.place import settle
 from polku.record.staging import workplace
@@ -37,6 +39,7 @@ class State:
 
     def __init__(self, url: str, busy: float = 60.0) -> None:
         self.url = sa.make_url(url)
+        self.busy = busy
         self.engine = _engine(self.url, busy)
         self.sqlite = self.engine.dialect.name == "sqlite"
 
@@ -50,15 +53,21 @@ class State:
                 yield connection
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction: on disk when the block ends, or it did not happen when it raises. One at a time (SQLite)."""
+    def write(self, lane: str = "record") -> Iterator[Connection]:
+        """A transaction: on disk when the block ends, or it did not happen when it raises. One at a time in a ``lane``.
+
+        On SQLite all lanes are one. On PostgreSQL a writer that only takes numbers (:meth:`reserve`) and inserts, such
+        as the inbox, has a lane of its own, so that an import that learns a million ids does not hold it up.
+        """
         with self.engine.connect() as connection:
             connection = connection.execution_options(polku_write=True)
             try:
                 with connection.begin():
+                    if not self.sqlite:
+                        postgres.alone(connection, lane, self.busy)
                     yield connection
             except sa.exc.OperationalError as fault:
-                if "locked" in str(fault) or "busy" in str(fault):
+                if "locked" in str(fault) or "busy" in str(fault) or postgres.waited(fault):
                     raise RecordError(
                         N_("Another process holds the state for too long ({where}). Try again when it has finished."),
                         where=self.where,
@@ -77,38 +86,41 @@ class State:
 
     def set_counter(self, connection: Connection, name: str, value: int) -> None:
         """Set a counter, in the caller's transaction."""
-        done = connection.execute(sa.update(tables.counters).where(tables.counters.c.name == name).values(value=value))
-        if done.rowcount == 0:
-            connection.execute(sa.insert(tables.counters).values(name=name, value=value))
+        self._put(connection, tables.counters, name, value)
 
     def reserve(self, connection: Connection, name: str, count: int) -> int:
-        """Take ``count`` numbers of a counter and give the first; the row stays locked until the transaction ends."""
-        column = tables.counters.c
-        done = connection.execute(
-            sa.update(tables.counters).where(column.name == name).values(value=column.value + count)
+        """Take ``count`` numbers of a counter and give the first.
+
+        The row stays locked until the transaction ends, so numbers become visible in their order: whoever sees one sees
+        all below it, also where several processes write at once (PostgreSQL).
+        """
+        add = self._insert(tables.counters).values(name=name, value=count)
+        add = add.on_conflict_do_update(
+            index_elements=["name"], set_={"value": tables.counters.c.value + add.excluded.value}
         )
-        if done.rowcount == 0:
-            connection.execute(sa.insert(tables.counters).values(name=name, value=count))
-            return 1
-        return self.counter(connection, name) - count + 1
+        last = connection.execute(add.returning(tables.counters.c.value)).scalar_one()
+        return int(last) - count + 1
+
+    def _insert(self, table: sa.Table) -> Any:
+        """An insert that may say what happens ``on_conflict``; both databases say it alike."""
+        return sqlite.insert(table) if self.sqlite else postgresql.insert(table)
+
+    def _put(self, connection: Connection, table: sa.Table, name: str, value: Any) -> None:
+        add = self._insert(table).values(name=name, value=value)
+        connection.execute(add.on_conflict_do_update(index_elements=["name"], set_={"value": add.excluded.value}))
 
     def insert_many(self, connection: Connection, table: sa.Table, columns: dict[str, Sequence[Any]]) -> None:
-        """Insert rows given as columns of plain Python values; the fast way where the driver has one."""
+        """Insert rows given as columns of plain Python values; the fast way of each database."""
         if not columns or not len(next(iter(columns.values()))):
             return
+        quote = connection.dialect.identifier_preparer.quote
+        names = ", ".join(quote(name) for name in columns)
         if self.sqlite:
-            names = ", ".join(f'"{name}"' for name in columns)
             marks = ", ".join("?" * len(columns))
             rows = list(zip(*columns.values(), strict=True))
-            connection.exec_driver_sql(f"insert into {table.name} ({names}) values ({marks})", rows)
+            connection.exec_driver_sql(f"insert into {quote(table.name)} ({names}) values ({marks})", rows)
         else:
-            names_ = list(columns)
-            for at in range(0, len(columns[names_[0]]), 10_000):
-                part = [
-                    dict(zip(names_, row, strict=True))
-                    for row in zip(*(c[at : at + 10_000] for c in columns.values()), strict=True)
-                ]
-                connection.execute(sa.insert(table), part)
+            postgres.copy(connection, quote(table.name), names, zip(*columns.values(), strict=True))
 
     def meta(self, connection: Connection, name: str) -> str | None:
         """A word that the project keeps about itself."""
@@ -117,9 +129,7 @@ class State:
 
     def set_meta(self, connection: Connection, name: str, value: str) -> None:
         """Keep a word about the project, in the caller's transaction."""
-        done = connection.execute(sa.update(tables.meta).where(tables.meta.c.name == name).values(value=value))
-        if done.rowcount == 0:
-            connection.execute(sa.insert(tables.meta).values(name=name, value=value))
+        self._put(connection, tables.meta, name, value)
 
     def format(self) -> str | None:
         """The format on disk: the last migration that ran; None for an empty database."""
@@ -198,7 +208,7 @@ class State:
 
 def _engine(url: sa.URL, busy: float) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
+        return postgres.engine(url)
     engine = sa.create_engine(url, connect_args={"timeout": busy, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")

@@ -1,0 +1,81 @@
+"""What the state needs of PostgreSQL that SQLite has by nature or does otherwise."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from polku.errors import RecordError
+from polku.language import N_
+
+#: The first of the two numbers of each advisory lock, so that Polku's do not meet another program's: "polk".
+SPACE = 0x706F6C6B
+#: Connections that a process keeps open, and how many more it opens for a while.
+KEPT, MORE = 8, 24
+
+
+def engine(url: sa.URL) -> Engine:
+    """An engine for PostgreSQL through psycopg 3.
+
+    Raises RecordError for another database, and when psycopg is not installed.
+    """
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise RecordError(
+            N_("The state cannot be kept in {kind}: Polku knows SQLite and PostgreSQL (postgresql://...)."),
+            kind=url.get_backend_name(),
+        )
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as fault:
+        raise RecordError(
+            N_("The state is on PostgreSQL, and its driver is not installed. Install it with: pip install {package}"),
+            package="'polku[postgresql]'",
+        ) from fault
+    made = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=KEPT, max_overflow=MORE
+    )
+    sa.event.listen(made, "connect", _prepare)
+    return made
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    """PostgreSQL's texts cannot hold NUL; an id or a trait that has one keeps a mark in its place, as in a terminal."""
+    from psycopg.types.string import StrBinaryDumper, StrDumper, StrDumperUnknown
+
+    def without_nul(kind: Any) -> Any:
+        class Dumper(kind):  # type: ignore[misc]
+            def dump(self, value: str) -> Any:
+                return super().dump(value.replace("\0", "\ufffd") if "\0" in value else value)
+
+        return Dumper
+
+    for kind in (StrBinaryDumper, StrDumperUnknown, StrDumper):  # the last is the default
+        connection.adapters.register_dumper(str, without_nul(kind))
+
+
+def alone(connection: Connection, lane: str, busy: float) -> None:
+    """Be the only writer of a lane until the transaction ends, as SQLite has it; wait ``busy`` seconds at most."""
+    wait = f"{max(1, int(busy * 1000))}ms"
+    connection.execute(sa.text("select set_config('lock_timeout', :wait, true)"), {"wait": wait})
+    number = zlib.crc32(lane.encode()) - 2**31
+    connection.execute(
+        sa.text("select pg_advisory_xact_lock(cast(:space as int), cast(:lane as int))"),
+        {"space": SPACE, "lane": number},
+    )
+
+
+def waited(fault: sa.exc.DBAPIError) -> bool:
+    """Whether a statement gave up waiting for a lock."""
+    return getattr(fault.orig, "sqlstate", None) in ("55P03", "40P01")
+
+
+def copy(connection: Connection, table: str, names: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Bring rows in by COPY; ``table`` and ``names`` are quoted already."""
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor, cursor.copy(f"copy {table} ({names}) from stdin") as stream:
+        for row in rows:
+            stream.write_row(row)
