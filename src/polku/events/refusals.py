@@ -35,6 +35,20 @@ class Refusal(IntEnum):
     UNKNOWN_CURRENCY = 33
     BAD_PROPERTIES = 40
     BAD_CONTEXT = 41
+    BAD_MESSAGE = 42
+    UNKNOWN_CALL = 43
+    BAD_ID = 44
+    NO_PREVIOUS_ID = 45
+    NO_GROUP = 46
+    TOO_LARGE = 50
+    TOO_LONG = 51
+    TOO_MANY = 52
+    UNREADABLE_REQUEST = 53
+    WRONG_KEY = 54
+    NO_CONSENT = 60
+    ERASED = 61
+    BOT = 70
+    MAIL_SCANNER = 71
 
     def text(self, language: str = "en") -> str:
         """The reason as a person reads it.
@@ -67,4 +81,18 @@ TEXTS: dict[Refusal, str] = {
     Refusal.UNKNOWN_CURRENCY: N_("the currency is not a code of three letters, such as EUR"),
     Refusal.BAD_PROPERTIES: N_("the properties are not a JSON object"),
     Refusal.BAD_CONTEXT: N_("the context is not a JSON object"),
+    Refusal.BAD_MESSAGE: N_("a field has a value of another kind than the protocol says"),
+    Refusal.UNKNOWN_CALL: N_("the protocol has no such call"),
+    Refusal.BAD_ID: N_("an id is neither a text nor a number"),
+    Refusal.NO_PREVIOUS_ID: N_("an alias needs both ids, the former and the present one"),
+    Refusal.NO_GROUP: N_("the id of the group is missing"),
+    Refusal.TOO_LARGE: N_("the event is larger than the protocol allows"),
+    Refusal.TOO_LONG: N_("an id or a name is too long"),
+    Refusal.TOO_MANY: N_("the request holds more events than the protocol allows"),
+    Refusal.UNREADABLE_REQUEST: N_("the request as a whole cannot be read"),
+    Refusal.WRONG_KEY: N_("the write key is missing or not known"),
+    Refusal.NO_CONSENT: N_("the customer has not consented to analytics"),
+    Refusal.ERASED: N_("the customer has been erased"),
+    Refusal.BOT: N_("a robot, not a person, by its name"),
+    Refusal.MAIL_SCANNER: N_("a program that scans mail, not a person, by its speed"),
 }

@@ -1,6 +1,7 @@
 """The state's tables, by what they are about; each migration of ``migrations/versions`` is held to them by a test."""
 
 from polku.record.tables.base import Key, metadata
+from polku.record.tables.collection import refused_events
 from polku.record.tables.core import (
     costs,
     counters,
@@ -32,5 +33,6 @@ __all__ = [
     "metadata",
     "moves",
     "refusals",
+    "refused_events",
     "traits",
 ]
