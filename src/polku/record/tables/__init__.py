@@ -1,5 +1,6 @@
 """The state's tables, by what they are about; each migration of ``migrations/versions`` is held to them by a test."""
 
+from polku.record.tables.access import audit, keys, links, sessions, users
 from polku.record.tables.base import Key, metadata
 from polku.record.tables.collection import refused_events
 from polku.record.tables.core import (
@@ -17,22 +18,34 @@ from polku.record.tables.core import (
     refusals,
     traits,
 )
+from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 
 __all__ = [
     "Key",
+    "audit",
+    "consent_texts",
+    "consents",
+    "contacts",
     "costs",
     "counters",
+    "erased",
+    "erasures",
     "identities",
     "identity_changes",
     "imports",
     "inbox",
     "joins",
     "journey_versions",
+    "keys",
     "leases",
+    "links",
     "meta",
     "metadata",
     "moves",
     "refusals",
     "refused_events",
+    "retention_runs",
+    "sessions",
     "traits",
+    "users",
 ]
