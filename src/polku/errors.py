@@ -14,6 +14,7 @@
     ├── MeasureError        a measure was asked for something that it cannot answer
     ├── MissingExtraError   a part of Polku that is installed on request is missing
     ├── EngineError         a cluster cannot be reached, or what it needs is missing
+    ├── AccessError         keys, people and roles: who may do what
     ├── MachineError        the machine refuses: no room on the disk, no permission
     └── UsageError          a command or a page was asked with options that do not fit
 
@@ -113,6 +114,10 @@ class MissingExtraError(PolkuError):
 
 class EngineError(PolkuError):
     code = "engine"
+
+
+class AccessError(PolkuError):
+    code = "access"
 
 
 class MachineError(PolkuError):

@@ -35,6 +35,28 @@ def opened(folder: Path, language: str | None, as_json: bool, timezone: str | No
     return terminal.of(wish or project.settings.timezone or journey.timezone, journey.currency), project
 
 
+def project_of(folder: Path, language: str | None, as_json: bool) -> tuple[Terminal, Project]:
+    """The terminal and the project, whatever its map says: for commands that have nothing to do with the map.
+
+    Times are shown in the zone wished for before the command, else in that of the settings, else in the map's.
+    """
+    from polku.errors import MapError
+    from polku.record.project import open_project
+    from polku.record.settings import project_language
+
+    terminal = Terminal(as_json=as_json, language=language, project_language=project_language(folder))
+    wish = WISH_ZONE.get()
+    if wish is not None:
+        zone_named(wish)
+    project = open_project(folder)
+    zone, currency = wish or project.settings.timezone or "UTC", "EUR"
+    try:
+        journey = project.journey()
+    except MapError:
+        return terminal.of(zone, currency), project
+    return terminal.of(wish or project.settings.timezone or journey.timezone, journey.currency), project
+
+
 def looked(
     folder: Path,
     language: str | None,

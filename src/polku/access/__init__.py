@@ -1,0 +1,1 @@
+"""People and machines: who may come in, what each may do, and what was done."""
