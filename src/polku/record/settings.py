@@ -57,8 +57,27 @@ class Server:
 class Record:
     """Where what must not be lost is kept."""
 
-    state: str = setting("", N_("The state's database as an SQLAlchemy URL. Empty: the file .polku/state.db (SQLite)."))
-    history: str = setting("", N_("The folder or URL of the history (a Delta table). Empty: .polku/history."))
+    state: str = setting(
+        "",
+        N_(
+            "The state's database, such as postgresql://polku@db/polku; its password comes from POLKU_STATE, PGPASSWORD "
+            "or ~/.pgpass. Empty: the file .polku/state.db (SQLite)."
+        ),
+    )
+    history: str = setting(
+        "",
+        N_("The folder or URL (such as s3://bucket/shop) of the history, a Delta table. Empty: .polku/history."),
+    )
+    endpoint: str = setting(
+        "",
+        N_("Where an S3-compatible store answers, such as https://s3.example.com. Empty: AWS_ENDPOINT_URL, else AWS."),
+    )
+    region: str = setting("", N_("The store's region, such as eu-north-1. Empty: AWS_REGION."))
+    lease: int = setting(
+        30,
+        N_("Seconds after which another machine takes over what a server was doing that no longer answers."),
+        least=2,
+    )
     memory: int = setting(
         1024, N_("Megabytes that an import may keep in memory; what is over goes to a temporary file."), least=64
     )
@@ -103,6 +122,58 @@ class Trails:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Privacy:
+    """What is told of the data's keeping: in the record of processing and the privacy notice."""
+
+    country: str = setting("FI", N_("The country of phone numbers that are written without one, such as FI or SE."))
+    controller: str = setting("", N_("Who decides on the data (the controller): the company's name and business id."))
+    contact: str = setting("", N_("Where a customer asks about their data: an e-mail address, a phone number, a page."))
+    officer: str = setting("", N_("The data protection officer and how to reach them. Empty: there is none."))
+    processors: str = setting(
+        "", N_("Who else handles the data for the controller (hosting, e-mail...), separated by commas.")
+    )
+    outside_eu: str = setting(
+        "", N_("To which countries outside the EU and the EEA data goes, and on what ground. Empty: to none.")
+    )
+    security: str = setting("", N_("What else protects the data than what Polku does, for the record of processing."))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Consent:
+    """What customers are asked for, and what happens to events without it."""
+
+    purposes: str = setting(
+        "analytics, email, personalisation, ads", N_("The purposes that consent is asked for, separated by commas.")
+    )
+    denied: str = setting(
+        "refuse",
+        N_("An event of a customer who denied analytics: refuse, anonymous (kept without ids and addresses), keep."),
+        one_of=("refuse", "anonymous", "keep"),
+    )
+    unknown: str = setting(
+        "keep",
+        N_("An event of a customer who was never asked for analytics: keep, anonymous, refuse. See docs/consent.md."),
+        one_of=("keep", "anonymous", "refuse"),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Retention:
+    """How long each kind of data is kept, in days; 0: for ever. Applied once a day."""
+
+    events: int = setting(0, N_("Days that events are kept."), least=0)
+    anonymous: int = setting(
+        395, N_("Days that events without a known customer (only an anonymous id, or none) are kept."), least=0
+    )
+    refused: int = setting(30, N_("Days that refused events and refused rows of files are kept."), least=0)
+    contacts: int = setting(
+        1095, N_("Days that an address is kept after it was last seen, or its customer last did anything."), least=0
+    )
+    audit: int = setting(1095, N_("Days that the audit log is kept."), least=0)
+    backups: int = setting(90, N_("Days that backups of the state in .polku/backups are kept."), least=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
     """All of ``polku.toml``; a value that is not in the file has its default."""
 
@@ -119,6 +190,9 @@ class Settings:
     inbox: Inbox = dataclasses.field(default_factory=Inbox)
     sql: Sql = dataclasses.field(default_factory=Sql)
     trails: Trails = dataclasses.field(default_factory=Trails)
+    privacy: Privacy = dataclasses.field(default_factory=Privacy)
+    consent: Consent = dataclasses.field(default_factory=Consent)
+    retention: Retention = dataclasses.field(default_factory=Retention)
 
 
 class SettingsError(ProjectError):

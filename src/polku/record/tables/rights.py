@@ -19,8 +19,8 @@ contacts = Table(
     Index("contacts_last_seen", "last_seen"),
 )
 
-#: Decisions, never changed: an id gave or withdrew its consent to a purpose. ``time``: from when it holds; ``noted_at``:
-#: when Polku heard of it. The id stands by kind and value, as in ``identities``.
+#: Decisions, never changed: an id gave or withdrew its consent to a purpose. ``time``: from when it holds;
+#: ``noted_at``: when Polku heard of it. The id stands by kind and value, as in ``identities``.
 consents = Table(
     "consents",
     metadata,
