@@ -30,6 +30,7 @@ from polku.language import N_
 from polku.record.deltalog import Commit, File, log_name, read_commit
 from polku.record.known import KnownIds
 from polku.record.lease import Lease, hold
+from polku.record.objectstore import Store
 from polku.record.place import Place
 from polku.record.settings import Record
 from polku.record.staging import clear
@@ -66,9 +67,9 @@ class History:
     """
 
     def __init__(self, where: str | Path, state: State, folder: Path, settings: Record | None = None) -> None:
-        self.place = Place(where)
-        self.state = state
         self.settings = settings or Record()
+        self.place = Place(where, Store(self.settings.endpoint, self.settings.region))
+        self.state = state
         self.staging = folder / "staging"
         self.locks = folder / "locks"
         self.observer: Observer | None = None
@@ -80,7 +81,7 @@ class History:
 
     def create(self) -> None:
         """Make the empty table; nothing happens where there is one."""
-        if DeltaTable.is_deltatable(self.place.uri):
+        if DeltaTable.is_deltatable(self.place.uri, self.place.options):
             return
         if self.place.folder:
             self.place.folder.mkdir(parents=True, exist_ok=True)
@@ -89,6 +90,7 @@ class History:
             deltalake.Schema.from_arrow(HISTORY),
             mode="ignore",
             partition_by=["day"],
+            storage_options=self.place.options,
             name="polku history",
             configuration={
                 "delta.logRetentionDuration": f"interval {self.settings.keep_log} days",
@@ -101,7 +103,7 @@ class History:
     def table(self) -> DeltaTable:
         """The Delta table itself, freshly opened: for what Polku does not offer."""
         try:
-            return DeltaTable(self.place.uri)
+            return DeltaTable(self.place.uri, storage_options=self.place.options)
         except deltalake.exceptions.TableNotFoundError as fault:
             raise RecordError(
                 N_("There is no history at {where}. Restore the folder from a backup, or import the events again."),
@@ -121,7 +123,7 @@ class History:
         if newest.version == version:
             return newest
         try:
-            return self._read_snapshot(DeltaTable(self.place.uri, version=version))
+            return self._read_snapshot(DeltaTable(self.place.uri, version=version, storage_options=self.place.options))
         except deltalake.exceptions.DeltaError as fault:
             raise RecordError(N_("History's version {version} is gone."), version=version) from fault
 

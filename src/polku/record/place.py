@@ -8,27 +8,30 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
+from polku.record.objectstore import Store, connect
+
 
 class Place:
-    """A folder, by path or URL. ``uri`` is for Delta, ``fs`` and ``root`` for Arrow; ``folder`` is None when not local.
+    """A folder, by path or URL. ``uri`` and ``options`` are Delta's, ``fs`` and ``root`` Arrow's; ``folder``: None when not local.
 
     >>> Place("/data/history").at("day=2026-01-01/x.parquet")
     '/data/history/day=2026-01-01/x.parquet'
     """
 
-    def __init__(self, where: str | Path) -> None:
+    def __init__(self, where: str | Path, store: Store | None = None) -> None:
         text = str(where)
-        if "://" in text:
-            self.fs, self.root = pafs.FileSystem.from_uri(text)
-            self.uri = text
+        self.options: dict[str, str] = {}
+        if "://" in text and not text.startswith("file://"):
+            self.uri = text.rstrip("/")
+            self.fs, self.root, self.options = connect(self.uri, store or Store())
         else:
-            self.fs, self.root = pafs.LocalFileSystem(), Path(text).absolute().as_posix()
-            self.uri = str(Path(text).absolute())
+            folder = Path(text.removeprefix("file://")).absolute()
+            self.fs, self.root, self.uri = pafs.LocalFileSystem(), folder.as_posix(), str(folder)
         self.folder: Path | None = Path(self.root) if isinstance(self.fs, pafs.LocalFileSystem) else None
 
     def at(self, relative: str) -> str:
         """The file system's path of a file of this place."""
-        return f"{self.root}/{relative}"
+        return f"{self.root}/{relative}" if self.root else relative
 
     def url(self, relative: str) -> str:
         """What other tools open: a path when local, a URL otherwise."""

@@ -15,13 +15,16 @@ from typing import Self
 import pyarrow as pa
 import sqlalchemy as sa
 
-from polku.errors import MapError, NotAProject
+from polku.access.audit import Audit
+from polku.access.keys import Keys
+from polku.errors import MapError, NotAProject, ProjectError
 from polku.journey.model import Journey
 from polku.journey.templates.start import BEGUN
 from polku.language import N_, Reader, choose
-from polku.record import query, tables
+from polku.record import query, tables, whereabouts
 from polku.record.changes import Changes, Changing, Position
 from polku.record.clock import now
+from polku.record.contacts import Contacts
 from polku.record.costs import Costs
 from polku.record.history import History, Snapshot
 from polku.record.identity import Identities
@@ -29,6 +32,7 @@ from polku.record.inbox import Inbox
 from polku.record.mover import Mover
 from polku.record.settings import Settings, load_settings
 from polku.record.state import State
+from polku.record.whereabouts import Whereabouts
 
 __all__ = ["Changes", "Position", "Project", "create_project", "open_project"]
 
@@ -39,19 +43,23 @@ DATA = ".polku"
 class Project:
     """An open project; see ``open_project``. ``language`` is the reader's ("fi" or "en")."""
 
-    def __init__(self, folder: Path, settings: Settings, language: str) -> None:
+    def __init__(self, folder: Path, settings: Settings, language: str, where: Whereabouts | None = None) -> None:
         self.folder = folder
         self.data = folder / DATA
         self.settings = settings
         self.language = language
         self.backup: Path | None = None
-        url = settings.record.state or f"sqlite:///{(self.data / 'state.db').as_posix()}"
+        self.where = where = where or Whereabouts()
+        url = where.state or f"sqlite:///{(self.data / 'state.db').as_posix()}"
         self.state = State(url, settings.record.busy)
-        self.history = History(settings.record.history or self.data / "history", self.state, self.data, settings.record)
+        self.history = History(where.history or self.data / "history", self.state, self.data, settings.record)
         self.inbox = Inbox(self.state)
         self.identities = Identities(self.state, self.history, self.inbox, self.data / "cache")
         self.history.observer = self.identities
         self.costs = Costs(self.state)
+        self.contacts = Contacts(self.state, settings.privacy.country)
+        self.keys = Keys(self.state)
+        self.audit = Audit(self.state)
         self.mover = Mover(self.state, self.history, self.inbox, self.identities)
         self._changing = Changing(self.state, self.history, self.inbox, self.identities)
         self._journey: tuple[tuple[int, int], Journey] | None = None
@@ -144,8 +152,13 @@ class Project:
         self.close()
 
 
-def open_project(folder: str | Path, language: str | None = None) -> Project:
+def open_project(
+    folder: str | Path, language: str | None = None, *, state: str | None = None, history: str | None = None
+) -> Project:
     """Open the project in ``folder``; ``language`` ("fi", "en") is the reader's wish, else the project's.
+
+    ``state`` (a database's URL) and ``history`` (a folder or URL) say where the record is when that is not in the
+    settings; see polku.record.whereabouts.
 
     What a crash left is put right; an older format is migrated after a backup (``project.backup`` names it). Raises
     NotAProject (with the projects nearby), NewerProject, ProjectError (settings).
@@ -153,17 +166,19 @@ def open_project(folder: str | Path, language: str | None = None) -> Project:
     path = Path(folder).absolute()
     if not (path / MAP_FILE).is_file() and not (path / DATA).is_dir():
         raise _not_a_project(path)
-    return _open(path, language)
+    return _open(path, language, state, history)
 
 
-def create_project(folder: str | Path, language: str | None = None) -> Project:
+def create_project(
+    folder: str | Path, language: str | None = None, *, state: str | None = None, history: str | None = None
+) -> Project:
     """Open ``folder`` as a project, making what is missing of its record; ``init`` writes map and settings."""
     path = Path(folder).absolute()
     path.mkdir(parents=True, exist_ok=True)
-    return _open(path, language)
+    return _open(path, language, state, history)
 
 
-def _open(path: Path, language: str | None) -> Project:
+def _open(path: Path, language: str | None, state: str | None, history: str | None) -> Project:
     settings = load_settings(path)
     data = path / DATA
     if not data.is_dir():
@@ -171,10 +186,15 @@ def _open(path: Path, language: str | None) -> Project:
     ignore = data / ".gitignore"
     if not ignore.exists() or not ignore.stat().st_size:  # empty: whoever was writing it was stopped
         ignore.write_text("*\n", encoding="utf-8")
-    project = Project(path, settings, choose([language, settings.language]))
+    where = whereabouts.find(data, settings.record, state, history)
+    project = Project(path, settings, choose([language, settings.language]), where)
     try:
+        _refuse_a_second_state(project)
         project.backup = project.state.migrate(data / "backups")
         project.history.create()
+        if where.state or where.history:
+            _belong_together(project)
+            whereabouts.remember(data, where)
         project.history.clean_staging()
         project.identities.catch_up()
         if project.map_file.is_file():  # the map comes last: whoever began the project got to the end of it
@@ -183,6 +203,39 @@ def _open(path: Path, language: str | None) -> Project:
         project.close()
         raise
     return project
+
+
+def _refuse_a_second_state(project: Project) -> None:
+    """An empty database is not taken for the state of a project that has one in its folder."""
+    if project.state.sqlite or not (project.data / "state.db").exists() or project.state.format() is not None:
+        return
+    raise ProjectError(
+        N_(
+            "The database {where} is empty, and this project has its state in {file}. Move it: polku backup {folder} "
+            "--to FOLDER, then polku restore FOLDER NEW-FOLDER --state URL."
+        ),
+        where=project.state.where,
+        file=str(project.data / "state.db"),
+        folder=str(project.folder),
+    )
+
+
+def _belong_together(project: Project) -> None:
+    """A state knows its history by the Delta table's own id: servers that share a state must share the history too."""
+    identity = str(project.history.table().metadata().id)
+    with project.state.write() as connection:
+        known = project.state.meta(connection, "history")
+        if known is None:
+            project.state.set_meta(connection, "history", identity)
+    if known is not None and known != identity:
+        raise ProjectError(
+            N_(
+                "The history at {history} is not the one that the state in {state} belongs to. All servers of a "
+                "project share one history: give the same --history to each."
+            ),
+            history=project.history.place.uri,
+            state=project.state.where,
+        )
 
 
 def _not_a_project(path: Path) -> NotAProject:

@@ -116,7 +116,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, project: Project, query: str
     connection.register("polku_tail", tail)
     columns = ", ".join(HISTORY.names)
     source = f"select {columns} from polku_tail"
-    if snapshot.files:
+    if snapshot.files and not project.history.place.folder:
+        connection.register("polku_history", project.history.dataset(snapshot.files))  # read by Arrow, as all else
+        source = f"select {columns} from polku_history union all {source}"
+    elif snapshot.files:
         files = ", ".join("'" + f.uri.replace("'", "''") + "'" for f in snapshot.files)
         source = (
             f"select {columns} from read_parquet([{files}], hive_partitioning = true, hive_types = {{'day': date}}, "
@@ -130,8 +133,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, project: Project, query: str
         connection.register("costs", project.costs.table())
     if "profiles" in words:
         connection.register("profiles", project.identities.profiles())
-    root = project.history.place.root.replace("'", "''")
-    connection.execute(f"set allowed_directories = ['{root}']")
+    if project.history.place.folder:
+        root = project.history.place.root.replace("'", "''")
+        connection.execute(f"set allowed_directories = ['{root}']")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return functions

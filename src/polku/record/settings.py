@@ -60,8 +60,8 @@ class Record:
     state: str = setting(
         "",
         N_(
-            "The state's database, such as postgresql://polku@db/polku; its password comes from POLKU_STATE, PGPASSWORD "
-            "or ~/.pgpass. Empty: the file .polku/state.db (SQLite)."
+            "The state's database, such as postgresql://polku@db/polku; its password comes from POLKU_STATE, "
+            "PGPASSWORD or ~/.pgpass. Empty: the file .polku/state.db (SQLite)."
         ),
     )
     history: str = setting(
@@ -70,7 +70,7 @@ class Record:
     )
     endpoint: str = setting(
         "",
-        N_("Where an S3-compatible store answers, such as https://s3.example.com. Empty: AWS_ENDPOINT_URL, else AWS."),
+        N_("Where an S3-compatible store answers, such as https://s3.example.com. Empty: AWS_ENDPOINT_URL."),
     )
     region: str = setting("", N_("The store's region, such as eu-north-1. Empty: AWS_REGION."))
     lease: int = setting(
