@@ -27,8 +27,10 @@ class Refusal(IntEnum):
     DAY_MONTH_ORDER = 12
     TIME_TOO_EARLY = 13
     TIME_TOO_LATE = 14
+    UNPROVEN_TIME = 15
     NO_EVENT = 20
     NO_SOURCE = 21
+    OTHER_SITE = 22
     UNREADABLE_VALUE = 30
     VALUE_NOT_FINITE = 31
     DECIMAL_MARK = 32
@@ -73,8 +75,10 @@ TEXTS: dict[Refusal, str] = {
     Refusal.DAY_MONTH_ORDER: N_("day and month stand in another order than in the rest of the column"),
     Refusal.TIME_TOO_EARLY: N_("the time is before the year 1970"),
     Refusal.TIME_TOO_LATE: N_("the time is in the future"),
+    Refusal.UNPROVEN_TIME: N_("a time of more than a day ago is taken only with a key (token_auth)"),
     Refusal.NO_EVENT: N_("the name of the event is missing"),
     Refusal.NO_SOURCE: N_("the source is missing"),
+    Refusal.OTHER_SITE: N_("the event names another site than the rest of its request"),
     Refusal.UNREADABLE_VALUE: N_("the value is not a number"),
     Refusal.VALUE_NOT_FINITE: N_("the value is infinite or not a number (NaN)"),
     Refusal.DECIMAL_MARK: N_("the value can be read in two ways, such as 1,299; say which with --decimal"),

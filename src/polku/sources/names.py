@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 CANONICAL = (
-    "page", "screen", "identify", "group",
+    "page", "screen", "identify", "group", "alias",
     "Product List Viewed", "Product List Filtered", "Products Searched", "Product Clicked", "Product Viewed",
     "Product Added", "Product Removed", "Cart Viewed", "Cart Shared", "Checkout Started", "Checkout Step Viewed",
     "Checkout Step Completed", "Payment Info Entered", "Payment Failed", "Order Completed", "Order Updated",
@@ -26,6 +26,7 @@ CANONICAL = (
     "Form Submitted", "Page Failed", "Page Slow", "Signed Up", "Signed In", "Email Opened", "Email Clicked",
     "Lesson Attended", "Event Attended", "Webinar Attended", "Comment Posted", "Feedback Given", "Meeting Cancelled",
     "Meeting Missed", "Onboarding Finished", "Onboarding Delayed", "Review Held", "Feature Used", "Council Attended",
+    "Link Clicked", "File Downloaded", "Goal Reached",
 )  # fmt: skip
 
 GA4 = {
@@ -40,6 +41,7 @@ GA4 = {
     "generate_lead": "Lead Submitted", "qualify_lead": "Lead Qualified", "close_convert_lead": "Deal Won",
     "close_unconvert_lead": "Deal Lost", "sign_up": "Signed Up", "login": "Signed In", "form_submit": "Form Submitted",
     "video_start": "Video Started", "video_complete": "Video Finished",
+    "file_download": "File Downloaded",
 }  # fmt: skip
 
 #: Names of shops and tools with one meaning.
@@ -50,6 +52,8 @@ PLAIN = {
     "removefromcart": "Product Removed", "order_placed": "Order Completed", "place_order": "Order Completed",
     "checkout_completed": "Order Completed", "wishlist_add": "Product Added to Wishlist",
     "payment_error": "Payment Failed", "ecommerce order": "Order Completed", "ecommerce cart update": "Product Added",
+    "ecommerce cart emptied": "Product Removed", "site search": "Searched", "outlink": "Link Clicked",
+    "download": "File Downloaded", "content impression": "Promotion Viewed", "content interaction": "Promotion Clicked",
     "sivunäyttö": "page", "sivulataus": "page", "tuote katsottu": "Product Viewed", "tuotesivu": "Product Viewed",
     "lisätty ostoskoriin": "Product Added", "lisäys ostoskoriin": "Product Added", "kassalle": "Checkout Started",
     "tilaus": "Order Completed", "tilaus tehty": "Order Completed", "tilaus valmis": "Order Completed",
