@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polku.errors import MapError, PolkuError, ProjectBusy, UsageError
 from polku.language import N_, Reader, translate
-from polku.web import api, docs, measures, pages, timezone
+from polku.web import api, docs, measures, pages, timezone, tracker
 from polku.web.answers import Answers
 from polku.web.cache import PageCache
 from polku.web.notfound import NotFoundError
@@ -79,6 +79,7 @@ def create_app(
     app.include_router(measures.router)
     app.include_router(docs.router)
     app.include_router(api.router)
+    app.include_router(tracker.router)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(RequestValidationError, wrong_parameters)
