@@ -92,6 +92,7 @@ class Unreadable(PolkuError):
     """What a protocol's ``parse`` raises when nothing of a request can be read."""
 
     code = "unreadable"
+    status: ClassVar[int] = 400
 
 
 class RecordError(PolkuError):

@@ -68,14 +68,18 @@ class Dropped(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Parsed(msgspec.Struct, kw_only=True):
-    """What a protocol read from a Call: the key it carried, when it was sent, its events, and what was none.
+    """What a protocol read from a Call: the key it carried, its events, and what was none.
 
-    ``places[i]`` is the place of ``events[i]`` in its request. ``replies``: what the answer needs.
+    ``places[i]`` is the place of ``events[i]`` in its request; ``raws[i]`` its text as it came, to be kept when a step
+    refuses it (a protocol that gives none has the event as it was read kept). ``proven``: the source, where the request
+    proves by itself who sent it (a signed web hook); then no key is asked for. ``replies``: what the answer needs.
     """
 
     key: str | None = None
     site: str | None = None  # Matomo's idsite, GA4's measurement_id: names a key where a protocol carries none
+    proven: str | None = None
     events: list[Arrival] = msgspec.field(default_factory=list)
+    raws: list[bytes | msgspec.Raw] = msgspec.field(default_factory=list)
     places: list[int] = msgspec.field(default_factory=list)
     dropped: list[Dropped] = msgspec.field(default_factory=list)
     replies: dict[str, Any] = msgspec.field(default_factory=dict)

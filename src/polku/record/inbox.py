@@ -26,6 +26,8 @@ from polku.record.state import State
 from polku.record.steps import reached
 from polku.record.writer import normalised
 
+#: The lane of the state's writers that only put groups into the inbox.
+LANE = "inbox"
 #: What a group's stream holds: history's columns but the partition.
 STORED = pa.schema([f for f in HISTORY if f.name != "day"])
 
@@ -72,19 +74,8 @@ class Inbox:
     def _write(self, group: list[_Waiting]) -> None:
         try:
             table = pa.concat_tables([w.rows for w in group])
-            with self.state.write() as connection:
-                first = self.state.reserve(connection, "seq", table.num_rows)
-                seq = pa.array(np.arange(first, first + table.num_rows, dtype=np.int64))
-                table = table.set_column(table.schema.get_field_index("seq"), "seq", seq)
-                connection.execute(
-                    sa.insert(tables.inbox).values(
-                        last_seq=first + table.num_rows - 1,
-                        first_seq=first,
-                        rows=table.num_rows,
-                        received_at=now(),
-                        payload=_pack(table),
-                    )
-                )
+            with self.state.write(LANE) as connection:
+                first = self.put(connection, table)
                 reached("inbox written")
         except BaseException as fault:
             for waiting in group:
@@ -96,6 +87,25 @@ class Inbox:
             first += waiting.rows.num_rows
             waiting.done.set()
         reached("inbox committed")
+
+    def ready(self, events: pa.Table) -> pa.Table:
+        """``events`` (columns of ARRIVING) as :meth:`put` takes them. Raises RecordError when they do not fit."""
+        return _as_table(events)
+
+    def put(self, connection: Connection, rows: pa.Table) -> int:
+        """Write what :meth:`ready` made as one group, in the caller's transaction; returns the first seq."""
+        first = self.state.reserve(connection, "seq", rows.num_rows)
+        seq = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int64))
+        connection.execute(
+            sa.insert(tables.inbox).values(
+                last_seq=first + rows.num_rows - 1,
+                first_seq=first,
+                rows=rows.num_rows,
+                received_at=now(),
+                payload=_pack(rows.set_column(rows.schema.get_field_index("seq"), "seq", seq)),
+            )
+        )
+        return first
 
     def tail(
         self, after: int = 0, columns: Sequence[str] | None = None, *, connection: Connection | None = None

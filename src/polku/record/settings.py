@@ -46,11 +46,50 @@ class Server:
         8000, N_("The port; when it is taken, the next free one is used and told."), least=0, most=65535
     )
     refresh: int = setting(5, N_("How often an open page asks for new numbers, in seconds; 0 never."), least=0)
+    sign_in: str = setting(
+        "auto",
+        N_(
+            "Whether people sign in: auto (as soon as somebody can, and always when others than this machine reach the "
+            "server), always, never (for this machine alone)."
+        ),
+        one_of=("auto", "always", "never"),
+    )
+    idle: int = setting(12, N_("Hours without a request after which a session ends."), least=1)
+    session: int = setting(14, N_("Days after which a session ends in any case."), least=1)
+    names: str = setting(
+        "",
+        N_(
+            "Names under which the server may be asked, with commas between, such as polku.example.com. Empty: any; on "
+            "this machine alone its own names."
+        ),
+    )
+    proxies: str = setting(
+        "",
+        N_(
+            "Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between. "
+            "Empty: none."
+        ),
+    )
     edits: str = setting(
-        "local",
-        N_("Who may save to the map from the pages: local (this machine), all (whoever reaches the server), none."),
+        "all",
+        N_("Where people whose role allows it may save from: all, local (this machine only), none (nowhere)."),
         one_of=("local", "all", "none"),
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one key or address may ask."""
+
+    sign_in: int = setting(
+        10,
+        N_(
+            "Tries to sign in within 15 minutes for one name from one address; five times as many for one address, ten "
+            "times for one name. 0: no limit."
+        ),
+        least=0,
+    )
+    api: int = setting(600, N_("Answers of the API a minute for one key, person or address. 0: no limit."), least=0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,6 +128,37 @@ class Record:
         24, N_("Hours that replaced files of the history are kept for readers that still use them."), least=0
     )
     busy: int = setting(60, N_("Seconds to wait for another process that is writing."), least=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Collect:
+    """How the doors take events in."""
+
+    parameters: str = setting(
+        "",
+        N_(
+            "Query parameters that stay in the addresses of pages, besides utm_*, with commas between. "
+            "All others are dropped, since they may hold what tells who somebody is."
+        ),
+    )
+    queue_events: int = setting(
+        50_000,
+        N_("This many events may wait to be written; a request that comes on top is told to come again (503)..."),
+        least=1,
+    )
+    queue_megabytes: int = setting(
+        64, N_("...and so are requests when these together hold so many megabytes."), least=1
+    )
+    retry_after: int = setting(
+        5, N_("After how many seconds a client is told to come again (Retry-After)."), least=1, most=300
+    )
+    body_seconds: int = setting(
+        20, N_("A request whose body has not arrived in this time, in seconds, is given up."), least=1
+    )
+    busy: int = setting(
+        5, N_("Seconds that the doors wait for another writer of the state before clients are told to come again."),
+        least=1,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,7 +213,7 @@ class Consent:
     """What customers are asked for, and what happens to events without it."""
 
     purposes: str = setting(
-        "analytics, email, personalisation, ads", N_("The purposes that consent is asked for, separated by commas.")
+        "analytics, email, personalization, ads", N_("The purposes that consent is asked for, separated by commas.")
     )
     denied: str = setting(
         "refuse",
@@ -187,6 +257,8 @@ class Settings:
     )
     server: Server = dataclasses.field(default_factory=Server)
     record: Record = dataclasses.field(default_factory=Record)
+    collect: Collect = dataclasses.field(default_factory=Collect)
+    limits: Limits = dataclasses.field(default_factory=Limits)
     inbox: Inbox = dataclasses.field(default_factory=Inbox)
     sql: Sql = dataclasses.field(default_factory=Sql)
     trails: Trails = dataclasses.field(default_factory=Trails)

@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from polku.collect.doors import Doors
 from polku.errors import UsageError
 from polku.language import N_
 from polku.web.app import create_app
@@ -91,19 +92,22 @@ def serve(
     # as long as the server is meant for this machine only.
     hosts = list(dict.fromkeys([*LOCAL, "[::1]", host])) if host in LOCAL else None
     app = create_app(project, live=live, hosts=hosts)
+    doors = Doors(project, app, anyone=host in LOCAL)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3
+        doors, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3
     )
     server = Server(config, (lambda: on_ready(url, moved)) if on_ready else None)
     if stop is not None:
         watch = threading.Thread(target=_stop_when, args=(stop, server), daemon=True, name="polku-stop")
         watch.start()
+    doors.start()
     try:
         server.run(sockets=[sock])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and raises the signal again; for the user that is a clean end
     finally:
         sock.close()
+        doors.stop()
         if stop is not None:
             stop.set()
 

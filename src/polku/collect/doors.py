@@ -1,0 +1,301 @@
+"""The ASGI application of the doors: it answers the protocols' paths itself and hands all others to the pages.
+
+A request passes: path and method, body (size, time, gzip), the protocol's parser, its key, the steps of
+``events.door``, the writer's queue. It is answered when the writer has brought it to disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from polku.collect.counters import Counters
+from polku.collect.writer import Deposit, Writer
+from polku.errors import Unreadable
+from polku.events.arrival import Arrival, Call, Dropped, Outcome, Parsed, Reply
+from polku.events.door import Visit, enter
+from polku.events.refusals import Refusal
+from polku.record.clock import now
+from polku.record.contacts import might_hold
+from polku.record.refused import Refused
+from polku.record.state import State
+from polku.sources.protocols import Protocol, protocols
+
+if TYPE_CHECKING:
+    from polku.record.project import Project
+
+log = logging.getLogger("polku.collect")
+
+#: Reasons of which nothing but the count is kept: there is no right to keep the rest.
+UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED})
+#: Headers that parsers may ask for: no list of all, so that a stranger's are never kept.
+CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+#: A browser asks this often whether it may send, in seconds.
+PREFLIGHT_AGE = b"86400"
+
+
+class Refuse(Exception):
+    """The request is answered with an error; ``after``: the client comes again in so many seconds."""
+
+    def __init__(self, status: int, code: str, message: str, *, after: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.after = status, code, message, after
+
+
+class Doors:
+    """See the module. ``start`` before the first request, ``stop`` after the last one.
+
+    ``anyone``: while the project has no write key, any key is taken (the server listens on this machine alone).
+    """
+
+    def __init__(self, project: Project, pages: ASGIApp, *, anyone: bool = False) -> None:
+        self.project, self.pages, self.anyone = project, pages, anyone
+        self.settings = project.settings.collect
+        self.counters = Counters()
+        self.exact: dict[str, Protocol] = {}
+        self.beginnings: list[tuple[str, Protocol]] = []
+        for protocol in protocols(project):
+            for path in protocol.PATHS:
+                if path.endswith("/*"):
+                    self.beginnings.append((path[:-1], protocol))
+                else:
+                    self.exact[path] = protocol
+        self.parameters = frozenset(w.strip().lower() for w in self.settings.parameters.split(",") if w.strip())
+        self.state = State(project.state.url, self.settings.busy)  # waits less than others: a client waits with it
+        self.writer = Writer(
+            self.state,
+            project.inbox,
+            project.contacts,
+            self._told,
+            most_events=self.settings.queue_events,
+            most_bytes=self.settings.queue_megabytes * 1_000_000,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self.project.contacts.addresses  # noqa: B018 (the key of the hashes is made before the first request)
+        self.writer.start()
+
+    def stop(self) -> None:
+        """Write what waits, then end."""
+        self.writer.stop()
+        self.state.close()
+
+    def protocol_of(self, path: str) -> Protocol | None:
+        """Whose path this is; None: the pages'."""
+        found = self.exact.get(path)
+        if found is None:
+            for beginning, protocol in self.beginnings:
+                if path.startswith(beginning):
+                    return protocol
+        return found
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        protocol = self.protocol_of(scope["path"]) if scope["type"] == "http" else None
+        if protocol is None:
+            await self.pages(scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS":
+            await send_reply(send, Reply(status=204), preflight(scope, protocol))
+            return
+        call = call_of(scope)
+        try:
+            if scope["method"] not in protocol.METHODS:
+                raise Refuse(405, "method", f"Use {' or '.join(protocol.METHODS)}.")
+            body = await self._body(receive, protocol, call)
+            call = msgspec.structs.replace(call, body=body, received_at=now())
+            reply = await self._take(protocol, call)
+            answer, after = "ok", None
+        except Refuse as refused:
+            reply = protocol.refuse(call, refused.status, refused.code, refused.message)
+            answer, after = refused.code, refused.after
+        self.counters.answered(protocol.NAME, answer)
+        await send_reply(send, reply, CORS, after)
+
+    # -- the request --------------------------------------------------------------------------------------------------
+
+    async def _body(self, receive: Receive, protocol: Protocol, call: Call) -> bytes:
+        """The body, unpacked. Raises Refuse when it is too large (before it was all read), too slow or not gzip."""
+        most = protocol.MOST_BYTES
+        length = call.headers.get("content-length", "")
+        if length.isdigit() and int(length) > most:
+            raise Refuse(413, "too_large", f"A request holds at most {most} bytes.")
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self.settings.body_seconds):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refuse(400, "cut", "The connection was closed before the body ended.")
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > most:
+                        raise Refuse(413, "too_large", f"A request holds at most {most} bytes.")
+                    parts.append(part)
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise Refuse(408, "slow", "The body did not arrive in time.") from None
+        body = b"".join(parts)
+        coding = call.headers.get("content-encoding", "").strip().lower()
+        return unpacked(body, coding, most) if coding and coding != "identity" else body
+
+    async def _take(self, protocol: Protocol, call: Call) -> Reply:
+        try:
+            parsed = protocol.parse(call)
+        except Unreadable as fault:
+            if fault.status == 400:
+                self.counters.refused(protocol.NAME, Refusal.UNREADABLE_REQUEST.name.lower())
+            raise Refuse(fault.status, fault.code, str(fault)) from fault
+        source = self._source(protocol, parsed)
+        outcome = Outcome(accepted=0)
+        if parsed.events or parsed.dropped:
+            outcome = await self._store(protocol, call, parsed, source)
+        return protocol.reply(call, parsed, outcome)
+
+    def _source(self, protocol: Protocol, parsed: Parsed) -> str:
+        """Whose events these are. Raises Refuse when no key says so."""
+        if parsed.proven is not None:
+            return parsed.proven
+        keys = self.project.keys
+        found = keys.find(parsed.key) if parsed.key else None
+        if found is None and parsed.site:
+            found = keys.of_site(parsed.site)
+        if found is not None and "write" in found.scopes:
+            return found.source or protocol.NAME
+        if self.anyone and not keys.has_write:
+            return protocol.NAME
+        self.counters.refused(protocol.NAME, Refusal.WRONG_KEY.name.lower())
+        raise Refuse(401, "wrong_key", Refusal.WRONG_KEY.text())
+
+    async def _store(self, protocol: Protocol, call: Call, parsed: Parsed, source: str) -> Outcome:
+        visit = Visit(
+            source=source,
+            address=call.address,
+            received_at=call.received_at,
+            parameters=self.parameters,
+            addresses=self.project.contacts.addresses if might_hold(call.body) or call.query else None,
+        )
+        kept: list[Arrival] = []
+        dropped = list(parsed.dropped)
+        times: dict[int, int | None] = {}
+        for at, arrival in enumerate(parsed.events):
+            reason = enter(arrival, visit)
+            if reason is None:
+                kept.append(arrival)
+            else:
+                place = parsed.places[at]
+                times[place] = arrival.time
+                raw = bytes(parsed.raws[at]) if parsed.raws else msgspec.json.encode(arrival)
+                dropped.append(Dropped(reason=reason, raw=raw, place=place))
+        refused = [
+            Refused(
+                source,
+                protocol.NAME,
+                "door",
+                Refusal(d.reason).name.lower(),
+                call.received_at,
+                times.get(d.place),
+                None if d.reason in UNKEPT else d.raw,
+            )
+            for d in dropped
+        ]
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        done: asyncio.Future[None] = loop.create_future()
+        deposit = Deposit(kept, refused, visit.contacts, len(call.body) + 200, done)
+        if not self.writer.put(deposit):
+            raise Refuse(503, "full", "Too many events wait to be stored.", after=self.settings.retry_after)
+        await done
+        if deposit.fault is not None:
+            raise Refuse(503, "unwritable", "Events cannot be stored now.", after=self.settings.retry_after)
+        self.counters.stored(source, len(kept))
+        for one in refused:
+            self.counters.refused(source, one.reason)
+        return Outcome(accepted=len(kept), refused=tuple(dropped))
+
+    def _told(self, group: Sequence[Deposit]) -> None:
+        """Called by the writer's thread: those who wait go on in their own."""
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(_go_on, group)
+        except RuntimeError:  # the loop is closed: nobody waits any more, and what they sent is on disk
+            log.debug("nobody waits for %s requests", len(group))
+
+
+def _go_on(group: Sequence[Deposit]) -> None:
+    for deposit in group:
+        if not deposit.waiter.done():
+            deposit.waiter.set_result(None)
+
+
+def call_of(scope: Scope) -> Call:
+    """The request without its body. A header that stands twice has its last value."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    client = scope.get("client")
+    return Call(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        address=client[0] if client else "",
+        received_at=now(),
+    )
+
+
+def unpacked(body: bytes, coding: str, most: int) -> bytes:
+    """A body without its content coding. Raises Refuse when it is not of that coding, or larger than ``most`` bytes."""
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise Refuse(415, "coding", "The body's encoding is not known; use gzip, deflate or none.")
+    worker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
+    try:
+        found = worker.decompress(body, most + 1)
+    except zlib.error as fault:
+        raise Refuse(400, "coding", f"The body is not {coding}: {fault}.") from fault
+    if len(found) > most:
+        raise Refuse(413, "too_large", f"A request holds at most {most} bytes when it is unpacked.")
+    if not worker.eof:
+        raise Refuse(400, "coding", f"The body is not {coding}: it ends too early.")
+    return found
+
+
+def preflight(scope: Scope, protocol: Protocol) -> tuple[tuple[bytes, bytes], ...]:
+    """What a browser asks before it sends from another origin."""
+    wished = dict(scope["headers"]).get(b"access-control-request-headers", b"content-type")
+    if len(wished) > 1000:
+        wished = b"content-type, authorization"
+    return (
+        *CORS,
+        (b"access-control-allow-methods", ", ".join((*protocol.METHODS, "OPTIONS")).encode()),
+        (b"access-control-allow-headers", wished),
+        (b"access-control-max-age", PREFLIGHT_AGE),
+    )
+
+
+async def send_reply(
+    send: Send, reply: Reply, headers: Sequence[tuple[bytes, bytes]], after: int | None = None
+) -> None:
+    """Send an answer whole."""
+    lines: list[tuple[bytes, bytes]] = [*headers]
+    if reply.status != 204:
+        lines += [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body))]
+    lines += [(name.lower().encode(), value.encode()) for name, value in reply.headers]
+    if after is not None:
+        lines.append((b"retry-after", b"%d" % after))
+    if reply.status in (408, 413):
+        lines.append((b"connection", b"close"))  # the rest of the body is not read
+    await send({"type": "http.response.start", "status": reply.status, "headers": lines})
+    await send({"type": "http.response.body", "body": reply.body})

@@ -1,0 +1,197 @@
+"""What happens to an event at the door, before the answer: an ordered list of small steps.
+
+Each step keeps the event, perhaps changed, or refuses it with a typed reason. They follow authentication and the
+protocol's parser, and come before the inbox.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from polku.events.arrival import Arrival
+from polku.events.refusals import Refusal
+
+if TYPE_CHECKING:
+    from polku.record.contacts import Addresses, Contact
+
+#: Characters of the longest name of an event, and of the longest id.
+MOST_NAME = 200
+MOST_ID = 500
+MINUTE = 60_000_000
+#: So far ahead of Polku's clock an event may be and still count as happening now; further ahead it is an error.
+MOST_AHEAD = 24 * 60 * MINUTE
+
+
+@dataclasses.dataclass(slots=True)
+class Visit:
+    """What the events of one request share.
+
+    ``address``: the client's. ``received_at``: microseconds since 1970 UTC. ``parameters``: query parameters that stay
+    in addresses of pages, besides ``utm_*``. ``addresses``: takes e-mail addresses and phone numbers out of an event;
+    None where the whole request was seen to hold none. ``contacts``: what it took, to be stored with the events.
+    """
+
+    source: str
+    address: str = ""
+    received_at: int = 0
+    parameters: frozenset[str] = frozenset()
+    addresses: Addresses | None = None
+    contacts: list[Contact] = dataclasses.field(default_factory=list)
+
+
+Step = Callable[[Arrival, Visit], Refusal | None]
+
+
+def enter(arrival: Arrival, visit: Visit) -> Refusal | None:
+    """Take an event through all steps; it is changed in place. The reason when one of them refuses it."""
+    arrival.source = visit.source
+    arrival.received_at = visit.received_at
+    for step in STEPS:
+        refused = step(arrival, visit)
+        if refused is not None:
+            return refused
+    return None
+
+
+def size(arrival: Arrival, visit: Visit) -> Refusal | None:
+    """Names and ids of a length that somebody could have meant; NUL, which databases do not take, goes."""
+    if len(arrival.event) > MOST_NAME:
+        return Refusal.TOO_LONG
+    for name in ("event", "user_id", "anonymous_id", "account_id", "previous_id", "session_id"):
+        text = getattr(arrival, name)
+        if text is not None:
+            if len(text) > MOST_ID:
+                return Refusal.TOO_LONG
+            if "\0" in text:
+                setattr(arrival, name, text.replace("\0", "") or None)
+    return None if arrival.event else Refusal.NO_EVENT
+
+
+def clock(arrival: Arrival, visit: Visit) -> Refusal | None:
+    """The client's clock is corrected by when it says it sent the request (received_at - sent_at, as Segment does).
+
+    What then lies ahead of Polku's clock has just happened; what lies more than a day ahead is refused, for it says
+    something else than when it happened (a date of delivery, a clock without a ``sentAt``).
+    """
+    received = visit.received_at
+    if arrival.time is None:
+        arrival.time = received
+        return None
+    time = arrival.time
+    if arrival.sent_at is not None:
+        time += received - arrival.sent_at
+    if time < 0:
+        return Refusal.TIME_TOO_EARLY
+    if time > received:
+        if time > received + MOST_AHEAD:
+            return Refusal.TIME_TOO_LATE
+        time = received
+    arrival.time = time
+    return None
+
+
+def consent(arrival: Arrival, visit: Visit) -> Refusal | None:
+    """What the customer had consented to when it happened; None where that is not known."""
+    return None
+
+
+def message_id(arrival: Arrival, visit: Visit) -> Refusal | None:
+    """The source's own id of the event, where it is one; the writer makes the others from the content."""
+    own = arrival.message_id
+    if own is not None:
+        own = own.strip().replace("\0", "")
+        if len(own) > MOST_ID:
+            return Refusal.TOO_LONG
+        arrival.message_id = own or None
+    return None
+
+
+def privacy(arrival: Arrival, visit: Visit) -> Refusal | None:
+    """Nothing of a person that the map does not need: IP addresses are cut, query parameters of pages go, e-mail
+    addresses and phone numbers become hashes and are stored apart.
+    """
+    context = arrival.context
+    if "ip" in context:
+        cut = cut_address(context["ip"])
+        if cut is None:
+            del context["ip"]
+        else:
+            context["ip"] = cut
+    if arrival.properties:
+        without_parameters(arrival.properties, visit.parameters)
+    if context:
+        without_parameters(context, visit.parameters)
+    if visit.addresses is not None:
+        visit.contacts += visit.addresses.take(arrival)
+    if arrival.previous_id is not None:
+        ids = context.get("ids")
+        context["ids"] = {**(ids if isinstance(ids, dict) else {}), "previous": arrival.previous_id}
+    return None
+
+
+#: In this order.
+STEPS: tuple[Step, ...] = (size, clock, consent, message_id, privacy)
+
+
+def cut_address(text: Any) -> str | None:
+    """An IP address without what tells one customer of a network from another: /24 of IPv4, /48 of IPv6; else None.
+
+    >>> cut_address("203.0.113.77"), cut_address("2001:db8:1:2::3"), cut_address("::ffff:203.0.113.77")
+    ('203.0.113.0', '2001:db8:1::', '203.0.113.0')
+    """
+    if not isinstance(text, str):
+        return None
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ipaddress.IPv6Address(int(address) >> 80 << 80))
+        address = address.ipv4_mapped
+    return str(ipaddress.IPv4Address(int(address) >> 8 << 8))
+
+
+def without_parameters(values: dict[str, Any], keep: frozenset[str]) -> None:
+    """Drop query parameters from every address of a page in ``values`` and below, in place."""
+    for name, value in values.items():
+        kind = type(value)
+        if kind is str:
+            if "?" in value or "#" in value:
+                values[name] = clean_url(value, keep)
+        elif kind is dict:
+            without_parameters(value, keep)
+        elif kind is list:
+            for at, one in enumerate(value):
+                if type(one) is dict:
+                    without_parameters(one, keep)
+                elif type(one) is str and ("?" in one or "#" in one):
+                    value[at] = clean_url(one, keep)
+
+
+def clean_url(url: str, keep: frozenset[str]) -> str:
+    """The address with ``utm_*`` and the parameters to ``keep`` only, and without a fragment that holds values.
+
+    Texts that are no addresses stay: only what begins with a scheme, ``/`` or ``?`` is one.
+
+    >>> clean_url("https://shop.example/p?id=7&utm_source=ig&token=x#top", frozenset({"id"}))
+    'https://shop.example/p?id=7&utm_source=ig#top'
+    >>> clean_url("?q=shoes", frozenset()), clean_url("What size am I?", frozenset())
+    ('', 'What size am I?')
+    """
+    if not (url.startswith(("/", "?")) or "://" in url[:12]):
+        return url
+    rest, mark, fragment = url.partition("#")
+    place, _, query = rest.partition("?")
+    stay = [
+        pair
+        for pair in query.split("&")
+        if (name := unquote_plus(pair.partition("=")[0]).lower()).startswith("utm_") or name in keep
+    ]
+    if "=" in fragment or "?" in fragment:
+        mark = fragment = ""
+    return f"{place}{'?' if stay else ''}{'&'.join(stay)}{mark}{fragment}"
