@@ -1,0 +1,176 @@
+"""The guard at every page and every answer of the API: who asks, whether they may, and whether it is their own form.
+
+Each route declares what it needs; one that does not is for owners alone (and a test finds it)::
+
+    @router.get("/live")
+    @needs("see")
+    def live(request: Request) -> Response: ...
+
+Forms carry ``<input type="hidden" name="token" value="{{ token }}">`` (``token`` is in every page's frame) and requests
+of scripts the header ``X-Polku-Token``; the guard has checked it before the route's function runs.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+
+from polku.access.roles import LEAST, Permission, Who, allows
+from polku.errors import AccessError
+from polku.language import N_
+
+F = TypeVar("F", bound=Callable[..., object])
+
+#: Methods that change nothing.
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+#: A form may be this long, in bytes.
+LONGEST_FORM = 256 * 1024
+HEADER = "x-polku-token"
+
+
+class SignInNeededError(AccessError):
+    """Nobody is signed in: a page leads to the sign-in, the API answers 401."""
+
+    code = "access.sign-in"
+
+
+class NotAllowedError(AccessError):
+    """Who is signed in may not do this: 403."""
+
+    code = "access.role"
+
+
+class ForeignFormError(AccessError):
+    """A form that another site, or another session, has drawn: 403."""
+
+    code = "access.form"
+
+
+def needs(permission: Permission) -> Callable[[F], F]:
+    """Declare what a route needs: ``open`` (anybody), ``see`` (viewers), ``edit`` (editors) or ``own`` (owners)."""
+    if permission not in LEAST:
+        raise ValueError(f"{permission!r} is no permission; there are {', '.join(LEAST)}")
+
+    def mark(endpoint: F) -> F:
+        endpoint.__permission__ = permission  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
+def permission_of(request: Request) -> Permission:
+    endpoint = request.scope.get("endpoint")
+    found: Permission = getattr(endpoint, "__permission__", "own")
+    return found
+
+
+def who_of(request: Request) -> Who | None:
+    """Who makes the request; None where nobody has signed in."""
+    who: Who | None = request.scope.get("polku.who")
+    return who
+
+
+def token_of(request: Request) -> str:
+    """What a form drawn for this reader carries."""
+    who = who_of(request)
+    return who.token if who is not None else ""
+
+
+def may(request: Request, permission: Permission) -> bool:
+    """Whether who asks has a permission: for pages that leave out what their reader cannot do."""
+    who = who_of(request)
+    return allows(who.role if who else None, permission)
+
+
+def actor_of(request: Request) -> tuple[str, str]:
+    """Who and from where, as ``project.audit.note`` takes them: name and address."""
+    who = who_of(request)
+    return (who.name if who else ""), (request.client.host if request.client else "")
+
+
+async def admit(request: Request) -> None:
+    """Let a request through to its route, or raise why not: SignInNeededError, NotAllowedError, ForeignFormError."""
+    permission = permission_of(request)
+    who = who_of(request)
+    if not allows(who.role if who else None, permission):
+        if who is None:
+            raise SignInNeededError(N_("Sign in first."))
+        raise NotAllowedError(
+            N_("This takes the role {needed}; yours is {role}. An owner can change it."),
+            needed=LEAST[permission], role=who.role,
+        )  # fmt: skip
+    if request.method in SAFE or (who is not None and who.how == "key"):
+        return
+    if not from_this_site(request):
+        raise ForeignFormError(
+            N_(
+                "The form did not come from a page of this server. Behind a reverse proxy, name it in polku.toml "
+                "(server.proxies)."
+            )
+        )
+    if who is not None and permission != "open":
+        given = request.headers.get(HEADER) or await form_token(request)
+        if not secrets.compare_digest(given.encode(), who.token.encode()):
+            raise ForeignFormError(
+                N_("The form was drawn before you signed in, or before the server started anew. Open the page again.")
+            )
+
+
+async def form_token(request: Request) -> str:
+    """The field ``token`` of a form; the route reads the same body again."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return (await form_of(request)).get("token", "")
+    if kind == "multipart/form-data":
+        value = (await request.form()).get("token")
+        return value if isinstance(value, str) else ""
+    return ""
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form that was sent; raises ForeignFormError for one of more than LONGEST_FORM bytes."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > LONGEST_FORM:
+        raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=LONGEST_FORM)
+    if not hasattr(request, "_body"):
+        chunks, size = [], 0
+        async for chunk in request.stream():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LONGEST_FORM:
+                raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=LONGEST_FORM)
+        request._body = b"".join(chunks)
+    body = await request.body()
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000))
+    except ValueError as fault:
+        raise ForeignFormError(N_("The form has too many fields.")) from fault
+
+
+def from_this_site(request: Request) -> bool:
+    """Whether a form of this very site was sent: by its Origin, else by what the browser says of the request."""
+    origin = request.headers.get("origin")
+    if origin:
+        return origin == f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return request.headers.get("sec-fetch-site") == "same-origin"
+
+
+def sign_in_link(request: Request) -> str:
+    """Where to sign in, and back to this page afterwards."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return "/sign-in" if here == "/" else f"/sign-in?{urlencode({'next': here})}"
+
+
+def safe_next(wish: str | None) -> str:
+    """Where to go after the sign-in: a path of this site, whatever was asked.
+
+    >>> safe_next("/customers?stage=cart"), safe_next("//evil.example"), safe_next("https://evil.example")
+    ('/customers?stage=cart', '/', '/')
+    """
+    if not wish or len(wish) > 2000 or not wish.startswith("/") or wish[1:2] in ("/", "\\"):
+        return "/"
+    return wish if wish.isprintable() and "\\" not in wish else "/"
