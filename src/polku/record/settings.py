@@ -66,8 +66,8 @@ class Server:
     proxies: str = setting(
         "",
         N_(
-            "Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between. "
-            "Empty: none."
+            "Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas "
+            "between. Empty: none."
         ),
     )
     edits: str = setting(
