@@ -19,13 +19,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import polku.record.mover as moving
 from polku.errors import RecordError
 from polku.record.changes import Position
 from polku.record.hashes import id_hash
 from polku.record.project import Project, create_project, open_project
 
 from .events import at, event, stored
+from .working import working
 
 COLUMNS = ["event_id", "time", "seq", "user_id", "anonymous_id"]
 
@@ -136,31 +136,36 @@ def test_the_mover_works_on_its_own(project):
         return done
 
     project.mover.move = move
-    project.mover.start(0.01, 1, 2)
+    runner = working(project, 0.01, 1, 2)
     assert moved.wait(30)
-    project.mover.stop()
+    runner.stop()
     assert project.history.rows() == 5
 
 
-def test_the_mover_outlives_a_full_disk_and_sweeps(project, monkeypatch, caplog):
-    monkeypatch.setattr(moving, "AGAIN", 0.01)
-    monkeypatch.setattr(moving, "SWEEP", 0.0)
-    swept = threading.Event()
-    monkeypatch.setattr(project.history, "vacuum", lambda: swept.set())
+def test_the_mover_outlives_a_full_disk(project, monkeypatch, caplog):
+    monkeypatch.setattr("polku.jobs.runner.AGAIN", (0.01, 0.02))
+    moved = threading.Event()
     original, faults = project.mover.move, [OSError("no space left"), RecordError("the lease was lost")]
 
     def move() -> object:
         if faults:
             raise faults.pop()
-        return original()
+        done = original()
+        moved.set()
+        return done
 
     project.mover.move = move
     project.inbox.append([event("e1", 1)])
-    project.mover.start(0.01, 1, 2)
-    assert swept.wait(30)
-    project.mover.stop()
+    runner = working(project, 0.01, 1, 2)
+    assert moved.wait(30)
+    runner.stop()
     assert project.history.rows() == 1
-    assert [r.getMessage().split(": ")[-1] for r in caplog.records] == ["the lease was lost", "no space left"]
+    failed = [r.getMessage().split(": ")[-1] for r in caplog.records if "failed" in r.getMessage()]
+    assert failed == ["the lease was lost", "no space left"]
+    status = next(s for s in runner.ledger.all(runner.jobs) if s.name == "move")
+    assert (status.failures, status.reason, status.outcome) == (
+        0, "OSError: no space left", {"events": 1, "duplicates": 0},
+    )  # fmt: skip
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------

@@ -170,7 +170,8 @@ def test_acknowledged_events_outlive_kill_9(tmp_path):
     create_project(folder).close()
     program = (
         "import sys; from polku.record.project import open_project; from record.events import event\n"
-        "project = open_project(sys.argv[1]); project.mover.start(0.05, 1, 3)\n"
+        "from record.working import working\n"
+        "project = open_project(sys.argv[1]); runner = working(project, 0.05, 1, 3)\n"
         "for n in range(100000):\n"
         "    project.inbox.append([event(f'e{n}', n * 977 % 200000, user=f'u{n % 7}', anonymous=f'c{n % 9}')])\n"
         "    print(n, flush=True)\n"

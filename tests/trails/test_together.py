@@ -21,10 +21,11 @@ TESTS = Path(__file__).parent.parent
 WRITER = """
 import itertools, sys, time
 from polku.record.project import open_project
+from record.working import working
 from trails.test_project import event, stored
 until = time.monotonic() + float(sys.argv[2])
 with open_project(sys.argv[1]) as project:
-    project.mover.start(0.1, 50, 4)
+    runner = working(project, 0.1, 50, 4)
     for n in itertools.count():
         people = {"anonymous_id": f"c{n % 40}"} | ({"user_id": f"u{n % 11}"} if n % 3 == 0 else {})
         project.inbox.append([event(n * 977 % 500_000, "page", f"/guide/{n % 50}", **people)])
@@ -33,6 +34,7 @@ with open_project(sys.argv[1]) as project:
         time.sleep(0.002)
         if time.monotonic() > until:
             break
+    runner.stop()
 print(n + 1 + (n + 1) // 400)
 """
 READER = """

@@ -41,6 +41,7 @@ def serve(
 
 
 def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None, live: bool = False) -> None:
+    from polku.jobs import Runner, jobs
     from polku.measures.warm import warm
     from polku.shop import Shop
     from polku.web.serve import serve as serve_pages
@@ -49,7 +50,7 @@ def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None,
         warm(progress)
         Shop(project, lambda what, done, total: progress(done, total, what)).living()
 
-    settings, inbox = project.settings.server, project.settings.inbox
+    settings = project.settings.server
     wanted = settings.port if port is None else port
 
     def ready(url: str, moved: bool) -> None:
@@ -60,8 +61,12 @@ def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None,
             terminal.say("Port {port} is taken by another program; using another one.", port=wanted)
         terminal.say("The living map is at {url}  (stop with Ctrl-C)", url=url)
 
-    project.mover.start(inbox.seconds, inbox.events, inbox.files)
-    serve_pages(project, settings.host if host is None else host, wanted, ready, live=live)
+    runner = Runner(project, jobs(project))
+    runner.start()
+    try:
+        serve_pages(project, settings.host if host is None else host, wanted, ready, live=live)
+    finally:
+        runner.stop()
 
 
 def demo(

@@ -277,7 +277,7 @@ class History:
     @contextlib.contextmanager
     def lease(self, doing: str) -> Iterator[Lease]:
         """Hold the lease under which history changes."""
-        with hold(self.state, self.locks, LEASE, doing, self.settings.busy) as lease:
+        with hold(self.state, self.locks, LEASE, doing, self.settings.busy, self.settings.lease) as lease:
             yield lease
 
     def threads(self) -> int:

@@ -8,18 +8,13 @@ places: the next mover reads the transaction's number from a fresh table and dro
 from __future__ import annotations
 
 import dataclasses
-import logging
-import threading
-import time
 from typing import TYPE_CHECKING
 
-import deltalake
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from polku.errors import ProjectBusy, RecordError
 from polku.record import joining, tables
 from polku.record.clock import now
 from polku.record.hashes import COLUMNS, KINDS, id_hash
@@ -30,14 +25,6 @@ from polku.record.steps import reached
 
 if TYPE_CHECKING:
     from polku.record.identity import Identities
-
-log = logging.getLogger(__name__)
-#: What a thread that moves outlives.
-TRANSIENT = (RecordError, OSError, sa.exc.OperationalError, deltalake.exceptions.DeltaError)
-#: Seconds until it tries again after one of these.
-AGAIN = 5.0
-#: Seconds between two removals of files that compaction replaced (those older than the setting ``keep_files`` hours).
-SWEEP = 3600.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,12 +37,10 @@ class Moved:
 
 
 class Mover:
-    """Moves when asked, or on its own in a thread (``start``/``stop``)."""
+    """Moves when asked; the job ``move`` (polku.jobs) asks whenever it is due."""
 
     def __init__(self, state: State, history: History, inbox: Inbox, identities: Identities) -> None:
         self.state, self.history, self.inbox, self.identities = state, history, inbox, identities
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def move(self, limit: int | None = None) -> Moved:
         """Bring what waits in the inbox (or about ``limit`` events of it) to history. Raises ProjectBusy."""
@@ -145,40 +130,9 @@ class Mover:
             found |= set(table.resolve(id_hash(kind, rows[COLUMNS[kind]])).tolist())
         return sorted(found - {-1})
 
-    # -- on its own -------------------------------------------------------------------------------------------------
-
     def due(self, seconds: float, events: int) -> bool:
         """Whether it is time to move: events wait for longer than ``seconds``, or more than ``events`` of them."""
         oldest = self.inbox.oldest()
         if oldest is None:
             return False
         return oldest.timestamp() * 1e6 + seconds * 1e6 <= now() or self.inbox.waiting() >= events
-
-    def start(self, seconds: float, events: int, files: int) -> None:
-        """Move in a thread of its own whenever it is due, and compact days that have ``files`` files."""
-
-        def run() -> None:
-            swept = time.monotonic()
-            while not self._stop.wait(min(1.0, seconds)):
-                try:
-                    if self.due(seconds, events) and self.move().version is not None:
-                        self.history.compact(files)
-                        if time.monotonic() - swept > SWEEP:
-                            swept = time.monotonic()
-                            self.history.vacuum()
-                except ProjectBusy:
-                    continue  # another process moves or imports; the events are safe and it will be our turn
-                except TRANSIENT as fault:
-                    # A full disk, a database that another program locks: the events are safe, and the next try may do.
-                    log.warning("the inbox could not be moved: %s", fault)
-                    self._stop.wait(AGAIN)
-
-        self._thread = threading.Thread(target=run, name="polku-mover", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread after the move it is at."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None

@@ -12,7 +12,7 @@ from polku.record.objectstore import Store, connect
 
 
 class Place:
-    """A folder, by path or URL. ``uri`` and ``options`` are Delta's, ``fs`` and ``root`` Arrow's; ``folder``: None when not local.
+    """A folder, by path or URL. ``uri`` and ``options``: Delta's; ``fs``, ``root``: Arrow's; ``folder``: None if far.
 
     >>> Place("/data/history").at("day=2026-01-01/x.parquet")
     '/data/history/day=2026-01-01/x.parquet'

@@ -24,12 +24,15 @@ from polku.language import N_, Reader, choose
 from polku.record import query, tables, whereabouts
 from polku.record.changes import Changes, Changing, Position
 from polku.record.clock import now
+from polku.record.consents import Consents
 from polku.record.contacts import Contacts
 from polku.record.costs import Costs
+from polku.record.erased import Erased
 from polku.record.history import History, Snapshot
 from polku.record.identity import Identities
 from polku.record.inbox import Inbox
 from polku.record.mover import Mover
+from polku.record.permission import Permission
 from polku.record.settings import Settings, load_settings
 from polku.record.state import State
 from polku.record.whereabouts import Whereabouts
@@ -58,6 +61,9 @@ class Project:
         self.history.observer = self.identities
         self.costs = Costs(self.state)
         self.contacts = Contacts(self.state, settings.privacy.country)
+        self.consents = Consents(self.state)
+        self.erased = Erased(self.state, self.contacts)
+        self.permission = Permission(self.contacts, self.erased, self.consents, settings.consent)
         self.keys = Keys(self.state)
         self.audit = Audit(self.state)
         self.mover = Mover(self.state, self.history, self.inbox, self.identities)
@@ -141,8 +147,7 @@ class Project:
         return query.run(self, text)
 
     def close(self) -> None:
-        """Stop the mover and give everything back."""
-        self.mover.stop()
+        """Give everything back."""
         self.state.close()
 
     def __enter__(self) -> Self:

@@ -18,6 +18,7 @@ from polku.record.tables.core import (
     refusals,
     traits,
 )
+from polku.record.tables.jobs import jobs
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "identity_changes",
     "imports",
     "inbox",
+    "jobs",
     "joins",
     "journey_versions",
     "keys",

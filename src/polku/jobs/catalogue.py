@@ -1,0 +1,57 @@
+"""The jobs of a project, in the order in which they are shown. A room that has work to do adds a line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polku.jobs.job import Job, Outcome
+from polku.language import N_
+
+if TYPE_CHECKING:
+    from polku.record.project import Project
+
+HOUR = 3600.0
+
+
+def jobs(project: Project) -> tuple[Job, ...]:
+    """All jobs of ``project``, by its settings."""
+    seconds = project.settings.inbox.seconds
+    return (
+        Job("move", N_("Brings events from the inbox to history"), move, min(1.0, seconds), due),
+        Job("compact", N_("Puts the small files of a day into one"), compact, min(60.0, seconds), crowded),
+        Job("vacuum", N_("Deletes history's files that nothing needs any more"), vacuum, HOUR),
+        Job("clear", N_("Removes what processes that died left behind"), clear, HOUR, alone=False),
+    )
+
+
+def due(project: Project) -> bool:
+    """Whether events wait for long enough, or enough of them."""
+    return project.mover.due(project.settings.inbox.seconds, project.settings.inbox.events)
+
+
+def move(project: Project) -> Outcome | None:
+    done = project.mover.move()
+    return None if done.version is None else {"events": done.events, "duplicates": done.duplicates}
+
+
+def crowded(project: Project) -> bool:
+    """Whether a day has so many files that reading it is slow."""
+    counts: dict[object, int] = {}
+    for file in project.history.files():
+        counts[file.day] = counts.get(file.day, 0) + 1
+    return any(count >= project.settings.inbox.files for count in counts.values())
+
+
+def compact(project: Project) -> Outcome | None:
+    done = project.history.compact(project.settings.inbox.files)
+    return {"days": done["days"], "files": done["files_before"] - done["files_after"]} if done["days"] else None
+
+
+def vacuum(project: Project) -> Outcome | None:
+    gone = project.history.vacuum()
+    return {"files": len(gone)} if gone else None
+
+
+def clear(project: Project) -> Outcome | None:
+    gone = project.history.clean_staging()
+    return {"folders": gone} if gone else None
