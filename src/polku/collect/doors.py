@@ -23,6 +23,7 @@ from polku.events.door import Visit, enter
 from polku.events.refusals import Refusal
 from polku.record.clock import now
 from polku.record.contacts import might_hold
+from polku.record.permission import Learned
 from polku.record.refused import Refused
 from polku.record.state import State
 from polku.sources.protocols import Protocol, protocols
@@ -72,11 +73,12 @@ class Doors:
                 else:
                     self.exact[path] = protocol
         self.parameters = frozenset(w.strip().lower() for w in self.settings.parameters.split(",") if w.strip())
-        self.state = State(project.state.url, self.settings.busy)  # waits less than others: a client waits with it
+        # A connection of its own that waits for less long than others: a client waits with it.
+        self.state = State(project.state.url.render_as_string(hide_password=False), self.settings.busy)
         self.writer = Writer(
             self.state,
             project.inbox,
-            project.contacts,
+            project.permission,
             self._told,
             most_events=self.settings.queue_events,
             most_bytes=self.settings.queue_megabytes * 1_000_000,
@@ -85,7 +87,7 @@ class Doors:
 
     def start(self) -> None:
         """Begin to write."""
-        self.project.contacts.addresses  # noqa: B018 (the key of the hashes is made before the first request)
+        self.project.permission.ready()  # before the first request
         self.writer.start()
 
     def stop(self) -> None:
@@ -187,7 +189,9 @@ class Doors:
             address=call.address,
             received_at=call.received_at,
             parameters=self.parameters,
-            addresses=self.project.contacts.addresses if might_hold(call.body) or call.query else None,
+            permission=self.project.permission,
+            learned=Learned(),
+            search=bool(call.query) or might_hold(call.body),
         )
         kept: list[Arrival] = []
         dropped = list(parsed.dropped)
@@ -216,7 +220,8 @@ class Doors:
         loop = asyncio.get_running_loop()
         self._loop = loop
         done: asyncio.Future[None] = loop.create_future()
-        deposit = Deposit(kept, refused, visit.contacts, len(call.body) + 200, done)
+        assert visit.learned is not None
+        deposit = Deposit(kept, refused, visit.learned, len(call.body) + 200, done)
         if not self.writer.put(deposit):
             raise Refuse(503, "full", "Too many events wait to be stored.", after=self.settings.retry_after)
         await done

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from polku.collect.columns import table_of
 from polku.errors import RecordError
 from polku.events.arrival import Arrival
-from polku.record.contacts import Contact, Contacts
 from polku.record.inbox import LANE, Inbox
+from polku.record.permission import Learned, Permission
 from polku.record.refused import Refused, note_refused
 from polku.record.state import State
 from polku.record.steps import reached
@@ -35,14 +35,14 @@ MOST_GROUP = 10_000
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Deposit:
-    """One request on its way to disk: its events, what was refused of it, addresses taken out, bytes it holds.
+    """One request on its way to disk: its events, what was refused of it, what it told besides, bytes it holds.
 
     ``waiter`` is the caller's own. Once it was told, ``fault`` is None when all of it is on disk.
     """
 
     arrivals: list[Arrival]
     refused: list[Refused]
-    contacts: list[Contact]
+    learned: Learned
     size: int
     waiter: Any
     fault: BaseException | None = None
@@ -63,13 +63,13 @@ class Writer:
         self,
         state: State,
         inbox: Inbox,
-        contacts: Contacts,
+        permission: Permission,
         told: Callable[[Sequence[Deposit]], None],
         *,
         most_events: int,
         most_bytes: int,
     ) -> None:
-        self.state, self.inbox, self.contacts, self.told = state, inbox, contacts, told
+        self.state, self.inbox, self.permission, self.told = state, inbox, permission, told
         self.most_events, self.most_bytes = most_events, most_bytes
         self.waiting = Waiting()
         #: Seconds that the last group took, and why the last one failed (None: it did not).
@@ -152,11 +152,15 @@ class Writer:
     def store(self, group: Sequence[Deposit]) -> None:
         """Bring a group to disk in one transaction."""
         requests = [d.arrivals for d in group if d.arrivals]
-        rows = self.inbox.ready(table_of(requests)) if requests else None
+        rows = table_of(requests) if requests else None
         with self.state.write(LANE) as connection:
             if rows is not None:
                 self.inbox.put(connection, rows)
             note_refused(self.state, connection, [r for d in group for r in d.refused])
-            self.contacts.write(connection, [c for d in group for c in d.contacts])
+            learned = Learned()
+            for deposit in group:
+                learned.extend(deposit.learned)
+            written = self.permission.write(connection, learned)
             reached("inbox written")
+        self.permission.learn(written)
         reached("inbox committed")

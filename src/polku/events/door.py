@@ -16,7 +16,7 @@ from polku.events.arrival import Arrival
 from polku.events.refusals import Refusal
 
 if TYPE_CHECKING:
-    from polku.record.contacts import Addresses, Contact
+    from polku.record.permission import Learned, Permission
 
 #: Characters of the longest name of an event, and of the longest id.
 MOST_NAME = 200
@@ -31,16 +31,18 @@ class Visit:
     """What the events of one request share.
 
     ``address``: the client's. ``received_at``: microseconds since 1970 UTC. ``parameters``: query parameters that stay
-    in addresses of pages, besides ``utm_*``. ``addresses``: takes e-mail addresses and phone numbers out of an event;
-    None where the whole request was seen to hold none. ``contacts``: what it took, to be stored with the events.
+    in addresses of pages, besides ``utm_*``. ``permission``: takes e-mail addresses and phone numbers out of an event
+    (``search``: the request may hold any) and knows who was erased and who consented to what; ``learned``: what it took
+    and heard, to be stored with the events.
     """
 
     source: str
     address: str = ""
     received_at: int = 0
     parameters: frozenset[str] = frozenset()
-    addresses: Addresses | None = None
-    contacts: list[Contact] = dataclasses.field(default_factory=list)
+    permission: Permission | None = None
+    learned: Learned | None = None
+    search: bool = True
 
 
 Step = Callable[[Arrival, Visit], Refusal | None]
@@ -95,8 +97,13 @@ def clock(arrival: Arrival, visit: Visit) -> Refusal | None:
 
 
 def consent(arrival: Arrival, visit: Visit) -> Refusal | None:
-    """What the customer had consented to when it happened; None where that is not known."""
-    return None
+    """Nobody who was erased, nobody who denied analytics; what was consented to when it happened stands on the event.
+
+    Addresses leave the event here, for by their hashes it is known whose it is.
+    """
+    if visit.permission is None or visit.learned is None:
+        return None
+    return visit.permission.check(arrival, visit.learned, visit.search)
 
 
 def message_id(arrival: Arrival, visit: Visit) -> Refusal | None:
@@ -111,9 +118,7 @@ def message_id(arrival: Arrival, visit: Visit) -> Refusal | None:
 
 
 def privacy(arrival: Arrival, visit: Visit) -> Refusal | None:
-    """Nothing of a person that the map does not need: IP addresses are cut, query parameters of pages go, e-mail
-    addresses and phone numbers become hashes and are stored apart.
-    """
+    """Nothing of a person that the map does not need: IP addresses are cut, query parameters of pages go."""
     context = arrival.context
     if "ip" in context:
         cut = cut_address(context["ip"])
@@ -125,8 +130,6 @@ def privacy(arrival: Arrival, visit: Visit) -> Refusal | None:
         without_parameters(arrival.properties, visit.parameters)
     if context:
         without_parameters(context, visit.parameters)
-    if visit.addresses is not None:
-        visit.contacts += visit.addresses.take(arrival)
     if arrival.previous_id is not None:
         ids = context.get("ids")
         context["ids"] = {**(ids if isinstance(ids, dict) else {}), "previous": arrival.previous_id}
