@@ -19,9 +19,9 @@ from polku.sources import commerce, reading
 
 NAME = "ga4"
 COLLECT, DEBUG = "/mp/collect", "/debug/mp/collect"
-PATHS = (COLLECT, DEBUG)
-METHODS = ("POST",)
-MOST_BYTES = 130 * 1024
+PATHS: tuple[str, ...] = (COLLECT, DEBUG)
+METHODS: tuple[str, ...] = ("POST",)
+MOST_BYTES: int = 130 * 1024
 #: Google takes no more events in one request.
 MOST_EVENTS = 25
 MOST_PARAMETERS = 25
@@ -147,7 +147,8 @@ def _context(arrival: Arrival, request: dict[str, Any], params: dict[str, Any]) 
     reading.merged(arrival.context, "device", {
         "type": reading.text(facts.get("category")), "os": reading.text(facts.get("operating_system")),
         "os_version": reading.text(facts.get("operating_system_version")),
-        "browser": reading.text(facts.get("browser")), "browser_version": reading.text(facts.get("browser_version")), "model": reading.text(facts.get("model")),
+        "browser": reading.text(facts.get("browser")),
+        "browser_version": reading.text(facts.get("browser_version")), "model": reading.text(facts.get("model")),
         "manufacturer": reading.text(facts.get("brand")),
     })  # fmt: skip
     place = request.get("user_location")

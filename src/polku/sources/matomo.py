@@ -6,7 +6,7 @@ One request is one event, but for a page view that says which product it shows: 
 |---|---|
 | nothing else | page |
 | ``_pks`` or ``_pkn`` | page, and Product Viewed; with ``_pkc`` alone page, and Product List Viewed |
-| ``idgoal=0`` with ``ec_id`` | Order Completed; ``revenue`` is the total, the value is what is left without tax, shipping |
+| ``idgoal=0`` with ``ec_id`` | Order Completed; ``revenue`` is the total, the value the total without tax, shipping |
 | ``idgoal=0`` without ``ec_id`` | Product Added with the whole cart as ``products``; Product Removed when it is empty |
 | ``idgoal`` over 0 | Goal Reached, ``properties.goal`` its number |
 | ``e_c``, ``e_a`` | the action's own name, with category, name and value as properties |
@@ -30,9 +30,9 @@ from polku.language import N_
 from polku.sources import commerce, reading
 
 NAME = "matomo"
-PATHS = ("/matomo.php", "/piwik.php", "/matomo/matomo.php", "/piwik/piwik.php")
-METHODS = ("GET", "POST", "HEAD")
-MOST_BYTES = 10 * 1024 * 1024
+PATHS: tuple[str, ...] = ("/matomo.php", "/piwik.php", "/matomo/matomo.php", "/piwik/piwik.php")
+METHODS: tuple[str, ...] = ("GET", "POST", "HEAD")
+MOST_BYTES: int = 10 * 1024 * 1024
 #: A time of the sender's own that is older needs a key (``token_auth``), as in Matomo.
 DAY = 24 * 3600 * reading.MICROS
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")

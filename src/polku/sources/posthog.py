@@ -26,12 +26,12 @@ FLAGS = ("/flags", "/decide")
 #: Recordings of the screen, which Polku does not take: answered, so that the library stays quiet.
 RECORDINGS = ("/s", "/i/v0/s")
 CONFIG = "/array/"
-PATHS = (
+PATHS: tuple[str, ...] = (
     *(path + end for path in (*CAPTURE, CAPTURE_V1, *FLAGS, *RECORDINGS) for end in ("", "/")),
     CONFIG + "*",
 )
-METHODS = ("GET", "POST")
-MOST_BYTES = reading.MOST_UNPACKED
+METHODS: tuple[str, ...] = ("GET", "POST")
+MOST_BYTES: int = reading.MOST_UNPACKED
 
 KINDS: dict[str, tuple[str, Kind]] = {
     "$pageview": ("$pageview", "page"),
@@ -78,10 +78,9 @@ def parse(call: Call) -> Parsed:
         return Parsed(key=call.path.removeprefix(CONFIG).partition("/")[0])
     if path in (*FLAGS, *RECORDINGS):
         return Parsed(key=key)
-    data = _body(call, query)
-    if data is None:
-        return Parsed(key=key)
-    return _Request(call, query, data, key).parsed()
+    if call.method == "GET" and "data" not in query:
+        return Parsed(key=key)  # somebody looks whether the door is there
+    return _Request(call, query, _body(call, query), key).parsed()
 
 
 def _bearer(call: Call) -> str | None:
@@ -90,15 +89,12 @@ def _bearer(call: Call) -> str | None:
 
 
 def _body(call: Call, query: dict[str, str]) -> Any:
-    """What the request carries, decoded; None for a GET that carries nothing."""
+    """What the request carries, decoded."""
     body, packing = call.body, query.get("compression", "")
     if call.method == "GET" or not body:
-        given = query.get("data")
-        if given is None:
-            if call.method == "GET":
-                return None
+        if "data" not in query:
             raise Unreadable(N_("The body is empty."))
-        body = given.encode("utf-8", "replace")
+        body = query["data"].encode("utf-8", "replace")
     elif call.headers.get("content-type", "").startswith("application/x-www-form-urlencoded") or body[:5] == b"data=":
         filled = reading.form(body)
         if "data" not in filled:
@@ -290,7 +286,7 @@ def reply(call: Call, parsed: Parsed, outcome: Outcome) -> Reply:
         reasons = {d["place"]: d["reason"] for d in refused}
         results = {
             uuid: {"result": "drop", "details": reasons[at]} if at in reasons else {"result": "ok"}
-            for at, uuid in enumerate(parsed.replies["uuids"])
+            for at, uuid in enumerate(parsed.replies.get("uuids", ()))
             if uuid is not None
         }
         return Reply(body=reading.encoded({"results": results}))
