@@ -11,7 +11,7 @@ from typing import Protocol as TypingProtocol
 
 from polku.errors import Unreadable
 from polku.events.arrival import Call, Outcome, Parsed, Reply
-from polku.sources import segment
+from polku.sources import ga4, matomo, posthog, segment
 
 if TYPE_CHECKING:
     from polku.record.project import Project
@@ -56,4 +56,4 @@ class Protocol(TypingProtocol):
 
 def protocols(project: Project | None = None) -> tuple[Protocol, ...]:
     """Every protocol; ``project`` for those that its settings describe."""
-    return (segment,)
+    return (segment, posthog, matomo, ga4)
