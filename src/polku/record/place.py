@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from urllib.request import url2pathname
 
 import pyarrow.fs as pafs
 
@@ -25,7 +26,8 @@ class Place:
             self.uri = text.rstrip("/")
             self.fs, self.root, self.options = connect(self.uri, store or Store())
         else:
-            folder = Path(text.removeprefix("file://")).absolute()
+            path = url2pathname(text.removeprefix("file://")) if text.startswith("file://") else text
+            folder = Path(path).absolute()
             self.fs, self.root, self.uri = pafs.LocalFileSystem(), folder.as_posix(), str(folder)
         self.folder: Path | None = Path(self.root) if isinstance(self.fs, pafs.LocalFileSystem) else None
 
