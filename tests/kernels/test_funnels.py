@@ -14,7 +14,7 @@ from kernels.funnel_reference import Asked
 from polku.kernels.columns import columns
 from polku.kernels.funnels.around import first_origin
 from polku.kernels.funnels.chains import EVERY, FIRST, FURTHEST, UNLIMITED, chains
-from polku.kernels.funnels.plain import NO_STEP, plain_funnel
+from polku.kernels.funnels.plain import NO_STEP, places_of, plain_funnel
 from polku.kernels.funnels.plans import plan_of
 from polku.kernels.funnels.unordered import unordered
 from polku.kernels.sessions import Segments, trails
@@ -166,13 +166,12 @@ def test_the_plain_kernel_agrees_in_counts_and_times(people, steps, window, peri
     step_of = np.array([steps.index(x) if x in steps else NO_STEP for x in LETTERS], np.uint8)
     step_of.flags.writeable = False
     limit = (1 << 32) - 1 if window is None else window
-    furthest, is_open, waits, counts = plain_funnel(
-        made, step_of, len(steps), limit, asked.start, asked.end, asked.as_of
-    )
+    places = places_of(made, step_of, len(steps))
+    reached, is_open, waits, counts = plain_funnel(places, made.skip, limit, asked.start, asked.end, asked.as_of)
     found = [r for of in rows(people, asked, made=made).values() for r in of]
-    for level in range(1, len(steps) + 1):
-        assert furthest[level] == sum(r[0] == level for r in found)
-        assert is_open[level] == sum(r[0] == level and r[2] for r in found)
+    for k in range(len(steps)):
+        assert reached[k] == sum(r[0] > k for r in found)
+        assert is_open[k] == sum(r[0] > k and r[2] for r in found)
     for k in range(1, len(steps)):
         times = [int(made.time[r[3][k]]) - int(made.time[r[3][k - 1]]) for r in found if r[0] > k]
         assert sorted(waits[k, : counts[k]].tolist()) == sorted(times)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from polku.kernels.columns import Columns, frozen
 from polku.kernels.funnels import plain
 from polku.kernels.funnels.chains import UNLIMITED
+from polku.measures.drawn import drawn
 from polku.measures.funnels.asked import Asked, step_numbers
 from polku.measures.funnels.grouping import Grouping, How, groups_of
 from polku.measures.funnels.rows import Rows, over
@@ -66,13 +67,11 @@ def totals(view: View, asked: Asked) -> Totals:
 def _plain(view: View, table: npt.NDArray[np.uint8], steps: int, window: int, bucket: Columns) -> Totals:
     # no two moments of trails lie further apart, so a longer window is as long; it is still one that is open
     limit = plain.UNLIMITED if window >= UNLIMITED else min(window, plain.UNLIMITED - 1)
-    furthest, is_open, waits, counts = plain.plain_funnel(
-        bucket, frozen(table, np.uint8), steps, limit, view.start, view.end, view.as_of
-    )
-    # who came to a step is all whose furthest it is, or a later one
-    reached, open_ = (n[::-1].cumsum()[::-1][1:] for n in (furthest, is_open))
+    table = frozen(table, np.uint8)
+    places = drawn.once(bucket, ("places", table.tobytes()), lambda: plain.places_of(bucket, table, steps))
+    reached, is_open, waits, counts = plain.plain_funnel(places, bucket.skip, limit, view.start, view.end, view.as_of)
     kept = [waits[k, : counts[k]].copy() for k in range(steps)]
-    return Totals(reached, open_, ((), *((w,) for w in kept[1:])), (kept[0],))
+    return Totals(reached, is_open, ((), *((w,) for w in kept[1:])), (kept[0],))
 
 
 def _counted(asked: Asked, rows: Rows) -> Totals:
