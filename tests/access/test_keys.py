@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from typer.testing import CliRunner
 
 from polku.access import keys as room
 from polku.access.keys import PATTERN, Keys
-from polku.cli.app import build
+from polku.cli import main
 from polku.errors import AccessError
 from polku.record import tables
 from polku.record.clock import now
@@ -156,16 +155,21 @@ def test_a_state_that_does_not_answer_leaves_known_keys_alone(
     assert "cannot be read again" in caplog.text
 
 
-def test_commands(tmp_path: Path) -> None:
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from polku.record.project import create_project
 
     shop = str(tmp_path / "shop")
     create_project(shop).close()
 
-    def run(*arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(build(), ["keys", *arguments])
-        assert result.exit_code == code, result.output
-        return result.stdout
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(["keys", *arguments])
+        out = capsys.readouterr()
+        assert not stop.value.code, out.err
+        return out.out
 
     (tmp_path / "shop" / "journey.yaml").write_text("not: a map\n", encoding="utf-8")  # keys do not need the map
     made = json.loads(run("create", shop, "--write", "--json"))

@@ -85,6 +85,11 @@ class Entrance:
     def sign_in(self, name: str, password: str, address: str, agent: str) -> str:
         """A session's text for the right name and password. Raises ThrottledError, or AccessError, which says the same
         for an unknown name as for a wrong password."""
+        user = self.check_password(name, password, address)
+        return self.start(user, address, agent, "password")
+
+    def check_password(self, name: str, password: str, address: str) -> User:
+        """The person whose name and password these are. Raises as :meth:`sign_in` does."""
         name = name.strip().lower()[:200]
         pair = f"{name} {network(address)}"
         waits = [
@@ -102,7 +107,7 @@ class Entrance:
             raise AccessError(N_("The name or the password is not right."))
         self.by_pair.forgive(pair)
         self.by_account.forgive(name)
-        return self.start(user, address, agent, "password")
+        return user
 
     def start(self, user: User, address: str, agent: str, how: str) -> str:
         """A session for somebody who has shown who they are."""

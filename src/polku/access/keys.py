@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("polku.access")
 
 SCOPES: Final = ("write", "read")
+SCOPE_WORDS: Final[dict[str, str]] = {"write": N_("events come in"), "read": N_("the API is read")}
+#: Words of :meth:`KeyEntry.state`.
+STATE_WORDS: Final[dict[str, str]] = {
+    "active": N_("works"),
+    "expiring": N_("works until {time}"),
+    "expired": N_("its time is up"),
+    "revoked": N_("revoked"),
+}
 LETTERS: Final = string.ascii_letters + string.digits
 #: 33 letters of 62 carry 196 bits.
 LENGTH: Final = 33

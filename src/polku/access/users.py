@@ -200,6 +200,7 @@ class Users:
         name, role = name_of(name), role_of(role)
         with self.state.write(LANE) as connection:
             self._free(connection, name)
+            self._owner_first(connection, role)
             facts = {"role": role}
             self.audit.note(by, "user.invited", name, facts, address=address, connection=connection)
             return self._link(connection, "invite", name, role, by)
@@ -264,6 +265,7 @@ class Users:
         self, connection: Connection, name: str, role: str, kept: str | None, by: str, address: str, **more: str
     ) -> User:
         self._free(connection, name)
+        self._owner_first(connection, role)
         made = now()
         values: Mapping[str, Any] = {
             "name": name, "role": role, "password": kept, "created_at": made,
@@ -279,6 +281,11 @@ class Users:
         taken = connection.execute(sa.select(tables.users.c.id).where(tables.users.c.name == name)).first()
         if taken is not None:
             raise AccessError(N_("There is somebody called {name} already."), name=name)
+
+    def _owner_first(self, connection: Connection, role: str) -> None:
+        """Once there is anybody, everybody signs in: without an owner nobody could invite the next."""
+        if role != "owner" and not self._owners(connection):
+            raise AccessError(N_("The first person has to be an owner."))
 
     def _row(self, connection: Connection, name: str) -> Any:
         table = tables.users

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from polku.access.keys import SCOPE_WORDS, STATE_WORDS
 from polku.cli.maps import AsJson, Folder, Language
 from polku.cli.opening import project_of
 from polku.cli.terminal import Terminal
@@ -12,13 +13,6 @@ from polku.errors import UsageError
 from polku.language import N_, Reader
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help=N_("The key's number, as polku keys list shows it."))]
-STATES: dict[str, str] = {
-    "active": N_("works"),
-    "expiring": N_("works until {time}"),
-    "expired": N_("its time is up"),
-    "revoked": N_("revoked"),
-}
-SCOPE_WORDS: dict[str, str] = {"write": N_("events come in"), "read": N_("the API is read")}
 
 
 def register(app: Any) -> None:
@@ -138,7 +132,7 @@ def state_words(reader: Reader, entry: Any) -> str:
 
     state = entry.state()
     facts = {"time": reader.time(moment(entry.expires_at))} if state == "expiring" else {}
-    return reader(STATES[state], **facts)
+    return reader(STATE_WORDS[state], **facts)
 
 
 def revoke(folder: Folder, number: Number, language: Language = None, as_json: AsJson = False) -> None:

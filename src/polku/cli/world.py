@@ -27,6 +27,24 @@ Port = Annotated[
 ]
 
 
+StateUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--state",
+        metavar="URL",
+        help=N_("The state's database, such as postgresql://polku@db/polku; by default POLKU_STATE, else polku.toml."),
+    ),
+]
+HistoryUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--history",
+        metavar="URL",
+        help=N_("Where history is, such as s3://bucket/shop; by default POLKU_HISTORY, else polku.toml."),
+    ),
+]
+
+
 def register(app: Any) -> None:
     app.command("serve", help=N_("Serve the living map as a page."))(serve)
     app.command("demo", help=N_("Make a shop with 18 months of events and serve its living map."))(demo)
@@ -40,7 +58,14 @@ def serve(
     _serve(terminal, shop.project, host, port)
 
 
-def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None, live: bool = False) -> None:
+def _serve(
+    terminal: Terminal,
+    project: Any,
+    host: str | None,
+    port: int | None,
+    live: bool = False,
+    sign_in: str | None = None,
+) -> None:
     from polku.jobs import Runner, jobs
     from polku.measures.warm import warm
     from polku.shop import Shop
@@ -61,10 +86,16 @@ def _serve(terminal: Terminal, project: Any, host: str | None, port: int | None,
             terminal.say("Port {port} is taken by another program; using another one.", port=wanted)
         terminal.say("The living map is at {url}  (stop with Ctrl-C)", url=url)
 
+    def first(url: str) -> None:
+        terminal.note(
+            N_("Nobody can sign in yet. The first owner comes in by this link, once, within 24 hours: {url}"), url=url
+        )
+
     runner = Runner(project, jobs(project))
     runner.start()
     try:
-        serve_pages(project, settings.host if host is None else host, wanted, ready, live=live)
+        chosen = settings.host if host is None else host
+        serve_pages(project, chosen, wanted, ready, live=live, sign_in=sign_in, on_first=first)
     finally:
         runner.stop()
 
@@ -108,7 +139,7 @@ def demo(
             terminal.data({"folder": str(folder), "made": made.made})
         return
     with open_project(folder, terminal.reader.language) as project, _going_on(project, rate, live):
-        _serve(terminal, project, host, port, live=live)
+        _serve(terminal, project, host, port, live=live, sign_in="never")
 
 
 @contextmanager

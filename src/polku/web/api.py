@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from polku.language import N_
 from polku.measures.result import to_dict
+from polku.web.guard import needs
 from polku.web.options import MapOptions, known, refuse_unknown
 from polku.web.pages import Visit, answers_of, own_query, read_customers
 
@@ -42,6 +43,7 @@ Events = Annotated[int, Query(ge=1, le=5000, description=N_("how many of the lat
         "Whether the project answers: its map reads and its record opens. Otherwise an error, with status 500 or 503."
     ),
 )
+@needs("open")
 def health(request: Request) -> dict[str, Any]:
     answers = answers_of(request)
     answers.journey()
@@ -52,6 +54,7 @@ def health(request: Request) -> dict[str, Any]:
     "/api/version",
     description=N_("A text that changes whenever anything that the pages show may have changed; cheap to ask often."),
 )
+@needs("see")
 def version(request: Request) -> dict[str, str]:
     return {"version": answers_of(request).version()}
 
@@ -62,6 +65,7 @@ def version(request: Request) -> dict[str, str]:
         "The living map: every stage and touchpoint with figures, deviations, and the selectors of who is behind."
     ),
 )
+@needs("see")
 def living_map(
     request: Request,
     period: Period = None,
@@ -80,6 +84,7 @@ def living_map(
 
 
 @router.get("/api/journey", description=N_("The map as it is planned: journey.yaml as data."))
+@needs("see")
 def journey(request: Request) -> dict[str, Any]:
     refuse_unknown(own_query(request), ())
     return answers_of(request).journey().model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -91,6 +96,7 @@ def journey(request: Request) -> dict[str, Any]:
         "Customers: all, or those behind a number, at a stage, at a touchpoint, or with an id that holds a text."
     ),
 )
+@needs("see")
 def customers(
     request: Request,
     behind: Behind = None,
@@ -114,6 +120,7 @@ def customers(
     "/api/customers/{key:path}",
     description=N_("One customer: ids, traits, stage history with the reason for each change, sessions and events."),
 )
+@needs("see")
 def customer(
     request: Request,
     key: CustomerId,
@@ -127,11 +134,20 @@ def customer(
     return {**to_dict(story), "ids": pairs(story.ids), "traits": dict(story.traits)}
 
 
+@router.get("/api/openapi.json", include_in_schema=False)
+@needs("see")
+def openapi(request: Request) -> dict[str, Any]:
+    """The description of this API (OpenAPI 3.1)."""
+    described: dict[str, Any] = request.app.openapi()
+    return described
+
+
 def pairs(ids: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
     return [{"kind": kind, "value": value} for kind, value in ids]
 
 
 @router.get("/api/measures", description=N_("The measures that there are."))
+@needs("see")
 def measures(request: Request, lang: Language = None, tz: Timezone = None) -> list[dict[str, Any]]:
     visit = Visit.of(request)
     refuse_unknown(own_query(request), ())
@@ -139,6 +155,7 @@ def measures(request: Request, lang: Language = None, tz: Timezone = None) -> li
 
 
 @router.get("/api/measures/{name}", description=N_("One measure; its options are those of polku measure, in the URL."))
+@needs("see")
 def measure(request: Request, name: MeasureName, lang: Language = None, tz: Timezone = None) -> Any:
     visit = Visit.of(request)
     known("measure", name, [info.name for info in visit.answers.measures(visit.reader)])

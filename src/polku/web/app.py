@@ -10,19 +10,24 @@ from importlib import resources
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from polku.errors import MapError, PolkuError, ProjectBusy, UsageError
+from polku.access.entrance import Entrance, ThrottledError
+from polku.access.limits import retry_after
+from polku.errors import AccessError, MapError, PolkuError, ProjectBusy, UsageError
 from polku.language import N_, Reader, translate
-from polku.web import api, docs, measures, pages, timezone, tracker
+from polku.web import access, api, docs, measures, pages, signin, timezone, tracker
 from polku.web.answers import Answers
 from polku.web.cache import PageCache
+from polku.web.description import describe
+from polku.web.gate import Gate, is_machine
+from polku.web.guard import SignInNeededError, admit, sign_in_link
 from polku.web.notfound import NotFoundError
 from polku.web.reading import COOKIE, language_of, render
 from polku.web.saving import Seen
@@ -42,6 +47,8 @@ HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+#: Over https: for a year by no other way.
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 def create_app(
@@ -50,12 +57,14 @@ def create_app(
     live: bool = False,
     hosts: Sequence[str] | None = None,
     answers: Answers | None = None,
+    entrance: Entrance | None = None,
 ) -> FastAPI:
     """The pages and the API over ``project`` (``polku.record.project.Project``).
 
     live: events keep coming; open pages look for news every 2 seconds, whatever the settings say.
     hosts: names under which the server may be asked, without ports; None: any.
     answers: where the figures come from; by default the measures over the project.
+    entrance: who may come in; None: everybody, as an owner.
     """
     if answers is None:
         from polku.web.measured import ProjectAnswers
@@ -66,24 +75,30 @@ def create_app(
         description="The living map, its measures and the customers behind every number.",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,  # a route of the API's own, which the guard stands at
+        dependencies=[Depends(admit)],
     )
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     app.state.answers = answers
     app.state.live = live
     app.state.cache = PageCache()
     app.state.seen = Seen()
-    app.state.token = secrets.token_urlsafe(24)  # in every form that changes something: another site cannot read it
+    app.state.entrance = entrance
+    app.state.token = entrance.open_token if entrance else secrets.token_urlsafe(24)
     app.state.assets = assets_version()
     app.mount("/static", StaticFiles(packages=[*STATIC]), name="static")
     app.include_router(pages.router)
     app.include_router(measures.router)
     app.include_router(docs.router)
     app.include_router(api.router)
+    app.include_router(signin.router)
+    app.include_router(access.router)
     app.include_router(tracker.router)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(RequestValidationError, wrong_parameters)
     app.add_exception_handler(Exception, broken)
+    app.add_middleware(Gate, entrance=entrance, token=app.state.token)
     app.add_middleware(Frame, hosts=hosts)
     return app
 
@@ -121,6 +136,8 @@ class Frame:
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [*message["headers"], *HEADERS]
+                if scope["scheme"] == "https":
+                    headers.append(HSTS)
                 if wish in ("fi", "en") and message["status"] < 400:
                     cookie = f"{COOKIE}={wish}; Path=/; Max-Age=31536000; SameSite=Lax"
                     headers.append((b"set-cookie", cookie.encode()))
@@ -145,14 +162,16 @@ def host_name(header: str) -> str:
 
 TITLES: dict[int, str] = {
     400: N_("The address asks for something that does not exist"),
+    403: N_("This is not allowed"),
     404: N_("There is no such page"),
+    429: N_("Too many requests"),
     500: N_("Something went wrong"),
     503: N_("Not now"),
 }
 
 
 def wants_data(request: Request) -> bool:
-    return request.url.path.startswith(("/api/", "/health"))
+    return is_machine(request.url.path)
 
 
 def reader_for(request: Request) -> Reader:
@@ -183,7 +202,16 @@ async def told(request: Request, error: Exception) -> Response:
     assert isinstance(error, PolkuError)
     reader = reader_for(request)
     status = 500
-    if isinstance(error, NotFoundError):
+    headers: dict[str, str] = {}
+    if isinstance(error, SignInNeededError):
+        if not wants_data(request):
+            return RedirectResponse(sign_in_link(request), 303, {"Cache-Control": "no-store"})
+        status, headers["WWW-Authenticate"] = 401, 'Bearer realm="polku"'
+    elif isinstance(error, ThrottledError):
+        status, headers["Retry-After"] = 429, retry_after(error.wait)
+    elif isinstance(error, AccessError):
+        status = 403
+    elif isinstance(error, NotFoundError):
         status = 404
     elif isinstance(error, UsageError) or error.code.split(".")[0] in ("measure", "expression"):
         status = 400
@@ -192,13 +220,13 @@ async def told(request: Request, error: Exception) -> Response:
     if status == 500:
         log.error("%s: %s", error.code, error.text("en"))
     if wants_data(request):
-        return JSONResponse(error.to_dict(reader.language), status)
+        return JSONResponse(error.to_dict(reader.language), status, headers)
     nearest = error.facts.get("nearest")
     faults = pages.faults_of(error, reader.language)
     advice: list[str] = []
     if isinstance(error, MapError):
         advice = [reader("Mend journey.yaml and reload this page; polku check lists every fault with its line.")]
-    return page(
+    told = page(
         request,
         status,
         error.to_dict(reader.language)["error"]["message"],
@@ -208,6 +236,8 @@ async def told(request: Request, error: Exception) -> Response:
         advice=advice,
         code=error.code,
     )
+    told.headers.update(headers)
+    return told
 
 
 def mended(request: Request, value: Any, nearest: Any) -> str | None:

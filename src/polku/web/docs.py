@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from polku.language import N_
+from polku.web.guard import needs
 from polku.web.notfound import NotFoundError
 from polku.web.options import refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
@@ -92,6 +93,7 @@ def html_of(text: str, path: str = "") -> tuple[str, str]:
 
 
 @router.get("/docs/{path:path}")
+@needs("see")
 def docs_page(request: Request, path: str) -> Response:
     """A page of the docs, or a picture in one."""
     visit = Visit.of(request)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -20,10 +19,11 @@ from polku.measures.families import TITLES
 from polku.web import docs
 from polku.web.answers import MeasureInfo, MeasurePage
 from polku.web.csvfile import tables_csv
+from polku.web.guard import form_of, needs, token_of
 from polku.web.options import known, read_number, refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
 from polku.web.reading import href, render
-from polku.web.saving import from_this_site, may_edit, save
+from polku.web.saving import may_edit, save
 
 router = APIRouter(include_in_schema=False)
 #: Letters of a form that is read, at most.
@@ -52,6 +52,7 @@ def shelves(infos: tuple[MeasureInfo, ...], reader: Reader, wanted: str = "") ->
 
 
 @router.get("/measures")
+@needs("see")
 def measures_page(request: Request) -> Response:
     """Every measure by family; ``q`` finds by words."""
     visit = Visit.of(request)
@@ -69,6 +70,7 @@ def measures_page(request: Request) -> Response:
 
 
 @router.get("/measures/{name}")
+@needs("see")
 def measure_page(request: Request, name: str) -> Response:
     """One measure: its options, pictures, tables and definition; its tables as CSV, its pictures as SVG."""
     visit = Visit.of(request)
@@ -143,17 +145,17 @@ def save_form(request: Request, visit: Visit, page: MeasurePage, query: dict[str
     state = request.app.state
     return SaveForm(
         href(f"/measures/{quote(page.info.name)}/save", **query),
-        state.token,
+        token_of(request),
         state.seen.note(visit.answers.map_file),
         has_one_rate(page.info.kind),
     )
 
 
 @router.post("/measures/{name}/save")
+@needs("edit")
 async def save_page(request: Request, name: str) -> Response:
     """Save the view to the map: only from a form of this site, and only who may edit."""
-    sent = dict(parse_qsl((await request.body())[:LONGEST].decode("utf-8", "replace"), keep_blank_values=True))
-    return await run_in_threadpool(saved, request, name, sent)
+    return await run_in_threadpool(saved, request, name, await form_of(request))
 
 
 def saved(request: Request, name: str, sent: dict[str, str]) -> Response:
@@ -162,9 +164,6 @@ def saved(request: Request, name: str, sent: dict[str, str]) -> Response:
     known("measure", name, [info.name for info in answers.measures(reader)])
     if not may_edit(request, answers):
         raise HTTPException(403, reader(N_("Saving from here is not allowed; see `edits` in polku.toml.")))
-    token = sent.get("token", "")
-    if not from_this_site(request) or not secrets.compare_digest(token.encode(), request.app.state.token.encode()):
-        raise HTTPException(403, reader(N_("The form did not come from this page, or the server has started anew.")))
     query = own_query(request)
     title, target = sent.get("title", "").strip()[:120], sent.get("target", "").strip()[:60]
     entry = answers.as_written(name, query)
@@ -185,7 +184,6 @@ def saved(request: Request, name: str, sent: dict[str, str]) -> Response:
         outcome=outcome,
         title=title,
         target=target,
-        token=state.token,
         action=href(f"{path}/save", **query),
         back=href(path, **query),
         **frame_of(request, reader, "/measures", "", visit.zone),

@@ -21,6 +21,7 @@ from polku.web import words
 from polku.web.answers import Answers, StageChange
 from polku.web.csvfile import customers_csv
 from polku.web.feeling import curve
+from polku.web.guard import may, needs, token_of, who_of
 from polku.web.mapview import counted, draw
 from polku.web.options import (
     COMMON,
@@ -101,8 +102,10 @@ def frame_of(request: Request, reader: Reader, room: str, version: str, zone: Zo
     live = bool(request.app.state.live)
     return {
         "room": room,
-        "rooms": shelf("main"),
-        "setting_rooms": shelf("settings"),
+        "rooms": [each for each in shelf("main") if may(request, each.needs)],
+        "setting_rooms": [each for each in shelf("settings") if may(request, each.needs)],
+        "who": who_of(request),
+        "token": token_of(request),
         "zone": zone,
         "at": request.url.path,
         "live": live,
@@ -158,12 +161,13 @@ def answer(request: Request, body: str, *, language: str, status: int = 200) -> 
 
 
 @router.get("/")
+@needs("see")
 def map_page(request: Request) -> Response:
     """The living map; kept rendered as long as nothing that it shows has changed."""
     visit = Visit.of(request)
     options = MapOptions.read(own_query(request), visit.journey)
     version = visit.answers.version()
-    key = ("/", version, options, visit.language, visit.zone, bool(request.app.state.live))
+    key = ("/", version, options, visit.language, visit.zone, bool(request.app.state.live), who_of(request))
     page = request.app.state.cache.get(key, lambda: map_html(request, visit, options, version))
     headers = {
         "ETag": page.etag,
@@ -227,6 +231,7 @@ def own_query(request: Request) -> dict[str, str]:
 
 
 @router.get("/customers")
+@needs("see")
 def customers_page(request: Request) -> Response:
     """The customers behind a number, at a stage, at a touchpoint, or found by id."""
     visit = Visit.of(request)
@@ -274,6 +279,7 @@ def read_customers(query: dict[str, str], journey: Journey) -> dict[str, Any]:
 
 
 @router.get("/customers/{key:path}")
+@needs("see")
 def customer_page(request: Request, key: str) -> Response:
     """One customer's story."""
     visit = Visit.of(request)
@@ -295,6 +301,7 @@ def customer_page(request: Request, key: str) -> Response:
 
 @router.get("/definition")
 @router.get("/definition/{key}")
+@needs("see")
 def definition_page(request: Request, key: str | None = None) -> Response:
     """What a figure means, in words; all of them without a key."""
     visit = Visit.of(request)
@@ -322,6 +329,7 @@ def faults_of(error: Exception, language: str) -> list[tuple[int, str]]:
 
 
 @router.get("/map/source")
+@needs("see")
 def source_page(request: Request) -> Response:
     """journey.yaml with a line to link to; drawn also when the map has faults, and lists them."""
     answers = answers_of(request)
@@ -344,6 +352,7 @@ def source_page(request: Request) -> Response:
 
 
 @router.get("/api")
+@needs("see")
 def api_page(request: Request) -> Response:
     """What the API offers, drawn from its own OpenAPI description (no script from elsewhere)."""
     language = read_language(request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from polku.access.roles import Permission
 from polku.language import N_
 
 Shelf = Literal["main", "settings"]
@@ -15,17 +16,21 @@ Shelf = Literal["main", "settings"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Room:
-    """A line of the menu. ``shelf``: among the rooms themselves, or folded under Settings."""
+    """A line of the menu. ``shelf``: among the rooms themselves, or folded under Settings. ``needs``: who sees it."""
 
     path: str
     title: str
     shelf: Shelf = "main"
+    needs: Permission = "see"
 
 
 ROOMS: tuple[Room, ...] = (
     Room("/", N_("Map")),
     Room("/customers", N_("Customers")),
     Room("/measures", N_("Measures")),
+    Room("/settings/people", N_("People"), "settings", "own"),
+    Room("/settings/keys", N_("Keys"), "settings", "own"),
+    Room("/settings/audit", N_("Audit log"), "settings", "own"),
 )
 
 

@@ -10,7 +10,6 @@ import collections
 import dataclasses
 import difflib
 import hashlib
-import ipaddress
 import re
 import unicodedata
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from polku.access.entrance import is_loopback
 from polku.errors import UsageError
 from polku.journey.document import Document
 from polku.journey.model import Journey
@@ -25,6 +25,7 @@ from polku.language import N_
 from polku.measures.catalogue import CATALOGUE
 from polku.measures.definition import Measure, Option, written
 from polku.web.answers import Answers
+from polku.web.guard import may
 
 #: Texts of the map that pages were drawn of, so that a reader can be shown what changed since.
 MOST_KEPT = 16
@@ -152,27 +153,7 @@ def diff(old: str, new: str) -> str:
 
 
 def may_edit(request: Request, answers: Answers) -> bool:
-    """Whether this reader may save: the setting ``edits``; ``local`` is who asks from the machine itself."""
-    if answers.edits == "all":
-        return True
-    return answers.edits == "local" and request.client is not None and is_loopback(request.client.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("192.168.1.4"), is_loopback("testclient")
-    (True, True, False, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+    """Whether this reader may save: by their role, and by the setting ``edits`` of where from."""
+    if not may(request, "edit") or answers.edits == "none":
         return False
-
-
-def from_this_site(request: Request) -> bool:
-    """Whether a form of this very site was sent: by its Origin, else by what the browser says of the request."""
-    origin = request.headers.get("origin")
-    if origin:
-        return origin == f"{request.url.scheme}://{request.headers.get('host', '')}"
-    return request.headers.get("sec-fetch-site") == "same-origin"
+    return answers.edits == "all" or (request.client is not None and is_loopback(request.client.host))

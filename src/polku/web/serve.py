@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from polku.access.entrance import LOCAL, Entrance, is_loopback, words
 from polku.collect.doors import Doors
 from polku.errors import UsageError
 from polku.language import N_
@@ -17,7 +18,6 @@ from polku.web.app import create_app
 
 #: How many ports after the wished one are tried.
 TRIES = 50
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def listen(host: str, port: int, tries: int = TRIES) -> socket.socket:
@@ -78,25 +78,46 @@ def serve(
     *,
     live: bool = False,
     stop: threading.Event | None = None,
+    sign_in: str | None = None,
+    on_first: Callable[[str], None] | None = None,
 ) -> None:
     """Serve ``project`` until Ctrl-C (or until ``stop`` is set, from any thread).
 
     ``on_ready(url, moved)`` is called once the pages answer: ``moved`` says that ``port`` was taken and another one is
     used. ``live`` says that events keep coming: open pages look for news every 2 seconds.
-    Raises UsageError when no port is free.
+    ``sign_in`` overrules the setting. ``on_first(url)`` is called where people sign in and nobody can yet: with the
+    link by which the first owner comes in.
+    Raises UsageError when no port is free, AccessError when others would get in without signing in.
     """
+    settings = project.settings.server
+    proxies, names = words(settings.proxies), words(settings.names)
+    beyond = not is_loopback(host) or bool(proxies) or bool(names)
+    entrance = Entrance(project, beyond=beyond, mode=sign_in)
     sock = listen(host, port)
     url = address(sock)
     moved = port != 0 and sock.getsockname()[1] != port
     # A page in the browser could reach this server under a name of its own (DNS rebinding); so names are checked
-    # as long as the server is meant for this machine only.
-    hosts = list(dict.fromkeys([*LOCAL, "[::1]", host])) if host in LOCAL else None
-    app = create_app(project, live=live, hosts=hosts)
-    doors = Doors(project, app, anyone=host in LOCAL)
+    # as long as the server is meant for this machine only, and where the settings name it.
+    hosts = list(dict.fromkeys([*LOCAL, host, *names])) if names or not beyond else None
+    app = create_app(project, live=live, hosts=hosts, entrance=entrance)
+    doors = Doors(project, app, anyone=not beyond)
     config = uvicorn.Config(
-        doors, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3
+        doors,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
     )
-    server = Server(config, (lambda: on_ready(url, moved)) if on_ready else None)
+
+    def ready() -> None:
+        if on_ready is not None:
+            on_ready(url, moved)
+        if on_first is not None and (link := entrance.first_link()):
+            on_first(f"{url}welcome/{link}")
+
+    server = Server(config, ready)
     if stop is not None:
         watch = threading.Thread(target=_stop_when, args=(stop, server), daemon=True, name="polku-stop")
         watch.start()

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from polku.language import N_
 from polku.tracker import Script, modules, tracker
+from polku.web.guard import needs
 from polku.web.notfound import NotFoundError
 
 router = APIRouter(include_in_schema=False)
@@ -17,11 +18,13 @@ CACHE = "public, max-age=300, stale-while-revalidate=86400"
 
 
 @router.api_route("/polku.js", methods=["GET", "HEAD"])
+@needs("open")
 def tracker_script(request: Request) -> Response:
     return served(request, tracker())
 
 
 @router.api_route("/polku/{name}.js", methods=["GET", "HEAD"])
+@needs("open")
 def tracker_module(request: Request, name: str) -> Response:
     found = modules().get(name)
     if found is None:

@@ -1,0 +1,65 @@
+"""The OpenAPI description of the JSON API, with how one signs in and what errors look like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+            "additionalProperties": True,
+        }
+    },
+}
+SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "A read key: polku keys create SHOP --read"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "polku_session", "description": "Of who has signed in"},
+}
+#: What every operation may answer besides its own.
+ANSWERS = {
+    "400": "An option does not fit.",
+    "401": "Nobody is signed in, and there is no key.",
+    "403": "The role is not enough.",
+    "404": "There is no such thing.",
+    "429": "Too many requests; Retry-After says when to come again.",
+    "500": "The map has faults, or something went wrong.",
+    "503": "The project is busy or not ready.",
+}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The description, made once: ``app.openapi`` is replaced by this."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = made.setdefault("components", {})
+        components["securitySchemes"] = SCHEMES
+        components.setdefault("schemas", {})["Error"] = ERROR
+        problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+        marks = {
+            (path, method.lower()): getattr(route.endpoint, "__permission__", "own")  # type: ignore[attr-defined]
+            for route in app.routes
+            if (path := getattr(route, "path_format", None))
+            for method in getattr(route, "methods", None) or ()
+        }
+        for path, operations in made["paths"].items():
+            for method, operation in operations.items():
+                is_open = marks.get((path, method)) == "open"
+                operation["security"] = [] if is_open else [{"key": []}, {"session": []}]
+                answers = operation["responses"]
+                answers.pop("422", None)  # told as 400
+                for status, means in ANSWERS.items():
+                    if not (is_open and status in ("401", "403")):
+                        answers[status] = {"description": means, "content": problem}
+        schemas = components["schemas"]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        app.openapi_schema = made
+    return app.openapi_schema
