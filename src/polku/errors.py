@@ -9,6 +9,9 @@
     ├── ExpressionError     a `where`, an `enter` condition or a segment does not parse
     ├── SourceError         a file to import cannot be read as asked
     ├── Unreadable          a request at a door, as a whole, is not of its protocol (answered 400)
+    │   ├── Unproven            it does not prove who sent it (401)
+    │   ├── NoSuchHook          (404)
+    │   └── NoSecret            the hook's secret is not set (503)
     ├── RecordError         state or history cannot be read or written
     ├── TrailsError         the derived columns cannot be built
     ├── MeasureError        a measure was asked for something that it cannot answer
@@ -93,6 +96,25 @@ class Unreadable(PolkuError):
 
     code = "unreadable"
     status: ClassVar[int] = 400
+
+
+class Unproven(Unreadable):
+    """The request does not prove who sent it: a signature that is missing, wrong or too old. Answered 401."""
+
+    code = "unreadable.unproven"
+    status = 401
+
+
+class NoSuchHook(Unreadable):
+    code = "unreadable.hook"
+    status = 404
+
+
+class NoSecret(Unreadable):
+    """The hook's secret is not set: the sender is told to come again."""
+
+    code = "unreadable.secret"
+    status = 503
 
 
 class RecordError(PolkuError):

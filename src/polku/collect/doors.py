@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("polku.collect")
 
-#: Reasons of which nothing but the count is kept: there is no right to keep the rest.
-UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED})
+#: Reasons of which nothing but the count is kept: there is no right to keep the rest, or the project did not ask for it.
+UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED, Refusal.LEFT_OUT})
 #: Headers that parsers may ask for: no list of all, so that a stranger's are never kept.
 CORS = (
     (b"access-control-allow-origin", b"*"),

@@ -51,6 +51,8 @@ class Refusal(IntEnum):
     ERASED = 61
     BOT = 70
     MAIL_SCANNER = 71
+    UNMAPPED = 80
+    LEFT_OUT = 81
 
     def text(self, language: str = "en") -> str:
         """The reason as a person reads it.
@@ -99,4 +101,6 @@ TEXTS: dict[Refusal, str] = {
     Refusal.ERASED: N_("the customer has been erased"),
     Refusal.BOT: N_("a robot, not a person, by its name"),
     Refusal.MAIL_SCANNER: N_("a program that scans mail, not a person, by its speed"),
+    Refusal.UNMAPPED: N_("the mapping of the web hook does not fit this message; try it with polku hook try"),
+    Refusal.LEFT_OUT: N_("the mapping of the web hook leaves this message out"),
 }

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from polku.errors import ProjectError, nearest
 from polku.language import LANGUAGES, N_, translate
+from polku.record.hooksettings import Hook, read_hooks
 from polku.zones import is_zone
 
 FILE = "polku.toml"
@@ -265,6 +266,8 @@ class Settings:
     privacy: Privacy = dataclasses.field(default_factory=Privacy)
     consent: Consent = dataclasses.field(default_factory=Consent)
     retention: Retention = dataclasses.field(default_factory=Retention)
+    #: ``[[hooks]]``, in the order of the file; described in ``hooksettings``.
+    hooks: tuple[Hook, ...] = ()
 
 
 class SettingsError(ProjectError):
@@ -288,11 +291,13 @@ def read_settings(text: str, name: str = FILE) -> Settings:
     except tomllib.TOMLDecodeError as fault:
         raise ProjectError(N_("{file} is not readable as TOML: {fault}."), file=name, fault=str(fault)) from fault
     faults: list[Fault] = []
+    hooks, unfit = read_hooks(data.pop("hooks", []))
+    faults += unfit
     settings = _fill(Settings, data, "", faults)
     if faults:
         raise SettingsError(name, faults)
     assert isinstance(settings, Settings)
-    return settings
+    return dataclasses.replace(settings, hooks=hooks)
 
 
 def load_settings(folder: Path) -> Settings:
@@ -379,7 +384,7 @@ def setting_names() -> tuple[str, ...]:
     for field in dataclasses.fields(Settings):
         if dataclasses.is_dataclass(field.default_factory):
             names += [f"{field.name}.{inner.name}" for inner in dataclasses.fields(field.default_factory)]
-        else:
+        elif field.metadata:
             names.append(field.name)
     return tuple(names)
 
@@ -400,13 +405,15 @@ def settings_text(language: str, **given: Any) -> str:
         lines.extend(["", f"# {translate(language, field.metadata['doc'])}", f"{field.name} = {_toml(value)}"])
 
     for field in dataclasses.fields(Settings):
-        if not dataclasses.is_dataclass(field.default_factory):
+        if not dataclasses.is_dataclass(field.default_factory) and field.metadata:
             write(field, "")
     for field in dataclasses.fields(Settings):
         if dataclasses.is_dataclass(field.default_factory):
             lines.extend(["", f"[{field.name}]"])
             for inner in dataclasses.fields(field.default_factory):
                 write(inner, f"{field.name}__")
+    said = N_("Web hooks of other systems: polku hook example prints one to begin with; each is a section [[hooks]].")
+    lines.extend(["", f"# {translate(language, said)}"])
     return "\n".join(lines) + "\n"
 
 

@@ -6,24 +6,17 @@ A protocol is a module (or any object) with the names of :class:`Protocol`. To a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 from typing import Protocol as TypingProtocol
 
-from polku.errors import Unreadable
+from polku.errors import Unproven, Unreadable
 from polku.events.arrival import Call, Outcome, Parsed, Reply
-from polku.sources import ga4, matomo, posthog, segment
+from polku.sources import ga4, hooks, matomo, posthog, segment
 
 if TYPE_CHECKING:
     from polku.record.project import Project
 
 __all__ = ["Protocol", "Unproven", "Unreadable", "protocols"]
-
-
-class Unproven(Unreadable):
-    """The request does not prove who sent it: a signature that is missing, wrong or too old. Answered 401."""
-
-    code = "unreadable.unproven"
-    status: ClassVar[int] = 401
 
 
 class Protocol(TypingProtocol):
@@ -56,4 +49,5 @@ class Protocol(TypingProtocol):
 
 def protocols(project: Project | None = None) -> tuple[Protocol, ...]:
     """Every protocol; ``project`` for those that its settings describe."""
-    return (segment, posthog, matomo, ga4)
+    told = () if project is None else project.settings.hooks
+    return (segment, posthog, matomo, ga4, hooks.Hooks(told))
