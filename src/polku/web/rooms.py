@@ -28,6 +28,8 @@ ROOMS: tuple[Room, ...] = (
     Room("/", N_("Map")),
     Room("/customers", N_("Customers")),
     Room("/measures", N_("Measures")),
+    Room("/live", N_("Live")),
+    Room("/connect", N_("Connect"), "settings"),
     Room("/settings/people", N_("People"), "settings", "own"),
     Room("/settings/keys", N_("Keys"), "settings", "own"),
     Room("/settings/audit", N_("Audit log"), "settings", "own"),

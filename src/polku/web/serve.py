@@ -121,6 +121,7 @@ def serve(
     if stop is not None:
         watch = threading.Thread(target=_stop_when, args=(stop, server), daemon=True, name="polku-stop")
         watch.start()
+    app.state.doors = doors  # the page Connect tells what they turned away
     doors.start()
     try:
         server.run(sockets=[sock])

@@ -96,7 +96,7 @@
         messageId: random(),
         timestamp: new Date().toISOString(),
         context: Object.assign(
-          { library: { name: "polku.js", version: "1" }, locale: nav.language },
+          { library: { name: "polku.js", version: "1" }, locale: nav.language, userAgent: nav.userAgent },
           view.context || address(),
         ),
       },
