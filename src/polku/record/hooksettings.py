@@ -94,7 +94,7 @@ class Functions(functions.Functions):  # type: ignore[misc]  # jmespath has no t
     """What mappings need and JMESPath lacks. ``header(name)``: a header of the request; ``body()``: the whole body
     inside ``each``; ``minor(amount, currency)``: an amount in the currency's smallest unit as an amount (Stripe's 1999
     of EUR is 19.99); ``divide``, ``multiply``, ``add``, ``subtract`` (of numbers or texts of them); ``lower``,
-    ``trim``."""
+    ``trim``; ``when(condition, value)``: null where the condition does not hold."""
 
     def __init__(self, body: Any = None, headers: Mapping[str, str] | None = None) -> None:
         super().__init__()
@@ -131,6 +131,11 @@ class Functions(functions.Functions):  # type: ignore[misc]  # jmespath has no t
     @functions.signature({"types": ["number", "string", "null"]}, {"types": ["number", "string", "null"]})  # type: ignore[untyped-decorator]
     def _func_subtract(self, left: Any, right: Any) -> float | None:
         return both(left, right, lambda a, b: a - b)
+
+    @functions.signature({"types": []}, {"types": []})  # type: ignore[untyped-decorator]
+    def _func_when(self, condition: Any, value: Any) -> Any:
+        holds = condition is not None and condition is not False and condition not in ("", [], {})  # as JMESPath's "&&"
+        return value if holds else None
 
     @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]
     def _func_lower(self, text: str | None) -> str | None:
