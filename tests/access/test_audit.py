@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +11,6 @@ import sqlalchemy as sa
 from polku.access.audit import Audit
 from polku.record import tables
 from polku.record.state import State
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
-    made = State(f"sqlite:///{(tmp_path / 'state.db').as_posix()}")
-    made.migrate(tmp_path)
-    yield made
-    made.close()
 
 
 def fill(state: State, rows: int = 5) -> Audit:

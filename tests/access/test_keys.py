@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,6 @@ from polku.errors import AccessError
 from polku.record import tables
 from polku.record.clock import now
 from polku.record.state import State
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("state")
-    url = f"sqlite:///{(folder / 'state.db').as_posix()}"
-    made = State(url)
-    made.migrate(folder)
-    made.close()
-    return url
-
-
-@pytest.fixture
-def state(url: str) -> Iterator[State]:
-    made = State(url)
-    with made.write() as connection:
-        for table in (tables.keys, tables.audit, tables.counters):
-            connection.execute(sa.delete(table))
-    yield made
-    made.close()
 
 
 def test_a_key_opens_what_it_says_and_its_text_is_nowhere_kept(state: State) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from typing import Final
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -13,7 +14,9 @@ from polku.language import N_
 
 #: NIST SP 800-63B: length is what counts; no rules about kinds of letters.
 SHORTEST, LONGEST = 10, 200
-HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+#: Passes, KiB and lanes of Argon2id.
+PARAMETERS: Final = {"time_cost": 2, "memory_cost": 19 * 1024, "parallelism": 1}
+HASHER = argon2.PasswordHasher(**PARAMETERS)
 #: As many are computed at once, so that many sign-ins together cannot take all memory.
 _AT_ONCE = threading.BoundedSemaphore(4)
 
@@ -34,14 +37,14 @@ def hashed(password: str, name: str) -> str:
 def derived(password: str) -> str:
     """The hash with today's parameters, for a password that was checked when it was chosen."""
     with _AT_ONCE:
-        return HASHER.hash(password)
+        return HASHER.hash(_bytes(password))
 
 
 def fits(kept: str | None, password: str) -> bool:
     """Whether it is the password that ``kept`` was made of; takes as long for None, where nobody is so called."""
     with _AT_ONCE:
         try:
-            right = HASHER.verify(kept or _nobody(), password[: LONGEST + 1])
+            right = HASHER.verify(kept or _nobody(), _bytes(password[: LONGEST + 1]))
         except (VerificationError, InvalidHashError):
             return False
     return right and kept is not None
@@ -50,6 +53,10 @@ def fits(kept: str | None, password: str) -> bool:
 def outdated(kept: str) -> bool:
     """Whether ``kept`` was made with other parameters than today's."""
     return HASHER.check_needs_rehash(kept)
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
 
 
 @functools.cache

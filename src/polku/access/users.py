@@ -139,10 +139,10 @@ class Users:
 
     def verify(self, name: str, password: str) -> User | None:
         """The person whose name and password these are; None otherwise, after as long a time."""
+        name = name.strip().lower()
+        name = name if name.isprintable() else ""  # nobody's; some databases take no NUL
         with self.state.read() as connection:
-            row = connection.execute(
-                sa.select(tables.users).where(tables.users.c.name == name.strip().lower())
-            ).one_or_none()
+            row = connection.execute(sa.select(tables.users).where(tables.users.c.name == name)).one_or_none()
         kept: str | None = row.password if row is not None else None
         if not fits(kept, password) or row is None or kept is None:
             return None
