@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     from polku.shop import Shop
 
 
-def opened(folder: Path, language: str | None, as_json: bool, timezone: str | None = None) -> tuple[Terminal, Project]:
+def opened(
+    folder: Path,
+    language: str | None,
+    as_json: bool,
+    timezone: str | None = None,
+    *,
+    state: str | None = None,
+    history: str | None = None,
+) -> tuple[Terminal, Project]:
     """The terminal and the project; the map is read so that its faults are told before any work is done.
 
     Times are shown in ``timezone``, else in the one wished for before the command, else in that of the project's
-    settings, else in the map's. Raises UsageError for one that nobody knows.
+    settings, else in the map's. ``state`` and ``history`` as in open_project. Raises UsageError for a zone that nobody
+    knows.
     """
     from polku.record.project import open_project
     from polku.record.settings import project_language
@@ -30,7 +39,7 @@ def opened(folder: Path, language: str | None, as_json: bool, timezone: str | No
     wish = timezone or WISH_ZONE.get()
     if wish is not None:
         zone_named(wish)
-    project = open_project(folder)
+    project = open_project(folder, state=state, history=history)
     journey = project.journey()
     return terminal.of(wish or project.settings.timezone or journey.timezone, journey.currency), project
 
@@ -64,6 +73,9 @@ def looked(
     timezone: str | None = None,
     engine: str | None = None,
     as_of: str | None = None,
+    *,
+    state: str | None = None,
+    history: str | None = None,
 ) -> tuple[Terminal, Shop]:
     """The terminal and the project with its trails up to date; building them shows a progress bar.
 
@@ -73,7 +85,7 @@ def looked(
     from polku.engines.engine import engine_of
     from polku.shop import Shop
 
-    terminal, project = opened(folder, language, as_json, timezone)
+    terminal, project = opened(folder, language, as_json, timezone, state=state, history=history)
     where = engine_of(engine)
     with terminal.progress() as progress:
         return terminal, Shop(project, lambda what, done, total: progress(done, total, what), where, as_of)

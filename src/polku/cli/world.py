@@ -52,9 +52,15 @@ def register(app: Any) -> None:
 
 
 def serve(
-    folder: Folder, host: Host = None, port: Port = None, language: Language = None, as_json: AsJson = False
+    folder: Folder,
+    host: Host = None,
+    port: Port = None,
+    state: StateUrl = None,
+    history: HistoryUrl = None,
+    language: Language = None,
+    as_json: AsJson = False,
 ) -> None:
-    terminal, shop = looked(folder, language, as_json)
+    terminal, shop = looked(folder, language, as_json, state=state, history=history)
     _serve(terminal, shop.project, host, port)
 
 

@@ -20,6 +20,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
         Job("move", N_("Brings events from the inbox to history"), move, min(1.0, seconds), due),
         Job("compact", N_("Puts the small files of a day into one"), compact, min(60.0, seconds), crowded),
         Job("vacuum", N_("Deletes history's files that nothing needs any more"), vacuum, HOUR),
+        Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
         Job("clear", N_("Removes what processes that died left behind"), clear, HOUR, alone=False),
     )
 
@@ -55,3 +56,13 @@ def vacuum(project: Project) -> Outcome | None:
 def clear(project: Project) -> Outcome | None:
     gone = project.history.clean_staging()
     return {"folders": gone} if gone else None
+
+
+def other_map(project: Project) -> bool:
+    """Whether another version of the map was published."""
+    return project.published.waits()
+
+
+def take_map(project: Project) -> Outcome | None:
+    taken = project.published.take()
+    return None if taken is None else {"version": taken.number, "author": taken.author}

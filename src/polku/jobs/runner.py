@@ -57,17 +57,19 @@ class Runner:
             thread.join()
         self._threads = []
 
-    def run(self, job: Job) -> bool:
-        """Do the job now, if no other process is at it. Returns whether it was done and went well.
+    def run(self, job: Job, at_once: bool = False) -> bool:
+        """Do the job, if no other process is at it. Returns whether it was done and went well.
+
+        ``at_once``: also when it is not due, because another process has done it a moment ago.
 
         A failure is kept with its reason and logged, not raised.
         """
         if not job.alone:
-            return self._do(job)
+            return self._do(job, at_once)
         try:
             record = self.project.settings.record
             with hold(self.project.state, self.project.history.locks, f"job-{job.name}", job.name, 0, record.lease):
-                return self._do(job)
+                return self._do(job, at_once)
         except ProjectBusy:
             return False
 
@@ -89,8 +91,8 @@ class Runner:
         # between two runs, or waiting after a failure
         return self.ledger.next_of(job) <= now() and (job.due is None or job.due(self.project))
 
-    def _do(self, job: Job) -> bool:
-        if job.due is None and self.ledger.next_of(job) > now() and self._threads:
+    def _do(self, job: Job, at_once: bool) -> bool:
+        if not at_once and not self._is_due(job):
             return False  # another server did it between our look and our lease
         self.ledger.started(job)
         reached(f"job {job.name} started")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from polku.errors import MapError, NotAProject, ProjectError
 from polku.journey.model import Journey
 from polku.journey.templates.start import BEGUN
 from polku.language import N_, Reader, choose
-from polku.record import query, tables, whereabouts
+from polku.record import erasure, query, tables, whereabouts
 from polku.record.changes import Changes, Changing, Position
 from polku.record.clock import now
 from polku.record.consents import Consents
@@ -33,6 +34,7 @@ from polku.record.identity import Identities
 from polku.record.inbox import Inbox
 from polku.record.mover import Mover
 from polku.record.permission import Permission
+from polku.record.published import Published
 from polku.record.settings import Settings, load_settings
 from polku.record.state import State
 from polku.record.whereabouts import Whereabouts
@@ -62,11 +64,12 @@ class Project:
         self.costs = Costs(self.state)
         self.contacts = Contacts(self.state, settings.privacy.country)
         self.consents = Consents(self.state)
-        self.erased = Erased(self.state, self.contacts)
+        self.erased = self.history.erased = Erased(self.state, self.contacts)
         self.permission = Permission(self.contacts, self.erased, self.consents, settings.consent)
         self.keys = Keys(self.state)
         self.audit = Audit(self.state)
         self.mover = Mover(self.state, self.history, self.inbox, self.identities)
+        self.published = Published(self.state, self.map_file, self.data)
         self._changing = Changing(self.state, self.history, self.inbox, self.identities)
         self._journey: tuple[tuple[int, int], Journey] | None = None
 
@@ -170,7 +173,9 @@ def open_project(
     """
     path = Path(folder).absolute()
     if not (path / MAP_FILE).is_file() and not (path / DATA).is_dir():
-        raise _not_a_project(path)
+        if not _comes_to_others(path, state):
+            raise _not_a_project(path)
+        path.mkdir(parents=True, exist_ok=True)
     return _open(path, language, state, history)
 
 
@@ -200,14 +205,31 @@ def _open(path: Path, language: str | None, state: str | None, history: str | No
         if where.state or where.history:
             _belong_together(project)
             whereabouts.remember(data, where)
+        if project.published.shared:
+            _with_the_others(project)
         project.history.clean_staging()
         project.identities.catch_up()
+        erasure.finish(project)
         if project.map_file.is_file():  # the map comes last: whoever began the project got to the end of it
             (path / BEGUN).unlink(missing_ok=True)
     except BaseException:
         project.close()
         raise
     return project
+
+
+def _comes_to_others(path: Path, state: str | None) -> bool:
+    """Whether a folder without a project is that of one more server: its state is elsewhere and has a map."""
+    if path.is_file():
+        return False
+    where = whereabouts.find(path / DATA, load_settings(path).record, state)
+    if not where.state or where.state.startswith("sqlite"):
+        return False
+    there = State(where.state)
+    try:
+        return there.format() is not None and Published(there, path / MAP_FILE, path / DATA).newest() is not None
+    finally:
+        there.close()
 
 
 def _refuse_a_second_state(project: Project) -> None:
@@ -241,6 +263,16 @@ def _belong_together(project: Project) -> None:
             history=project.history.place.uri,
             state=project.state.where,
         )
+
+
+def _with_the_others(project: Project) -> None:
+    """Have the map that the servers share. The first of them publishes its own."""
+    if project.published.newest() is None:
+        if project.map_file.is_file():
+            with contextlib.suppress(MapError):  # told to whoever reads the map; the others have nothing to read yet
+                project.published.publish("polku")
+    elif not project.map_file.exists():
+        project.published.take()
 
 
 def _not_a_project(path: Path) -> NotAProject:

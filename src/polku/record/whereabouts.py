@@ -78,8 +78,8 @@ def without_password(url: str) -> str:
     if not url:
         return ""
     made = sa.make_url(url)
-    made = made.set(password=None) if made.password else made
-    return made.render_as_string(hide_password=False)
+    bare = sa.URL.create(made.drivername, made.username, None, made.host, made.port, made.database, made.query)
+    return bare.render_as_string()
 
 
 def _remembered(data: Path) -> Whereabouts:

@@ -1,0 +1,213 @@
+"""What holds when servers share a state on PostgreSQL: order of arrival, where the record is, one map for all."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from polku.errors import NotAProject, ProjectError, RecordError
+from polku.record import tables, whereabouts
+from polku.record.project import create_project, open_project
+from polku.record.settings import Record
+from polku.record.state import State
+
+from .events import event
+
+MAP = "polku: 1\ntitle: A shop\nstages:\n  - id: all\n    touchpoints:\n      - {id: guide, match: {event: page}}\n"
+
+
+def test_a_number_is_seen_only_with_all_below_it(postgres):
+    """Two writers take numbers at the same time; the one that took the lower one commits last, if it may."""
+    url = postgres.database()
+    first, second, reader = State(url), State(url), State(url)
+    taken, commit, done = threading.Event(), threading.Event(), threading.Event()
+
+    def write(state: State, seq_first: bool) -> None:
+        with state.write("inbox" if seq_first else "another lane") as connection:
+            number = state.reserve(connection, "seq", 1)
+            values = {"last_seq": number, "first_seq": number, "rows": 1, "received_at": 0, "payload": b""}
+            connection.execute(sa.insert(tables.inbox).values(**values))
+            if seq_first:
+                taken.set()
+                assert commit.wait(30)
+        if not seq_first:
+            done.set()
+
+    threads = [threading.Thread(target=write, args=(first, True)), threading.Thread(target=write, args=(second, False))]
+    threads[0].start()
+    assert taken.wait(30)
+    threads[1].start()
+    assert not done.wait(0.3), "the second committed while a lower number was open"
+    with reader.read() as connection:
+        assert connection.execute(sa.select(tables.inbox.c.last_seq)).all() == []
+    commit.set()
+    for thread in threads:
+        thread.join(30)
+    with reader.read() as connection:
+        assert connection.execute(sa.select(tables.inbox.c.last_seq).order_by(tables.inbox.c.last_seq)).all() == [
+            (1,), (2,),
+        ]  # fmt: skip
+    for state in (first, second, reader):
+        state.close()
+
+
+def test_followers_miss_nothing_while_servers_write(postgres, tmp_path):
+    state, history = postgres.database(), str(tmp_path / "history")
+    projects = [create_project(tmp_path / name, "en", state=state, history=history) for name in "abc"]
+    reader, writers = projects[0], projects[1:]
+
+    def write(number: int) -> None:
+        for n in range(25):
+            writers[number].inbox.append([event(f"{number}-{n}", n, user=f"u{n % 5}", anonymous=f"c{number}")])
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(len(writers))]
+    for thread in threads:
+        thread.start()
+    position, seen = None, []
+    while any(thread.is_alive() for thread in threads) or len(seen) < 50:
+        changes = reader.changes(position, ["event_id", "seq"])
+        seen += changes.rows.read_all()["event_id"].to_pylist()
+        position = changes.position
+        assert len(seen) <= 50
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == sorted(f"{number}-{n}" for number in range(2) for n in range(25))
+    for project in projects:
+        project.close()
+
+
+def test_a_long_write_elsewhere_does_not_hold_the_doors_up(postgres):
+    state = State(postgres.database())
+    with state.write() as importing:
+        state.reserve(importing, "customer", 1000)
+        with state.write("inbox") as arriving:
+            assert state.reserve(arriving, "seq", 1) == 1
+    state.close()
+
+
+def test_a_writer_that_waits_too_long_is_told_who_holds_what(postgres):
+    state = State(postgres.database(), busy=0.1)
+    with state.write(), pytest.raises(RecordError, match="holds the state"), state.write():
+        pass
+    state.close()
+
+
+def test_a_text_with_nul_is_kept_with_a_mark_in_its_place(postgres, tmp_path):
+    with create_project(tmp_path / "shop", "en", state=postgres.database()) as project:
+        project.inbox.append([event("e1", 1, user="an\0na", traits={"na\0me": "A\0"})])
+        project.mover.move()
+        assert project.identities.customer_of("user", "an\0na") == 1
+        assert [i.value for i in project.identities.ids_of(1)] == ["an\ufffdna"]
+
+
+# -- where the record is -------------------------------------------------------------------------------------------
+
+
+def test_a_command_without_options_finds_the_record_again(postgres, tmp_path):
+    url = postgres.database()
+    with_password = url.replace("postgres@", "postgres:secret-word@")
+    create_project(tmp_path / "shop", "en", state=with_password, history=str(tmp_path / "h")).close()
+    with open_project(tmp_path / "shop") as project:
+        assert not project.state.sqlite
+        assert project.history.place.root == (tmp_path / "h").as_posix()
+    kept = [p for p in (tmp_path / "shop").rglob("*") if p.is_file() and b"secret-word" in p.read_bytes()]
+    assert kept == []
+    assert "secret-word" not in repr(project.state.where)
+
+
+ASKED = [
+    # option, environment, polku.toml -> what is taken
+    (("postgresql://a/o", None), {"POLKU_STATE": "postgresql://a/e"}, "postgresql://a/t", ("postgresql://a/o", "")),
+    ((None, "s3://o/x"), {"POLKU_STATE": "postgresql://a/e"}, "postgresql://a/t", ("postgresql://a/e", "s3://o/x")),
+    ((None, None), {"POLKU_HISTORY": "s3://e/x"}, "postgresql://a/t", ("postgresql://a/t", "s3://e/x")),
+    ((None, None), {}, "", ("", "")),
+]
+
+
+@pytest.mark.parametrize(("option", "environment", "toml", "taken"), ASKED)
+def test_the_nearest_word_wins(tmp_path, option, environment, toml, taken):
+    found = whereabouts.find(tmp_path, Record(state=toml), *option, environment=environment)
+    assert (found.state, found.history) == taken
+
+
+def test_a_secret_may_stand_in_a_file_and_not_in_the_settings(tmp_path):
+    (tmp_path / "secret").write_text("postgresql://polku:word@db/polku\n", encoding="utf-8")
+    environment = {"POLKU_STATE_FILE": str(tmp_path / "secret")}
+    assert whereabouts.find(tmp_path, Record(), environment=environment).state.endswith("word@db/polku")
+    with pytest.raises(ProjectError, match="nowhere"):
+        whereabouts.find(tmp_path, Record(), environment={"POLKU_STATE_FILE": str(tmp_path / "nowhere")})
+    with pytest.raises(ProjectError, match="holds the database's password") as caught:
+        whereabouts.find(tmp_path, Record(state="postgresql://polku:word@db/polku"), environment={})
+    assert "word@" not in str(caught.value)
+    with pytest.raises(ProjectError, match="cannot be read") as caught:
+        whereabouts.find(tmp_path, Record(), "not a url word", environment={})
+    assert "not a url word" not in str(caught.value)
+
+
+def test_servers_with_different_histories_are_refused(postgres, tmp_path):
+    state = postgres.database()
+    create_project(tmp_path / "a", "en", state=state, history=str(tmp_path / "h1")).close()
+    with pytest.raises(ProjectError, match="share one history"):
+        create_project(tmp_path / "b", "en", state=state, history=str(tmp_path / "h2"))
+
+
+def test_an_empty_database_is_not_taken_for_a_project_that_has_a_state(postgres, tmp_path):
+    create_project(tmp_path / "shop", "en").close()
+    with pytest.raises(ProjectError, match="polku restore"):
+        open_project(tmp_path / "shop", state=postgres.database(empty=True))
+    open_project(tmp_path / "shop").close()
+
+
+# -- one map for all -----------------------------------------------------------------------------------------------
+
+
+def two(postgres, tmp_path: Path):
+    state, history = postgres.database(), str(tmp_path / "h")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "journey.yaml").write_text(MAP, encoding="utf-8")
+    return open_project(tmp_path / "a", state=state, history=history), open_project(
+        tmp_path / "b", state=state, history=history
+    )
+
+
+def test_a_new_server_has_the_map_of_the_others_and_follows_it(postgres, tmp_path):
+    a, b = two(postgres, tmp_path)
+    assert b.journey().stages[0].touchpoints[0].id == "guide"
+    assert not b.published.waits()
+    a.map_file.write_text(MAP.replace("guide", "handbook"), encoding="utf-8")
+    assert not b.published.waits(), "a file that is edited is not published yet"
+    a.published.publish("mikko")
+    assert b.published.waits()
+    taken = b.published.take()
+    assert taken is not None
+    assert (taken.author, b.journey().stages[0].touchpoints[0].id) == ("mikko", "handbook")
+    assert not b.published.waits()
+    assert b.published.take() is None
+    a.close()
+    b.close()
+
+
+def test_an_edit_that_is_not_published_is_never_lost(postgres, tmp_path):
+    a, b = two(postgres, tmp_path)
+    b.map_file.write_text(MAP.replace("A shop", "Edited on b"), encoding="utf-8")
+    a.map_file.write_text(MAP.replace("A shop", "Edited on a"), encoding="utf-8")
+    a.published.publish("anna")
+    with pytest.raises(ProjectError, match="edited and not published"):
+        b.published.take()
+    with pytest.raises(ProjectError, match="published by anna"):
+        b.published.publish("bert")
+    assert "Edited on b" in b.map_file.read_text(encoding="utf-8")
+    b.published.publish("bert", force=True)
+    assert a.published.take() is not None
+    assert "Edited on b" in a.map_file.read_text(encoding="utf-8")
+    a.close()
+    b.close()
+
+
+def test_a_folder_without_a_map_and_a_state_without_one_is_no_project(postgres, tmp_path):
+    with pytest.raises(NotAProject):
+        open_project(tmp_path / "c", state=postgres.database(empty=True))
+    assert not (tmp_path / "c").exists()
