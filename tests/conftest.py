@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -30,3 +34,67 @@ def store() -> Iterator[s3.Store]:
         for name, value in found.environment.items():
             patch.setenv(name, value)
         yield found
+
+
+# -- a real browser: one for all tests of a session
+
+
+def find_browser() -> ModuleType:
+    """scripts/find_browser.py, which ``make test`` asks as well: one list of browsers' names."""
+    file = Path(__file__).parents[1] / "scripts" / "find_browser.py"
+    spec = importlib.util.spec_from_file_location("find_browser", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium; without one the browser tests are skipped, and fail under CI=true."""
+    path = find_browser().find()
+    if path is None:
+        message = "no Chromium found: the pages are not tested in a browser (apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page_of(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Make a page: ``page_of(width=390, color_scheme="dark", locale="fi-FI")``. Errors of its scripts, refusals of the
+    content security policy and failed requests fail the test."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def make(width: int = 1400, height: int = 900, **options: Any) -> Any:
+        options.setdefault("timezone_id", "Europe/Helsinki")  # the map's, so that no page is fetched once more for it
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+        page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("response", lambda r: complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert complaints == []
