@@ -57,3 +57,14 @@ def test_it_draws_itself():
     answer = measure(trails(MAP, [[(1, "cart")]], as_of=11), "standing", journey=MAP)
     assert dataclasses.is_dataclass(answer)
     assert answer.to_frame()["customer count"].tolist() == [0, 1, 0]
+
+
+def test_codes_that_share_a_bit_are_read():
+    """There are 64 bits for codes: 70 names of events share some, and so do stages."""
+    names = [f"e{n}" for n in range(70)]
+    wide = journey_of(("see", names[:3]), ("buy", [*names[63:66], names[69]]), ("back", ["z"]))
+    who = [[(n, name)] for n, name in enumerate(names)] + [[(1, names[0]), (2, names[64])], [(1, names[5])]]
+    made = trails(wide, who, as_of=100, codes=names)
+    answer, living = measure(made, "standing", journey=wide), living_map(made, wide)
+    assert {s.id: s.now.n + s.lapsed.n for s in living.stages} == {s.stage: s.customers.n for s in answer.stages}
+    assert [s.customers.n for s in answer.stages] == [3, 5, 0]

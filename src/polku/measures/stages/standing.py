@@ -15,6 +15,7 @@ from polku.kernels.columns import Columns, frozen
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Table, count_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
+from polku.measures.drawn import drawn
 from polku.measures.result import Count, Rate
 from polku.measures.selectors import Selector
 from polku.measures.view import Mask, View
@@ -66,9 +67,13 @@ class StandingNow(Answer):
 
 def _touching(rules: fold.Rules, as_of: int, bucket: Columns) -> I64:
     touchpoint = np.asarray(rules.code_touchpoint, np.int64)
-    stage_of = np.append(np.asarray(rules.stage_of, np.int64), -1)[touchpoint]
+    stage_of = np.append(np.asarray(rules.stage_of, np.int16), np.int16(-1))[touchpoint]
     active = np.column_stack([rules.active, np.zeros(len(rules.lapse), np.bool_)])[:, touchpoint]
-    return np.asarray(kernel.standing(bucket, frozen(stage_of, np.int16), frozen(active, np.bool_), rules.lapse, as_of))
+    ends = drawn.once(bucket, "ends", lambda: kernel.ends_of(bucket))
+    told = frozen(kernel.told_by_bits(stage_of, len(rules.lapse)), np.uint64)
+    return np.asarray(
+        kernel.standing(bucket, ends, told, frozen(stage_of, np.int16), frozen(active, np.bool_), rules.lapse, as_of)
+    )
 
 
 def _folded(rules: fold.Rules, paying: npt.NDArray[np.bool_], as_of: int, bucket: Columns) -> I64:
