@@ -11,15 +11,16 @@ import pyarrow as pa
 
 from polku.events.arrival import Arrival
 from polku.events.ids import Counter, content_hashes, made_ids
-from polku.events.schema import ARRIVING
+from polku.events.schema import MOMENT
 from polku.kernels.hashing import combine
+from polku.record.inbox import STORED
 
 _encode = msgspec.json.Encoder().encode
 TEXTS = ("event", "source", "channel", "anonymous_id", "user_id", "account_id", "session_id", "currency", "consent")
 
 
 def table_of(requests: Sequence[Sequence[Arrival]]) -> pa.Table:
-    """The columns of ARRIVING for the events of several requests, in their order.
+    """What the inbox stores (``inbox.STORED``) of the events of several requests, in their order; ``seq`` is 0 yet.
 
     Events without an id of their own get one made from the content; equal ones of one request are told apart by their
     number, and a request that is sent again gives the same ids. Raises ValueError or ArrowInvalid for texts that are no
@@ -38,11 +39,12 @@ def table_of(requests: Sequence[Sequence[Arrival]]) -> pa.Table:
     own = pa.array([a.message_id for a in arrivals], pa.string())
     columns["event_id"] = own if not own.null_count else _with_made(own, columns, [len(r) for r in requests])
     columns["original_event"] = pa.nulls(len(arrivals), pa.string())
-    return pa.table({name: columns[name] for name in ARRIVING.names}, schema=ARRIVING)
+    columns["seq"] = pa.repeat(pa.scalar(0, pa.int64()), len(arrivals))
+    return pa.table([columns[name] for name in STORED.names], schema=STORED)
 
 
 def _moments(micros: list[int | None]) -> pa.Array:
-    return pa.array(micros, pa.int64()).cast(ARRIVING.field("time").type)
+    return pa.array(micros, pa.int64()).cast(MOMENT)
 
 
 def _json(values: list[dict[str, Any]]) -> pa.Array:

@@ -35,6 +35,4 @@ class Counters:
     def wrong_keys(self) -> int:
         """Requests that came without a key that opens the door."""
         samples = (sample for metric in self._refused.collect() for sample in metric.samples)
-        return int(
-            sum(s.value for s in samples if s.name.endswith("_total") and s.labels.get("reason") == "wrong_key")
-        )
+        return int(sum(s.value for s in samples if s.name.endswith("_total") and s.labels.get("reason") == "wrong_key"))

@@ -88,12 +88,8 @@ class Inbox:
             waiting.done.set()
         reached("inbox committed")
 
-    def ready(self, events: pa.Table) -> pa.Table:
-        """``events`` (columns of ARRIVING) as :meth:`put` takes them. Raises RecordError when they do not fit."""
-        return _as_table(events)
-
     def put(self, connection: Connection, rows: pa.Table) -> int:
-        """Write what :meth:`ready` made as one group, in the caller's transaction; returns the first seq."""
+        """Write events (columns of STORED) as one group, in the caller's transaction; returns the first seq."""
         first = self.state.reserve(connection, "seq", rows.num_rows)
         seq = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int64))
         connection.execute(

@@ -25,6 +25,7 @@ MOST_UNPACKED = 20 * 1024 * 1024
 MOST_FIELDS = 2_000
 MICROS = 1_000_000
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MICROSECOND = dt.timedelta(microseconds=1)
 #: Campaign parameters of addresses: Google's, Matomo's (and the names it had before).
 CAMPAIGN = {
     **{f"utm_{word}": word for word in ("source", "medium", "term", "content", "id")},
@@ -122,7 +123,7 @@ def text(value: Any) -> str | None:
     """
     if isinstance(value, str):
         return value.strip() or None
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
         return str(value) if abs(value) < 10**30 else None
@@ -162,6 +163,11 @@ def time(value: Any) -> int | None:
     True
     """
     if isinstance(value, str):
+        if value[4:5] == "-" and value[-1:] == "Z" and len(value) <= 40:  # what nearly all write
+            try:
+                return (dt.datetime.fromisoformat(value) - EPOCH) // MICROSECOND
+            except ValueError:
+                return None
         value = value.strip()
         if not value or len(value) > 40:
             return None
@@ -173,7 +179,7 @@ def time(value: Any) -> int | None:
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=dt.UTC)
-        return (moment - EPOCH) // dt.timedelta(microseconds=1)
+        return (moment - EPOCH) // MICROSECOND
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e17:
         return None
     if abs(value) < 1e11:

@@ -29,8 +29,8 @@ CALLS: dict[str, Kind] = {
     "identify": "identify", "i": "identify", "group": "group", "g": "group", "alias": "alias", "a": "alias",
 }  # fmt: skip
 BATCHES = ("batch", "b", "import")
-PATHS = (*(f"/v1/{name}" for name in (*CALLS, *BATCHES)), "/beacon/v1/batch")
-METHODS = ("POST",)
+PATHS: tuple[str, ...] = (*(f"/v1/{name}" for name in (*CALLS, *BATCHES)), "/beacon/v1/batch")
+METHODS: tuple[str, ...] = ("POST",)
 #: Segment's own limits: of a request, of an event in bytes, of a batch in events.
 MOST_BYTES = 500 * 1024
 MOST_EVENT_BYTES = 32 * 1024
@@ -183,9 +183,10 @@ def _arrival(message: Message, kind: Kind | None, sent: int | None, shared: dict
             if message.groupId is None:
                 return Refusal.NO_GROUP
             properties = message.traits or {}
-    previous = reading.text(message.previousId)
-    user = reading.text(message.userId)
-    if call == "alias" and (previous is None or (user is None and message.anonymousId is None)):
+    user = None if message.userId is None else reading.text(message.userId)
+    anonymous = None if message.anonymousId is None else reading.text(message.anonymousId)
+    previous = None if message.previousId is None else reading.text(message.previousId)
+    if call == "alias" and (previous is None or (user is None and anonymous is None)):
         return Refusal.NO_PREVIOUS_ID
     value, currency = _money(properties) if properties else (None, None)
     group = message.groupId if message.groupId is not None else context.get("groupId")
@@ -193,12 +194,12 @@ def _arrival(message: Message, kind: Kind | None, sent: int | None, shared: dict
         event=event,
         kind=call,
         time=time,
-        sent_at=reading.time(message.sentAt) if message.sentAt is not None else sent,
+        sent_at=sent if message.sentAt is None else reading.time(message.sentAt),
         message_id=reading.text(message.messageId),
-        anonymous_id=reading.text(message.anonymousId),
+        anonymous_id=anonymous,
         user_id=user,
         previous_id=previous,
-        account_id=reading.text(group),
+        account_id=None if group is None else reading.text(group),
         session_id=_session(context, message.integrations),
         channel=_channel(message.channel, context, properties, call),
         value=value,
@@ -231,40 +232,42 @@ def _money(properties: dict[str, Any]) -> tuple[float | None, str | None]:
 
 def _session(context: dict[str, Any], integrations: Any) -> str | None:
     """The source's own session: RudderStack's ``context.sessionId``, ``context.session.id``, or Amplitude's."""
-    found = context.get("sessionId", context.get("session_id"))
+    found = context.get("sessionId")
+    if found is None:
+        found = context.get("session_id")
     if found is None and isinstance(own := context.get("session"), dict):
         found = own.get("id")
-    if found is None and isinstance(integrations, dict):
+    if found is None and integrations and isinstance(integrations, dict):
         for name in ("Actions Amplitude", "Amplitude"):
             if isinstance(own := integrations.get(name), dict) and own.get("session_id") not in (None, -1):
                 found = own["session_id"]
                 break
-    return reading.text(found)
+    return None if found is None else reading.text(found)
 
 
 APPS = ("ios", "android", "flutter", "react-native", "kotlin", "swift", "unity", "cordova")
 WEBS = ("analytics.js", "polku.js", "js", "javascript", "browser", "web", "amp")
+#: Where a call was made, not where the customer was.
+NOWHERE = ("", "server", "sources")
 
 
 def _channel(given: Any, context: dict[str, Any], properties: dict[str, Any], call: Kind) -> str | None:
     """Where it took place: said (``properties.channel``, ``context.channel``), else guessed from the client."""
     for said in (properties.get("channel"), context.get("channel"), given):
-        if type(said) is str and said:
-            if said == "browser":
-                return "web"
-            if said not in ("server", "sources"):  # where the call was made, not where the customer was
-                return channel_of(said)
+        if type(said) is str and said not in NOWHERE:
+            return "web" if said == "browser" else channel_of(said)
     if call == "screen":
         return "app"
+    if call == "page" or "page" in context:
+        return "web"
     library = context.get("library")
-    name = library.get("name") if isinstance(library, dict) else None
-    if type(name) is str:
-        low = name.lower()
-        if any(word in low for word in APPS):
+    if type(library) is dict and type(name := library.get("name")) is str:
+        name = name.lower()
+        if any(word in name for word in APPS):
             return "app"
-        if low.endswith(WEBS):
+        if name.endswith(WEBS):
             return "web"
-    return "web" if call == "page" or "page" in context else None
+    return None
 
 
 def _key(authorization: str) -> str | None:
