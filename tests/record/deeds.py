@@ -101,8 +101,15 @@ def move(project: Project) -> None:
     project.mover.move()
 
 
+def numbers(project: Project, anonymous: str, user: str) -> tuple[int, int]:
+    """The numbers of two known ids."""
+    ((one, _),) = [f for f in project.identities.find(anonymous) if f[0].kind == "anonymous"]
+    ((other, _),) = [f for f in project.identities.find(user) if f[0].kind == "user"]
+    return one.number, other.number
+
+
 def join(project: Project) -> None:
-    project.identities.join("c1", "bert", "a letter")
+    project.identities.join(*numbers(project, "c1", "bert"), "a letter")
 
 
 def undo(project: Project) -> None:
@@ -159,7 +166,7 @@ def stale(folder: Path) -> None:
         open_trails(project)
         stored(project, walk(40, 1), {**walk(41, 12), "time": walk(0, 0)["time"]})
         project.inbox.append([walk(42, 12)])
-        project.identities.join("c3", "u9", "a letter")
+        project.identities.join(*numbers(project, "c3", "u9"), "a letter")
 
 
 def much_stale(folder: Path) -> None:

@@ -45,7 +45,7 @@ def picture(project: Project) -> dict[str, object]:
     """All that people can see of the record, without what depends on the moment."""
     changes = project.changes(None, ["event_id", "seq"])
     rows = changes.rows.read_all()
-    joins = [(j.anonymous.value, j.user.value, j.decides, j.undone_at is None) for j in all_joins(project)]
+    joins = [(j.weaker.value, j.stronger.value, j.counts, j.undone_at is None) for j in all_joins(project)]
     people = project.sql("select event_id, customer is null as nobody from events order by all").to_pylist()
     groups: dict[int, set[str]] = {}
     for row in project.sql("select customer, kind, id from identities").to_pylist():

@@ -20,6 +20,7 @@ from polku.record.hashes import JUNK, HashSet, LeastTimes, id_hash
 from polku.record.identity import Identities
 from polku.record.project import Project, create_project, open_project
 
+from .deeds import numbers
 from .events import at, event, stored
 
 U, A = "user", "anonymous"
@@ -149,7 +150,8 @@ def test_merges_are_told_with_the_surviving_key(project):
 
 def test_a_join_is_previewed_made_and_undone(project):
     see(project, ("anna", "c", 0), ("bert", None, 0))
-    preview = project.identities.preview("c", "bert")
+    pair = numbers(project, "c", "bert")
+    preview = project.identities.preview(*pair)
     assert {frozenset(i.value for i in g) for g in preview.before.values()} == {
         frozenset({"anna", "c"}), frozenset({"bert"}),
     }  # fmt: skip
@@ -157,14 +159,14 @@ def test_a_join_is_previewed_made_and_undone(project):
         frozenset({"anna"}), frozenset({"bert", "c"}),
     }  # fmt: skip
     position = project.position()
-    project.identities.join("c", "bert", "Bert called")
+    project.identities.join(*pair, "Bert called", "mikko")
     assert groups(project) == {frozenset({"u:anna"}), frozenset({"u:bert", "a:c"})}
     assert {min(i.number for i in g) for g in preview.after.values()} == set(by_customer(project))
     see(project, ("anna", "c", -5))
     assert frozenset({"u:bert", "a:c"}) in groups(project), "what a person said stands"
     bert = project.identities.customer_of("user", "bert")
-    by_hand = next(j for j in project.identities.joins_of(bert) if j.evidence == "hand: Bert called")
-    assert by_hand.decides
+    by_hand = next(j for j in project.identities.joins_of(bert) if j.said_by == "mikko")
+    assert (by_hand.evidence, by_hand.counts) == ("Bert called", True)
     project.identities.undo(by_hand.number, "mikko")
     assert groups(project) == {frozenset({"u:anna", "a:c"}), frozenset({"u:bert"})}
     with pytest.raises(RecordError, match="undone before"):
@@ -175,9 +177,11 @@ def test_a_join_is_previewed_made_and_undone(project):
     project.identities.undo(of_events.number)
     see(project, ("anna", "c", 9))
     assert groups(project) == {frozenset({"u:anna"}), frozenset({"u:bert"}), frozenset({"a:c"})}
-    for wrong in (("x", "anna"), ("c", "x")):
-        with pytest.raises(RecordError, match=r"no .* id 'x'"):
+    for wrong in ((99, 1), (1, 99)):
+        with pytest.raises(RecordError, match="no id number 99"):
             project.identities.preview(*wrong)
+    with pytest.raises(RecordError, match="is one id"):
+        project.identities.join(1, 1, "")
     with pytest.raises(RecordError, match="no join number"):
         project.identities.undo(99)
 
@@ -185,7 +189,7 @@ def test_a_join_is_previewed_made_and_undone(project):
 def test_shared_devices_are_reported(project):
     see(project, ("anna", "c", 0), ("bert", "c", 1), ("cara", "d", 1))
     (shared,) = project.identities.shared()
-    assert (shared.anonymous.value, shared.user.value, shared.time, shared.decides) == ("c", "bert", at(1), False)
+    assert (shared.weaker.value, shared.stronger.value, shared.time, shared.counts) == ("c", "bert", at(1), False)
 
 
 def test_accounts_stand_apart(project):
@@ -285,16 +289,17 @@ def test_a_set_of_many_hashes():
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 20), st.integers(-50, 50)), min_size=1, max_size=60))
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(-50, 50), st.integers(0, 3)), min_size=1, max_size=60))
 def test_least_times(pairs):
     ours, least = LeastTimes(), {}
     for start in range(0, len(pairs), 7):
         part = pairs[start : start + 7]
-        ours.add(np.array([k for k, _ in part], np.uint64), np.array([t for _, t in part], np.int64))
-        for key, time in part:
-            least[key] = min(time, least.get(key, time))
+        keys = np.array([k for k, _, _ in part], np.uint64)
+        ours.add(keys, np.array([t for _, t, _ in part], np.int64), np.array([w for *_, w in part], np.uint64))
+        for key, time, what in part:
+            least[key] = min((time, what), least.get(key, (time, what)))
     keys = np.array(sorted(least), np.uint64)
-    assert ours.times(keys).tolist() == [least[int(k)] for k in keys]
+    assert list(zip(*(c.tolist() for c in ours.least(keys)), strict=True)) == [least[int(k)] for k in keys]
 
 
 # -- profiles -------------------------------------------------------------------------------------------------------

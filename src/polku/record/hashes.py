@@ -19,12 +19,26 @@ KINDS: Final[tuple[Kind, ...]] = ("user", "anonymous", "account")
 SEEDS: Final = {"user": 0x75736572, "anonymous": 0x616E6F6E, "account": 0x61636374}
 COLUMNS: Final = {"user": "user_id", "anonymous": "anonymous_id", "account": "account_id"}
 
-#: What broken trackers send for "nobody" (PostHog's list of illegal distinct ids, and what spreadsheets leave): such an
+#: User ids that name a person by something else than an account: ``email:<hash>``, ``phone:<hash>``, ``number:K-7``.
+PREFIXED: Final = ("number", "email", "phone")
+#: How telling an id is; of two ids that are named together the weaker belongs to the stronger.
+STRENGTH: Final = {kind: i for i, kind in enumerate(("account", "user", *PREFIXED, "anonymous"))}
+
+#: What broken trackers send for "nobody" (PostHog's list of illegal distinct ids, what
+#: spreadsheets and unfilled mail templates leave, the device id that a fault gave to all of certain phones): such an
 #: id names nobody, and joins nothing, or thousands of people would become one.
 JUNK: Final = (
-    "", "0", "-", "--", "n/a", "na", "nan", "none", "null", "nil", "undefined", "unknown", "anonymous", "anon", "guest",
-    "false", "true", "id", "email", "distinct_id", "distinctid", "not_authenticated", "[object object]", "(not set)",
-    "00000000-0000-0000-0000-000000000000", "#n/a", "\\n",
+    "", "0", "-", "--", "-1", ".", "?", "n/a", "na", "nan", "none", "null", "nil", "void", "undefined", "unknown",
+    "unset", "not set", "notset", "missing", "empty", "blank", "anonymous", "anon", "guest", "visitor", "nobody",
+    "false", "true", "id", "ids", "uid", "uuid", "guid", "email", "e-mail", "phone", "string", "test", "testuser",
+    "test_user", "user_id", "userid", "anonymous_id", "anonymousid", "client_id", "clientid", "customer_id",
+    "customerid", "distinct_id", "distinctid", "not_authenticated", "not_logged_in", "logged_out", "guest_user",
+    "cookie_disabled", "[object object]", "[object undefined]", "function", "(not set)", "(none)", "(not provided)",
+    "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "0000000000", "00000000",
+    "#n/a", "#ref!", "#value!", "\\n", "{}", "[]", "{{user_id}}", "{{ user_id }}", "{{customer.id}}",
+    "{{ customer.id }}", "${user_id}", "%user_id%", "{user_id}", "[user_id]", "<user_id>", "*|email|*", "{{email}}",
+    "{{ email }}", "%%email%%", "%email%", "[email]", "vieras", "tuntematon", "nimetön", "ei tiedossa", "puuttuu",
+    "9774d56d682e549c", "xxx", "xxxx", "asdf",
 )  # fmt: skip
 _CASES = sorted({case for word in JUNK for case in (word, word.upper(), word.capitalize(), word.title(), f'"{word}"')}
                 | {"NaN", "[object Object]", " "})  # fmt: skip
@@ -45,6 +59,16 @@ def id_hash(kind: Kind, values: pa.Array | pa.ChunkedArray) -> Hashes:
     hashes = hash_strings(values, SEEDS[kind])
     _blank(hashes, _junk(kind))
     return hashes
+
+
+def kind_of(user: str) -> str:
+    """What a user id names a person by: ``user``, or ``email``, ``phone``, ``number`` for those that say so.
+
+    >>> kind_of("number:K-1001"), kind_of("anna"), kind_of("auth0:7")
+    ('number', 'user', 'user')
+    """
+    head, colon, _ = user.partition(":")
+    return head if colon and head in PREFIXED else "user"
 
 
 _junk_hashes: dict[str, Hashes] = {}
@@ -88,9 +112,13 @@ def _insert_new(table, hashes, fresh):  # type: ignore[no-untyped-def]
     return count
 
 
-@nb.njit("int64(uint64[::1], int64[::1], uint64[::1], int64[::1], int64[::1])", cache=True, nogil=True)
-def _insert_least(table, least, keys, times, fresh):  # type: ignore[no-untyped-def]
-    """As _insert_new, and keep the least of each key's times in ``least``, slot by slot."""
+@nb.njit(
+    "int64(uint64[::1], int64[::1], uint64[::1], uint64[::1], int64[::1], uint64[::1], int64[::1])",
+    cache=True,
+    nogil=True,
+)
+def _insert_least(table, least, what, keys, times, whats, fresh):  # type: ignore[no-untyped-def]
+    """As _insert_new, and keep the least (time, what) of each key in ``least`` and ``what``, slot by slot."""
     mask = np.uint64(len(table) - 1)
     count = 0
     for i in range(len(keys)):
@@ -101,10 +129,12 @@ def _insert_least(table, least, keys, times, fresh):  # type: ignore[no-untyped-
         if table[slot] == 0:
             table[slot] = h
             least[slot] = times[i]
+            what[slot] = whats[i]
             fresh[count] = i
             count += 1
-        elif times[i] < least[slot]:
+        elif times[i] < least[slot] or (times[i] == least[slot] and whats[i] < what[slot]):
             least[slot] = times[i]
+            what[slot] = whats[i]
     return count
 
 
@@ -135,30 +165,32 @@ class HashSet:
 
 
 class LeastTimes:
-    """A growing map from non-zero keys to the least time seen with each."""
+    """A growing map from non-zero keys to the least time seen with each, and what was seen then (equal: the less)."""
 
     def __init__(self) -> None:
         self._table = np.zeros(_size(0), np.uint64)
         self._least = np.zeros(_size(0), np.int64)
+        self._what = np.zeros(_size(0), np.uint64)
         self.count = 0
 
-    def add(self, keys: Hashes, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def add(self, keys: Hashes, times: npt.NDArray[np.int64], what: Hashes) -> npt.NDArray[np.int64]:
         """int64[k]: the rows whose key is new."""
         if _size(self.count + len(keys)) > len(self._table):
             used = self._table != 0
-            old, least = self._table[used], self._least[used]
+            old, least, before = self._table[used], self._least[used], self._what[used]
             self._table = np.zeros(_size(self.count + len(keys)), np.uint64)
             self._least = np.zeros(len(self._table), np.int64)
-            _insert_least(self._table, self._least, old, least, np.empty(len(old), np.int64))
+            self._what = np.zeros(len(self._table), np.uint64)
+            _insert_least(self._table, self._least, self._what, old, least, before, np.empty(len(old), np.int64))
         fresh = np.empty(len(keys), np.int64)
-        count = _insert_least(self._table, self._least, np.ascontiguousarray(keys), np.ascontiguousarray(times), fresh)
+        columns = np.ascontiguousarray(keys), np.ascontiguousarray(times), np.ascontiguousarray(what)
+        count = _insert_least(self._table, self._least, self._what, *columns, fresh)
         self.count += count
         return fresh[:count].copy()
 
-    def times(self, keys: Hashes) -> npt.NDArray[np.int64]:
-        """int64[n]: the least time of each of these keys, which must have been added."""
-        used = self._table != 0
-        order = np.argsort(self._table[used])
-        known, least = self._table[used][order], self._least[used][order]
-        found: npt.NDArray[np.int64] = least[np.searchsorted(known, keys)]
-        return found
+    def least(self, keys: Hashes) -> tuple[npt.NDArray[np.int64], Hashes]:
+        """int64[n], uint64[n]: the least time of each of these keys, which must have been added, and what was then."""
+        used = np.flatnonzero(self._table)
+        used = used[np.argsort(self._table[used])]
+        found = used[np.searchsorted(self._table[used], keys)]
+        return self._least[found], self._what[found]

@@ -2,22 +2,28 @@
 
 The rule, which gives the same groups in whatever order events arrive:
 
-* Every user id is a person. Every anonymous id belongs to at most one of them: the user it was **first seen with** by
-  the events' own times (equal times: the smaller hash). Two users are never merged through a device that they share:
-  rows that carry a user id are that user's, rows that carry only the anonymous id belong to its owner.
+* Every user id is a person, and so is every e-mail address, phone number or customer number (user ids that are written
+  ``email:<hash>``, ``phone:<hash>``, ``number:K-1001``). Those that one event names together are one person; so are the
+  former and the new id of an alias.
+* Every anonymous id belongs to at most one of them: the user it was **first seen with** by the events' own times (equal
+  times: the smaller hash). Two users are never merged through a device that they share: rows that carry a user id are
+  that user's, rows that carry only the anonymous id belong to its owner.
+* An id that would join more others than one person has is put into quarantine: it joins nothing
+  (polku.record.quarantine).
 * Account ids stand apart: they are customers of a map whose subject is the account.
 * Every id has an integer; a customer's key is the smallest integer of their ids.
-* A join that a person undid never counts as evidence again.
+* A join that a person undid never counts as evidence again; what a person said by hand stands above events.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +33,13 @@ from sqlalchemy.engine import Connection
 
 from polku.errors import RecordError
 from polku.language import N_
-from polku.record import joining, tables
+from polku.record import aliases, joining, partition, quarantine, tables
 from polku.record.clock import moment, now
-from polku.record.gather import Gather, Gathered
-from polku.record.hashes import KINDS, Kind, id_hash
+from polku.record.gather import BY_STRENGTH, Gather, Gathered, Seen
+from polku.record.hashes import KINDS, Kind, id_hash, kind_of
 from polku.record.idtable import IdTable, IdTables
 from polku.record.profiles import profiles, store_traits
+from polku.record.quarantine import Caps
 from polku.record.state import State
 from polku.record.steps import reached
 
@@ -40,11 +47,11 @@ if TYPE_CHECKING:
     from polku.record.history import History
     from polku.record.inbox import Inbox
 
-__all__ = ["Id", "IdTable", "Identities", "Join", "Preview", "id_hash"]
+__all__ = ["Held", "Id", "IdTable", "Identities", "Join", "Preview", "id_hash"]
 
 #: More new ids than this at once are numbered in order of their hash, so that the database's index grows at its end.
 BULK = 50_000
-ID_COLUMNS = ("time", "seq", "user_id", "anonymous_id", "account_id", "context")
+ID_COLUMNS = ("time", "seq", "event", "user_id", "anonymous_id", "account_id", "context")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,33 +62,69 @@ class Id:
     value: str
     number: int
 
+    @property
+    def names(self) -> str:
+        """What it names a person by: its kind, or of a user id such as ``email:<hash>`` what it says it is."""
+        return kind_of(self.value) if self.kind == "user" else self.kind
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Join:
-    """Evidence that an anonymous id and a user are one, and whether it decides (each anonymous id has one owner)."""
+    """Evidence that two ids are one customer's. ``time`` and ``evidence``: the earliest event that named both, or when
+    and why a person (``said_by``) joined them. ``counts``: it does make one customer of them; it does not when it was
+    undone, when an anonymous id belongs to another user, or when an id is in quarantine.
+    """
 
     number: int
-    anonymous: Id
-    user: Id
+    weaker: Id
+    stronger: Id
     time: dt.datetime
     evidence: str
-    decides: bool
+    said_by: str | None
+    counts: bool
     undone_at: dt.datetime | None
+    undone_by: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Held:
+    """An id in quarantine, or once judged by a person. ``verdict``: ``held`` (by its cap), ``kept``, ``released``.
+
+    ``reason``: the kind of which it had too many (empty: a person put it there), ``others``: how many it has by now.
+    """
+
+    id: Id
+    customer: int
+    verdict: str
+    reason: str
+    others: int
+    since: dt.datetime
+    said_by: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Preview:
-    """What a join would make: the customers concerned with their ids, before and after."""
+    """What a join, an undo or a verdict would make: the customers concerned with their ids, before and after."""
 
     before: dict[int, tuple[Id, ...]]
     after: dict[int, tuple[Id, ...]]
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything would change."""
+        return self.before != self.after
+
+
+class _Tried(BaseException):
+    """Ends a transaction that was only a trial; never leaves this module."""
 
 
 class Identities:
     """The identities of a project."""
 
-    def __init__(self, state: State, history: History, inbox: Inbox, cache: Path) -> None:
+    def __init__(self, state: State, history: History, inbox: Inbox, cache: Path, caps: Caps | None = None) -> None:
         self.state, self.history, self.inbox = state, history, inbox
+        self.caps = caps or Caps()
         self._tables = IdTables(state, cache)
         self._lock = threading.RLock()
 
@@ -117,7 +160,15 @@ class Identities:
             with self.state.write() as connection:
                 base = self._tables.newest(connection)
                 numbers = _Numbers(self.state, connection, base, gathered)
-                changed = joining.join(self.state, connection, numbers.pairs(gathered), numbers.fresh_from)
+                seen = aliases.with_aliases(
+                    self.state,
+                    connection,
+                    gathered,
+                    numbers.fresh_users(),
+                    numbers.known(gathered.aliases.weaker),
+                    numbers.of(base, gathered.aliases.stronger),
+                )
+                changed = joining.join(self.state, connection, numbers.pairs(seen), numbers.fresh_from, self.caps)
                 customers = numbers.customers(changed)
                 numbers.insert(self.state, connection, customers)
                 joining.record(self.state, connection, changed)
@@ -225,18 +276,74 @@ class Identities:
         with self.state.read() as connection:
             return self.state.counter(connection, "customer")
 
-    def joins_of(self, customer: int) -> tuple[Join, ...]:
-        """The evidence that made this customer, also what was undone or does not decide."""
+    def joins_of(self, customer: int, limit: int | None = None, offset: int = 0) -> tuple[Join, ...]:
+        """The evidence that made this customer, the oldest first, also what was undone or does not count."""
         with self.state.read() as connection:
-            numbers = [i.number for i in self._ids_of(connection, [customer]).get(customer, ())]
+            return self._joins(connection, self._of_customer(customer), limit, offset)
+
+    def count_joins_of(self, customer: int) -> int:
+        """How many :meth:`joins_of` there are."""
+        with self.state.read() as connection:
+            query = sa.select(sa.func.count()).select_from(tables.joins).where(self._of_customer(customer))
+            return int(connection.execute(query).scalar_one())
+
+    def _of_customer(self, customer: int) -> sa.ColumnElement[bool]:
+        who, table = tables.identities.c, tables.joins.c
+        theirs = sa.union_all(
+            sa.select(who.id).where(who.id == customer, who.customer == who.id),
+            sa.select(who.id).where(who.customer == customer, who.customer != who.id),
+        )
+        return sa.or_(table.weaker.in_(theirs), table.stronger.in_(theirs))
+
+    def joins(self, limit: int = 100, offset: int = 0, *, undone: bool = False) -> tuple[Join, ...]:
+        """All evidence, the latest noted first; ``undone``: only what a person undid."""
+        with self.state.read() as connection:
             table = tables.joins.c
-            return self._joins(connection, sa.or_(table.anonymous.in_(numbers), table.user.in_(numbers)))
+            where = table.undone_at.is_not(None) if undone else sa.true()
+            return self._joins(connection, where, limit, offset, newest=True)
+
+    def join_number(self, number: int) -> Join:
+        """One join by its number. Raises RecordError when there is none."""
+        with self.state.read() as connection:
+            found = self._joins(connection, tables.joins.c.id == number)
+        if not found:
+            raise RecordError(
+                N_("There is no join number {number}; the customer's page lists those that are."), number=number
+            )
+        return found[0]
 
     def shared(self, limit: int = 100) -> tuple[Join, ...]:
-        """Evidence that does not decide: the anonymous id belongs to another user. Devices that people share."""
+        """Evidence on anonymous ids that does not count: they belong to another user. Devices that people share."""
         with self.state.read() as connection:
             table = tables.joins.c
-            return self._joins(connection, sa.and_(table.decides.is_(False), table.undone_at.is_(None)), limit)
+            where = sa.and_(table.weaker_kind == "anonymous", table.counts.is_(False), table.undone_at.is_(None))
+            return self._joins(connection, where, limit)
+
+    def quarantined(self, limit: int = 100, offset: int = 0) -> tuple[Held, ...]:
+        """Ids that join nothing, and those that a person released, the latest first."""
+        table, who = tables.quarantine, tables.identities
+        query = (
+            sa.select(table, who.c.id, who.c.kind, who.c.value, who.c.customer)
+            .join_from(table, who, table.c.identity == who.c.id)
+            .order_by(table.c.since.desc(), table.c.identity)
+            .limit(limit)
+            .offset(offset)
+        )
+        with self.state.read() as connection:
+            rows = connection.execute(query).all()
+            now_ = quarantine.others(connection, [(int(r.identity), r.reason) for r in rows])
+        return tuple(
+            Held(
+                Id(r.kind, r.value, int(r.id)), int(r.customer), r.verdict, r.reason, now_.get(int(r.identity), 0),
+                moment(r.since), r.said_by,
+            )
+            for r in rows
+        )  # fmt: skip
+
+    def count_quarantined(self) -> int:
+        """How many ids join nothing now."""
+        with self.state.read() as connection:
+            return len(quarantine.held(connection))
 
     def profiles(self) -> pa.Table:
         """``customer`` int64 ascending, ``traits`` JSON string: the latest value of each trait over their ids."""
@@ -245,33 +352,73 @@ class Identities:
 
     # -- joining and undoing by hand -------------------------------------------------------------------------------
 
-    def join(self, anonymous: str, user: str, evidence: str) -> None:
-        """Say that an anonymous id is this user's, whatever was seen before; ``evidence`` tells why, and by whom."""
-        with self._lock, self.state.write() as connection:
-            pair = self._known(connection, "anonymous", anonymous).number, self._known(connection, "user", user).number
-            joining.record(self.state, connection, joining.decide_by_hand(self.state, connection, pair, evidence))
+    def join(self, one: int, other: int, evidence: str, by: str = "") -> None:
+        """Say that two ids (by their numbers) are one customer's, whatever events say; ``evidence`` tells why.
 
-    def preview(self, anonymous: str, user: str) -> Preview:
+        An anonymous id that belongs to another user leaves that one. Raises RecordError when they are the same, when
+        there is no such id, or when one is an account's and the other is not.
+        """
+        with self._lock, self.state.write() as connection:
+            self._say(connection, one, other, evidence, by)
+
+    def preview(self, one: int, other: int) -> Preview:
         """What :meth:`join` of these two would make; nothing is written."""
-        with self.state.read() as connection:
-            left = self._known(connection, "anonymous", anonymous)
-            right = self._known(connection, "user", user)
-            old, new = self._customer(connection, left.number), self._customer(connection, right.number)
-            before = self._ids_of(connection, [old, new])
-        if old == new:
-            return Preview(before, before)
-        after: dict[int, tuple[Id, ...]] = {}
-        stays = tuple(i for i in before[old] if i.number != left.number)
-        comes = tuple(sorted((*before[new], left), key=lambda i: i.number))
-        for group in (stays, comes):
-            if group:
-                after[min(i.number for i in group)] = group
-        return Preview(before, after)
+        return self._try(lambda connection: self._say(connection, one, other, "", ""), [one, other])
 
     def undo(self, join: int, by: str = "") -> None:
-        """Undo a join by its number, for good: the anonymous id goes to its next evidence, or stands alone."""
+        """Undo a join by its number, for good; what other evidence joins stays joined."""
         with self._lock, self.state.write() as connection:
-            joining.record(self.state, connection, joining.undo(self.state, connection, join, by))
+            changed = joining.undo(self.state, connection, join, by, self.caps)
+            joining.record(self.state, connection, changed)
+
+    def preview_undo(self, join: int) -> Preview:
+        """What :meth:`undo` of this join would make; nothing is written. Raises RecordError as it would."""
+        found = self.join_number(join)
+        concerned = [found.weaker.number, found.stronger.number]
+        return self._try(lambda c: joining.undo(self.state, c, join, "", self.caps), concerned)
+
+    def release(self, number: int, by: str = "") -> None:
+        """Let an id join in spite of its cap."""
+        self._judge(number, quarantine.RELEASED, by)
+
+    def keep(self, number: int, by: str = "") -> None:
+        """Put an id into quarantine, or keep it there, whatever its cap says: it joins nothing."""
+        self._judge(number, quarantine.KEPT, by)
+
+    def _judge(self, number: int, verdict: str, by: str) -> None:
+        with self._lock, self.state.write() as connection:
+            self._by_number(connection, number)
+            quarantine.judge(connection, number, verdict, by)
+            joining.record(self.state, connection, joining.reconsider(self.state, connection, [number]))
+
+    def _say(self, connection: Connection, one: int, other: int, evidence: str, by: str) -> None:
+        rows = [self._by_number(connection, number) for number in (one, other)]
+        if one == other:
+            raise RecordError(N_("{value!r} is one id; name two."), value=rows[0].value)
+        if (rows[0].kind == "account") != (rows[1].kind == "account"):
+            account, person = rows if rows[0].kind == "account" else rows[::-1]
+            raise RecordError(
+                N_("{account!r} is an account and {person!r} is not: the two are never one customer."),
+                account=account.value,
+                person=person.value,
+            )
+        pair = joining.one_pair(*((r.id, kind_of(r.value) if r.kind == "user" else r.kind, r.hash) for r in rows))
+        changed = joining.say(self.state, connection, pair, evidence, by, self.caps)
+        joining.record(self.state, connection, changed)
+
+    def _try(self, action: Callable[[Connection], object], ids: list[int]) -> Preview:
+        """Do it, look, and take it back: what a preview shows is what would happen."""
+        before: dict[int, tuple[Id, ...]] = {}
+        after: dict[int, tuple[Id, ...]] = {}
+        with self._lock, contextlib.suppress(_Tried), self.state.write() as connection:
+            concerned = [self._by_number(connection, number).customer for number in ids]
+            before = self._ids_of(connection, concerned)
+            action(connection)
+            numbers = np.array([i.number for group in before.values() for i in group], np.int64)
+            keys = set(partition.customers_of(connection, numbers).values())
+            after = self._ids_of(connection, sorted(keys))
+            raise _Tried
+        return Preview(before, after)
 
     # -- reading rows -----------------------------------------------------------------------------------------------
 
@@ -282,11 +429,11 @@ class Identities:
         number = connection.execute(query).scalar()
         return None if number is None or not int(hashed[0]) else Id(kind, value, int(number))
 
-    def _known(self, connection: Connection, kind: Kind, value: str) -> Id:
-        found = self._id(connection, kind, value)
-        if found is None:
-            raise RecordError(N_("There is no {kind} id {value!r} in this project."), kind=kind, value=value)
-        return found
+    def _by_number(self, connection: Connection, number: int) -> Any:
+        row = connection.execute(sa.select(tables.identities).where(tables.identities.c.id == number)).first()
+        if row is None:
+            raise RecordError(N_("There is no id number {number} in this project."), number=number)
+        return row
 
     def _customer(self, connection: Connection, number: int) -> int:
         query = sa.select(tables.identities.c.customer).where(tables.identities.c.id == number)
@@ -298,23 +445,30 @@ class Identities:
             found[row.customer].append(Id(row.kind, row.value, row.id))
         return {c: tuple(ids) for c, ids in found.items() if ids}
 
-    def _joins(self, connection: Connection, where: sa.ColumnElement[bool], limit: int = 10_000) -> tuple[Join, ...]:
+    def _joins(
+        self, connection: Connection, where: sa.ColumnElement[bool], limit: int | None = None, offset: int = 0,
+        *, newest: bool = False,
+    ) -> tuple[Join, ...]:  # fmt: skip
         table = tables.joins
-        rows = connection.execute(sa.select(table).where(where).order_by(table.c.time, table.c.id).limit(limit)).all()
-        numbers = sorted({int(n) for row in rows for n in (row.anonymous, row.user)})
+        order = (table.c.id.desc(),) if newest else (table.c.time, table.c.id)
+        query = sa.select(table).where(where).order_by(*order).offset(offset).limit(limit)
+        rows = connection.execute(query).all()
+        numbers = sorted({int(n) for row in rows for n in (row.weaker, row.stronger)})
         names: dict[int, Id] = {}
-        for at in range(0, len(numbers), 10_000):
-            query = sa.select(tables.identities).where(tables.identities.c.id.in_(numbers[at : at + 10_000]))
-            names.update({row.id: Id(row.kind, row.value, row.id) for row in connection.execute(query)})
+        for some in partition.portions(numbers):
+            found = sa.select(tables.identities).where(tables.identities.c.id.in_(some))
+            names.update({row.id: Id(row.kind, row.value, row.id) for row in connection.execute(found)})
         return tuple(
             Join(
                 row.id,
-                names[row.anonymous],
-                names[row.user],
+                names[row.weaker],
+                names[row.stronger],
                 moment(row.time),
                 row.evidence,
-                bool(row.decides),
+                row.said_by,
+                bool(row.counts),
                 None if row.undone_at is None else moment(row.undone_at),
+                row.undone_by,
             )
             for row in rows
         )
@@ -376,11 +530,21 @@ class _Numbers:
             found[missing] = self._sorted_ids[np.searchsorted(self._sorted, hashes[missing])]
         return found
 
-    def pairs(self, gathered: Gathered) -> joining.Pairs:
+    def pairs(self, seen: Seen) -> joining.Pairs:
         """The pairs as integers."""
+        kinds = np.array(BY_STRENGTH, np.object_)
         return joining.Pairs(
-            self.of(self._base, gathered.anonymous), self.of(self._base, gathered.user), gathered.user, gathered.time
-        )
+            self.of(self._base, seen.weaker), self.of(self._base, seen.stronger), kinds[seen.weaker_kind],
+            kinds[seen.stronger_kind], seen.stronger, seen.time, seen.evidence,
+        )  # fmt: skip
+
+    def known(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """bool[n]: which of these ids were ever seen, before or now."""
+        return (self._base.find(hashes) >= 0) | np.isin(hashes, self.hashes)
+
+    def fresh_users(self) -> npt.NDArray[np.uint64]:
+        """uint64[k]: hashes of the user ids that are new."""
+        return self.hashes[np.array([kind == "user" for kind in self._kinds], np.bool_)]
 
     def customers(self, changed: joining.Changed) -> npt.NDArray[np.int64]:
         """int64[new]: the customer of each new id."""

@@ -85,25 +85,13 @@ class IdTables:
             return table
 
     def _advance(self, connection: Connection, table: IdTable, last: int, changes: int) -> IdTable:
-        who, change = tables.identities.c, tables.identity_changes.c
+        who = tables.identities.c
         hashes, customers, ids = table.hashes, table.customers, table.ids
         if changes > table.changes and len(hashes):
-            rows = connection.execute(
-                sa.select(change.customer, change.survivor).where(change.counter > table.changes)
-            ).all()
-            keys = sorted({int(k) for row in rows for k in row if k is not None})
-            updated: list[tuple[int, int]] = []
-            for at in range(0, len(keys), 10_000):
-                some = keys[at : at + 10_000]
-                query = sa.select(who.hash, who.customer).where(
-                    sa.or_(who.id.in_(some), sa.and_(who.customer.in_(some), who.customer != who.id)),
-                    who.id <= table.last,
-                )
-                updated += [(int(h), int(c)) for h, c in connection.execute(query)]
-            if updated:
-                array = np.array(updated, np.int64)
-                customers = customers.copy()
-                customers[np.searchsorted(hashes, array[:, 0].view(np.uint64).copy())] = array[:, 1]
+            customers, erased = self._changed(connection, table)
+            if erased:
+                stay = ~np.isin(customers, np.array(erased, np.int64))
+                hashes, customers, ids = hashes[stay], customers[stay], ids[stay]
         if last > table.last:
             query = sa.select(who.hash, who.customer, who.id).where(who.id > table.last, who.id <= last)
             fresh = np.array(connection.execute(query).fetchall(), np.int64).reshape(-1, 3)
@@ -114,6 +102,38 @@ class IdTables:
             customers = np.concatenate([customers, fresh[:, 1]])[order]
             ids = np.concatenate([ids, fresh[:, 2]])[order]
         return IdTable(hashes, customers, ids, last, changes)
+
+    def _changed(self, connection: Connection, table: IdTable) -> tuple[Ints, list[int]]:
+        """The customers of the table's ids after what changed since, and those who were erased."""
+        who, change = tables.identities.c, tables.identity_changes.c
+        query = sa.select(change.kind, change.customer, change.survivor).where(change.counter > table.changes)
+        rows = connection.execute(query.order_by(change.counter)).all()
+        customers = table.customers.copy()
+        erased = [int(row.customer) for row in rows if row.kind == "erased"]
+        if not rows:
+            return customers, erased
+        if all(row.kind == "moved" for row in rows):
+            # Whole customers became part of others: nothing has to be read, however many ids they have.
+            to: dict[int, int] = {}
+            for row in reversed(rows):
+                to[row.customer] = to.get(row.survivor, row.survivor)
+            gone = np.array(sorted(to), np.int64)
+            at = np.minimum(np.searchsorted(gone, customers), len(gone) - 1)
+            hit = gone[at] == customers
+            customers[hit] = np.array([to[int(g)] for g in gone.tolist()], np.int64)[at[hit]]
+            return customers, erased
+        keys = sorted({int(k) for row in rows for k in (row.customer, row.survivor) if k is not None})
+        updated: list[tuple[int, int]] = []
+        for at_ in range(0, len(keys), 10_000):
+            some = keys[at_ : at_ + 10_000]
+            found = sa.select(who.hash, who.customer).where(
+                sa.or_(who.id.in_(some), sa.and_(who.customer.in_(some), who.customer != who.id)), who.id <= table.last
+            )
+            updated += [(int(h), int(c)) for h, c in connection.execute(found)]
+        if updated:
+            array = np.array(updated, np.int64)
+            customers[np.searchsorted(table.hashes, array[:, 0].view(np.uint64).copy())] = array[:, 1]
+        return customers, erased
 
     def extend(self, base: IdTable, hashes: Hashes, customers: Ints, ids: Ints, last: int) -> None:
         """Take ids that were just committed, without reading them back; their changes follow on the next use."""

@@ -1,14 +1,20 @@
-"""Which ids are one customer: evidence in, groups out, and what changed for those who follow.
+"""Which ids are one customer: evidence in, who is joined by it, and what changed for those who follow.
 
-Evidence is a pair (anonymous id, user, first time seen together). Of an anonymous id's pairs one decides: what a person
-said by hand (the latest), else the earliest. A customer is a user with the anonymous ids that are theirs, so groups are
-stars and an undo or a late event only ever touches the users concerned. Everything here works on whole arrays.
+Evidence is that two ids were named together, with the first time it happened. What it makes of them depends on the
+**set** of all evidence alone, never on the order in which it came:
+
+* An id that would be joined with more ids of one kind than its cap (polku.record.quarantine) joins nothing.
+* An anonymous id has one owner: what a person said by hand (the latest), else the user it was first seen with.
+* All other pairs (a user and an e-mail address, a former user id and the new one) are one person.
+* What a person undid never counts again; what a person said counts in spite of caps.
+
+A customer is what hangs together by the joins that count. Everything here works on whole arrays.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,122 +24,111 @@ from sqlalchemy.engine import Connection
 
 from polku.errors import RecordError
 from polku.language import N_
-from polku.record import tables
+from polku.record import quarantine, tables
 from polku.record.clock import now
+from polku.record.gather import rank
+from polku.record.hashes import STRENGTH
+from polku.record.partition import MANY, NOTHING, Changed, members, note, portions, record, repartition
+from polku.record.quarantine import Caps
 from polku.record.state import State
-from polku.record.steps import reached
+
+__all__ = ["MANY", "NOTHING", "Changed", "Pairs", "join", "members", "note", "record"]
 
 Ints = npt.NDArray[np.int64]
-EVENTS = "events"
-MANY = 10_000
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Distinct pairs as integers, the hash of the user (it settles equal times), the first time in microseconds."""
+    """Distinct pairs of ids as integers, weaker and stronger, with their kinds; the stronger's hash (it settles equal
+    times); the first time in microseconds and the name of the event that was it.
+    """
 
-    anonymous: Ints
-    user: Ints
-    user_hash: npt.NDArray[np.uint64]
+    weaker: Ints
+    stronger: Ints
+    weaker_kind: npt.NDArray[np.object_]
+    stronger_kind: npt.NDArray[np.object_]
+    stronger_hash: npt.NDArray[np.uint64]
     time: Ints
+    evidence: npt.NDArray[np.object_]
 
+    def __len__(self) -> int:
+        return len(self.weaker)
 
-@dataclasses.dataclass(frozen=True)
-class Changed:
-    """``customers[i]`` is now the customer of id ``nodes[i]`` (ascending); what became of customers that existed."""
-
-    nodes: Ints
-    customers: Ints
-    updates: tuple[tuple[int, int], ...] = ()
-    moved: tuple[tuple[int, int], ...] = ()
-    dirty: tuple[int, ...] = ()
-
-
-NOTHING = Changed(np.empty(0, np.int64), np.empty(0, np.int64))
+    def take(self, which: Any) -> Pairs:
+        """Some of them."""
+        return Pairs(*(getattr(self, f.name)[which] for f in dataclasses.fields(self)))
 
 
 @dataclasses.dataclass
-class _Evidence:
-    """All evidence on some anonymous ids, what is stored and what is new, as columns."""
+class _Rows:
+    """Rows of joins, stored and new, as columns."""
 
     row: Ints  # number of the stored row, -1 when new
-    anonymous: Ints
-    user: Ints
-    rank: Ints  # 0: by hand, 1: events
+    pairs: Pairs
+    by_hand: Bools
     order: Ints  # time; by hand the later comes first
-    user_hash: npt.NDArray[np.uint64]
-    time: Ints
-    decided: npt.NDArray[np.bool_]
-    undone: npt.NDArray[np.bool_]
+    counted: Bools
+    undone: Bools
 
-    def decide(self) -> npt.NDArray[np.bool_]:
-        """bool[n]: the one row of each anonymous id that says whose it is."""
-        alive = np.flatnonzero(~self.undone)
-        keys = (self.user_hash[alive], self.order[alive], self.rank[alive], self.anonymous[alive])
+    def counts(self, held: Ints) -> Bools:
+        """bool[n]: which of them make one customer of their two ids, when the ids ``held`` join nothing."""
+        p = self.pairs
+        valid = ~self.undone & (self.by_hand | ~(np.isin(p.weaker, held) | np.isin(p.stronger, held)))
+        owned = (p.weaker_kind == "anonymous") & (p.stronger_kind != "anonymous")
+        counts: Bools = valid & ~owned
+        alive = np.flatnonzero(valid & owned)
+        keys = (p.stronger_hash[alive], self.order[alive], ~self.by_hand[alive], p.weaker[alive])
         order = alive[np.lexsort(keys)]
         first = np.ones(len(order), np.bool_)
-        first[1:] = self.anonymous[order[1:]] != self.anonymous[order[:-1]]
-        decides = np.zeros(len(self.row), np.bool_)
-        decides[order[first]] = True
-        return decides
+        first[1:] = p.weaker[order[1:]] != p.weaker[order[:-1]]
+        counts[order[first]] = True
+        return counts
 
 
-def join(state: State, connection: Connection, pairs: Pairs, fresh_from: int) -> Changed:
+def join(state: State, connection: Connection, pairs: Pairs, fresh_from: int, caps: Caps) -> Changed:
     """Take new evidence in. Ids from ``fresh_from`` on (0: none) are new and not in the state yet."""
-    if not len(pairs.anonymous):
+    if not len(pairs):
         return NOTHING
-    old = pairs.anonymous if not fresh_from else pairs.anonymous[pairs.anonymous < fresh_from]
-    stored = _stored(connection, np.unique(old))
-    times = {(a, u): i for i, (a, u) in enumerate(zip(stored.anonymous.tolist(), stored.user.tolist(), strict=True))}
-    is_new = np.ones(len(pairs.anonymous), np.bool_)
-    if times:
-        for i in np.flatnonzero(np.isin(pairs.anonymous, stored.anonymous)).tolist():
-            at = times.get((int(pairs.anonymous[i]), int(pairs.user[i])))
-            if at is None:
-                continue
-            is_new[i] = False
-            if pairs.time[i] < stored.time[at]:
-                stored.time[at] = pairs.time[i]
-                if stored.rank[at] == 1:
-                    stored.order[at] = pairs.time[i]
-                connection.execute(
-                    sa.update(tables.joins)
-                    .where(tables.joins.c.id == int(stored.row[at]))
-                    .values(time=int(pairs.time[i]))
-                )
-    count = int(is_new.sum())
-    evidence = _Evidence(
-        row=np.concatenate([stored.row, np.full(count, -1, np.int64)]),
-        anonymous=np.concatenate([stored.anonymous, pairs.anonymous[is_new]]),
-        user=np.concatenate([stored.user, pairs.user[is_new]]),
-        rank=np.concatenate([stored.rank, np.ones(count, np.int64)]),
-        order=np.concatenate([stored.order, pairs.time[is_new]]),
-        user_hash=np.concatenate([stored.user_hash, pairs.user_hash[is_new]]),
-        time=np.concatenate([stored.time, pairs.time[is_new]]),
-        decided=np.concatenate([stored.decided, np.zeros(count, np.bool_)]),
-        undone=np.concatenate([stored.undone, np.zeros(count, np.bool_)]),
-    )
-    return _settle(state, connection, evidence, fresh_from)
+    new, earlier = _unknown(connection, pairs, fresh_from)
+    if not len(new) and not len(earlier):
+        return NOTHING
+    held = quarantine.newly(state, connection, new, fresh_from, caps)
+    mine = new.weaker_kind == "anonymous"
+    return _settle(state, connection, held, np.concatenate([new.weaker[mine], earlier]), new, fresh_from)
 
 
-def decide_by_hand(state: State, connection: Connection, pair: tuple[int, int], evidence: str) -> Changed:
-    """Store that a person said: this anonymous id is this user's."""
-    anonymous, user = pair
+def one_pair(one: tuple[int, str, int], other: tuple[int, str, int]) -> Pairs:
+    """A pair of two ids (number, kind, hash as the state keeps it), in the order that their kinds and hashes say."""
+    strong, weak = sorted((one, other), key=lambda end: (STRENGTH[end[1]], end[2] % 2**64))
+    return Pairs(
+        np.array([weak[0]], np.int64), np.array([strong[0]], np.int64), np.array([weak[1]], np.object_),
+        np.array([strong[1]], np.object_), np.array([strong[2]], np.int64).view(np.uint64), np.zeros(1, np.int64),
+        np.array([""], np.object_),
+    )  # fmt: skip
+
+
+def say(state: State, connection: Connection, pair: Pairs, evidence: str, by: str, caps: Caps) -> Changed:
+    """Store that a person said: these two ids (one pair) are one customer's."""
     table = tables.joins
-    values = {"evidence": f"hand: {evidence}", "noted_at": now(), "undone_at": None, "undone_by": None}
-    done = connection.execute(
-        sa.update(table).where(table.c.anonymous == anonymous, table.c.user == user).values(**values)
-    )
+    moment = now()
+    one, other = int(pair.weaker[0]), int(pair.stronger[0])
+    values = {"evidence": evidence, "said_by": by, "time": moment, "noted_at": moment,
+              "undone_at": None, "undone_by": None}  # fmt: skip
+    done = connection.execute(sa.update(table).where(table.c.weaker == one, table.c.stronger == other).values(**values))
     if done.rowcount == 0:
-        values |= {"anonymous": anonymous, "user": user, "time": values["noted_at"], "decides": False}
-        connection.execute(sa.insert(table).values(**values))
-    return _settle(state, connection, _stored(connection, np.array([anonymous])), 0)
+        kinds = {"weaker_kind": pair.weaker_kind[0], "stronger_kind": pair.stronger_kind[0]}
+        connection.execute(sa.insert(table).values(weaker=one, stronger=other, counts=False, **kinds, **values))
+    quarantine.review(connection, [one, other], caps)
+    return reconsider(state, connection, [one, other])
 
 
-def undo(state: State, connection: Connection, number: int, by: str) -> Changed:
-    """Mark a join as undone and settle its anonymous id anew."""
+def undo(state: State, connection: Connection, number: int, by: str, caps: Caps) -> Changed:
+    """Mark a join as undone for good; an id that was over its cap by it comes out of quarantine."""
     table = tables.joins
-    row = connection.execute(sa.select(table.c.anonymous, table.c.undone_at).where(table.c.id == number)).first()
+    row = connection.execute(
+        sa.select(table.c.weaker, table.c.stronger, table.c.undone_at).where(table.c.id == number)
+    ).first()
     if row is None:
         raise RecordError(
             N_("There is no join number {number}; the customer's page lists those that are."), number=number
@@ -141,173 +136,150 @@ def undo(state: State, connection: Connection, number: int, by: str) -> Changed:
     if row.undone_at is not None:
         raise RecordError(N_("Join number {number} was undone before."), number=number)
     connection.execute(sa.update(table).where(table.c.id == number).values(undone_at=now(), undone_by=by))
-    return _settle(state, connection, _stored(connection, np.array([row.anonymous])), 0)
+    pair = [int(row.weaker), int(row.stronger)]
+    quarantine.review(connection, pair, caps)
+    return reconsider(state, connection, pair)
 
 
-def _stored(connection: Connection, anonymous: Ints) -> _Evidence:
-    """All stored evidence on these anonymous ids."""
+def reconsider(state: State, connection: Connection, ids: Sequence[int]) -> Changed:
+    """Decide anew about every join of these ids: one was said or undone, or an id went into quarantine or out."""
+    return _settle(state, connection, np.array(sorted(set(ids)), np.int64), np.empty(0, np.int64), None, 0)
+
+
+# -- what is known ----------------------------------------------------------------------------------------------------
+
+
+def _unknown(connection: Connection, pairs: Pairs, fresh_from: int) -> tuple[Pairs, Ints]:
+    """The pairs that have no row yet; and anonymous ids of stored rows that these show to have happened earlier."""
+    known = np.flatnonzero((pairs.weaker < fresh_from) & (pairs.stronger < fresh_from)) if fresh_from else None
+    known = np.arange(len(pairs)) if known is None else known
+    place = {(int(pairs.weaker[i]), int(pairs.stronger[i])): int(i) for i in known.tolist()}
+    table = tables.joins
+    columns = (table.c.id, table.c.weaker, table.c.stronger, table.c.time, table.c.evidence, table.c.said_by)
+    is_new = np.ones(len(pairs), np.bool_)
+    updates: list[dict[str, Any]] = []
+    moved: list[int] = []
+    for some in portions(list(place)):
+        query = sa.select(*columns).where(sa.tuple_(table.c.weaker, table.c.stronger).in_(some))
+        for row in connection.execute(query):
+            i = place[row.weaker, row.stronger]
+            is_new[i] = False
+            told = int(pairs.time[i]), str(pairs.evidence[i])
+            if row.said_by is None and (told[0], rank(told[1])) < (row.time, rank(row.evidence)):
+                updates.append({"row": row.id, "first": told[0], "what": told[1]})
+                if pairs.weaker_kind[i] == "anonymous":
+                    moved.append(row.weaker)
+    if updates:
+        query_ = sa.update(table).where(table.c.id == sa.bindparam("row"))
+        connection.execute(query_.values(time=sa.bindparam("first"), evidence=sa.bindparam("what")), updates)
+    return pairs.take(is_new), np.array(moved, np.int64)
+
+
+def _stored(connection: Connection, where: Iterable[sa.ColumnElement[bool]]) -> _Rows:
+    """Stored joins that meet any of the conditions, each once, by number."""
     table, who = tables.joins.c, tables.identities.c
-    rows: list[Any] = []
-    for some in _portions(anonymous.tolist()):
+    found: dict[int, Any] = {}
+    for condition in where:
         query = (
             sa.select(
-                table.id, table.anonymous, table.user, table.time, table.decides, table.undone_at, table.evidence,
-                table.noted_at, who.hash,
+                table.id, table.weaker, table.stronger, table.weaker_kind, table.stronger_kind, table.time,
+                table.evidence, table.said_by, table.counts, table.noted_at, table.undone_at, who.hash,
             )
-            .join_from(tables.joins, tables.identities, table.user == who.id)
-            .where(table.anonymous.in_(some))
+            .join_from(tables.joins, tables.identities, table.stronger == who.id)
+            .where(condition)
         )  # fmt: skip
-        rows += connection.execute(query).all()
-    by_hand = np.array([r.evidence != EVENTS for r in rows], np.bool_)
+        found.update({row.id: row for row in connection.execute(query)})
+    rows = [found[number] for number in sorted(found)]
     time = np.array([r.time for r in rows], np.int64)
-    return _Evidence(
-        row=np.array([r.id for r in rows], np.int64),
-        anonymous=np.array([r.anonymous for r in rows], np.int64),
-        user=np.array([r.user for r in rows], np.int64),
-        rank=np.where(by_hand, 0, 1).astype(np.int64),
-        order=np.where(by_hand, np.array([-r.noted_at for r in rows], np.int64), time).astype(np.int64),
-        user_hash=np.array([r.hash for r in rows], np.int64).view(np.uint64),
+    by_hand = np.array([r.said_by is not None for r in rows], np.bool_)
+    pairs = Pairs(
+        weaker=np.array([r.weaker for r in rows], np.int64),
+        stronger=np.array([r.stronger for r in rows], np.int64),
+        weaker_kind=np.array([r.weaker_kind for r in rows], np.object_),
+        stronger_kind=np.array([r.stronger_kind for r in rows], np.object_),
+        stronger_hash=np.array([r.hash for r in rows], np.int64).view(np.uint64),
         time=time,
-        decided=np.array([bool(r.decides) for r in rows], np.bool_),
+        evidence=np.array([r.evidence for r in rows], np.object_),
+    )
+    return _Rows(
+        row=np.array([r.id for r in rows], np.int64),
+        pairs=pairs,
+        by_hand=by_hand,
+        order=np.where(by_hand, -np.array([r.noted_at for r in rows], np.int64), time).astype(np.int64),
+        counted=np.array([bool(r.counts) for r in rows], np.bool_),
         undone=np.array([r.undone_at is not None for r in rows], np.bool_),
     )
 
 
-def _settle(state: State, connection: Connection, evidence: _Evidence, fresh_from: int) -> Changed:
-    """Write who decides, and find out what that makes of the customers."""
-    decides = evidence.decide()
-    new = evidence.row < 0
+def _concerned(connection: Connection, ids: Ints, anonymous: Ints) -> _Rows:
+    """Every stored join of ``ids`` and of ``anonymous``, and of the anonymous ids that a user among ``ids`` may own."""
+    table = tables.joins.c
+    owned: set[int] = set(anonymous.tolist())
+    for some in portions(ids.tolist()):
+        query = sa.select(table.weaker).where(table.stronger.in_(some), table.weaker_kind == "anonymous")
+        owned.update(int(n) for n in connection.execute(query).scalars())
+    conditions = [table.weaker.in_(some) for some in portions(sorted(owned | set(ids.tolist())))]
+    conditions += [table.stronger.in_(some) for some in portions(ids.tolist())]
+    return _stored(connection, conditions)
+
+
+# -- settling ---------------------------------------------------------------------------------------------------------
+
+
+def _settle(
+    state: State, connection: Connection, ids: Ints, anonymous: Ints, new: Pairs | None, fresh_from: int
+) -> Changed:
+    """Decide about the joins of ``ids`` and ``anonymous`` and the ``new`` ones; write it; what it makes of customers.
+
+    An anonymous id in quarantine may have thousands of joins: unless it is among ``ids``, they stay as they are.
+    """
+    held = quarantine.held(connection)
+    old = fresh_from or np.iinfo(np.int64).max
+    open_ = np.unique(anonymous[(anonymous < old) & ~np.isin(anonymous, held)])
+    rows = _concerned(connection, np.unique(ids[ids < old]), open_)
+    if new is not None and len(new):
+        rows = _with_new(rows, new)
+    counts = rows.counts(held)
+    fresh = rows.row < 0
     moment = now()
+    p = rows.pairs
     state.insert_many(
         connection,
         tables.joins,
         {
-            "anonymous": evidence.anonymous[new].tolist(),
-            "user": evidence.user[new].tolist(),
-            "time": evidence.time[new].tolist(),
-            "evidence": [EVENTS] * int(new.sum()),
-            "decides": decides[new].tolist(),
-            "noted_at": [moment] * int(new.sum()),
+            "weaker": p.weaker[fresh].tolist(),
+            "stronger": p.stronger[fresh].tolist(),
+            "weaker_kind": p.weaker_kind[fresh].tolist(),
+            "stronger_kind": p.stronger_kind[fresh].tolist(),
+            "time": p.time[fresh].tolist(),
+            "evidence": p.evidence[fresh].tolist(),
+            "counts": counts[fresh].tolist(),
+            "noted_at": [moment] * int(fresh.sum()),
         },
     )
-    turned = ~new & (decides != evidence.decided)
+    turned = ~fresh & (counts != rows.counted)
     if turned.any():
         connection.execute(
-            sa.update(tables.joins).where(tables.joins.c.id == sa.bindparam("row")).values(decides=sa.bindparam("now")),
-            [
-                {"row": r, "now": d}
-                for r, d in zip(evidence.row[turned].tolist(), decides[turned].tolist(), strict=True)
-            ],
+            sa.update(tables.joins).where(tables.joins.c.id == sa.bindparam("row")).values(counts=sa.bindparam("now")),
+            [{"row": r, "now": c} for r, c in zip(rows.row[turned].tolist(), counts[turned].tolist(), strict=True)],
         )
-    touched = decides != evidence.decided
-    anonymous = np.unique(evidence.anonymous[touched])
-    if not len(anonymous):
-        return NOTHING
-    users = np.unique(evidence.user[touched])
-    fresh_users = users[users >= fresh_from] if fresh_from else users[:0]
-    known_users = users[users < fresh_from] if fresh_from else users
-    mine = decides & np.isin(evidence.user, fresh_users) if len(fresh_users) else np.zeros(len(decides), np.bool_)
-    member, owner = _owned(connection, known_users)
-    member = np.concatenate([member, evidence.anonymous[mine]])
-    owner = np.concatenate([owner, evidence.user[mine]])
-    return _regroup(connection, anonymous, users, member, owner, fresh_from)
+    on, off = counts & ~rows.counted, ~counts & rows.counted
+    added = np.stack([p.weaker[on], p.stronger[on]], axis=1)
+    removed = np.stack([p.weaker[off], p.stronger[off]], axis=1)
+    return repartition(connection, removed, added, fresh_from)
 
 
-def _owned(connection: Connection, users: Ints) -> tuple[Ints, Ints]:
-    """Anonymous ids that are these users', and whose each is."""
-    table = tables.joins.c
-    rows: list[tuple[int, int]] = []
-    for some in _portions(users.tolist()):
-        query = sa.select(table.anonymous, table.user).where(table.user.in_(some), table.decides.is_(True))
-        rows += [(int(a), int(u)) for a, u in connection.execute(query)]
-    array = np.array(rows, np.int64).reshape(-1, 2)
-    return array[:, 0], array[:, 1]
-
-
-def _regroup(
-    connection: Connection, anonymous: Ints, users: Ints, member: Ints, owner: Ints, fresh_from: int
-) -> Changed:
-    """The customers of all ids concerned: the smallest integer of each group."""
-    nodes = np.unique(np.concatenate([anonymous, users, member]))
-    customers = nodes.copy()
-    if len(member):
-        place = np.searchsorted(users, owner)
-        least = users.copy()
-        np.minimum.at(least, place, member)
-        customers[np.searchsorted(nodes, users)] = least
-        customers[np.searchsorted(nodes, member)] = least[place]
-    known = nodes < fresh_from if fresh_from else np.ones(len(nodes), np.bool_)
-    before = _customers(connection, nodes[known])
-    after = dict(zip(nodes[known].tolist(), customers[known].tolist(), strict=True))
-    updates = tuple((node, customer) for node, customer in after.items() if before[node] != customer)
-    now_in: dict[int, set[int]] = {}
-    for node, customer in after.items():
-        now_in.setdefault(before[node], set()).add(customer)
-    moved, dirty = [], set()
-    for customer, now_at in now_in.items():
-        if len(now_at) > 1:
-            dirty |= now_at | {customer}
-        elif now_at != {customer}:
-            moved.append((customer, next(iter(now_at))))
-    return Changed(nodes, customers, updates, tuple(moved), tuple(sorted(dirty)))
-
-
-def _customers(connection: Connection, nodes: Ints) -> dict[int, int]:
-    who = tables.identities.c
-    found: dict[int, int] = {}
-    for some in _portions(nodes.tolist()):
-        query = sa.select(who.id, who.customer).where(who.id.in_(some))
-        found.update({int(i): int(c) for i, c in connection.execute(query)})
-    return found
-
-
-def record(state: State, connection: Connection, changed: Changed) -> None:
-    """Write the customers of known ids, and the changes that trails follow."""
-    if changed.updates:
-        connection.execute(
-            sa.update(tables.identities)
-            .where(tables.identities.c.id == sa.bindparam("node"))
-            .values(customer=sa.bindparam("to")),
-            [{"node": node, "to": customer} for node, customer in changed.updates],
-        )
-    reached("customers written")
-    note(state, connection, [("moved", c, to) for c, to in changed.moved] + [("dirty", c, None) for c in changed.dirty])
-    reached("changes noted")
-
-
-def note(state: State, connection: Connection, changes: Sequence[tuple[str, int, int | None]]) -> None:
-    """Add changes (kind, customer, survivor) to what trails follow."""
-    if not changes:
-        return
-    first = state.reserve(connection, "identity", len(changes))
-    state.insert_many(
-        connection,
-        tables.identity_changes,
-        {
-            "counter": list(range(first, first + len(changes))),
-            "kind": [kind for kind, _, _ in changes],
-            "customer": [customer for _, customer, _ in changes],
-            "survivor": [survivor for _, _, survivor in changes],
-            "time": [now()] * len(changes),
-        },
+def _with_new(rows: _Rows, new: Pairs) -> _Rows:
+    count = len(new)
+    no = np.zeros(count, np.bool_)
+    together = {
+        f.name: np.concatenate([getattr(rows.pairs, f.name), getattr(new, f.name)]) for f in dataclasses.fields(Pairs)
+    }
+    return _Rows(
+        row=np.concatenate([rows.row, np.full(count, -1, np.int64)]),
+        pairs=Pairs(**together),
+        by_hand=np.concatenate([rows.by_hand, no]),
+        order=np.concatenate([rows.order, new.time]),
+        counted=np.concatenate([rows.counted, no]),
+        undone=np.concatenate([rows.undone, no]),
     )
-
-
-def members(connection: Connection, customers: Sequence[int]) -> list[Any]:
-    """Rows (id, kind, value, customer) of all ids of these customers, by id."""
-    who = tables.identities.c
-    rows: list[Any] = []
-    for some in _portions(sorted(set(customers))):
-        # Two questions, so that each can use its index: those who kept their own integer, and those who were joined.
-        own = sa.select(who.id, who.kind, who.value, who.customer).where(who.id.in_(some), who.customer == who.id)
-        others = sa.select(who.id, who.kind, who.value, who.customer).where(
-            who.customer.in_(some), who.customer != who.id
-        )
-        rows += connection.execute(own).all()
-        rows += connection.execute(others).all()
-    return sorted(rows, key=lambda r: int(r.id))
-
-
-def _portions(numbers: list[int]) -> Iterator[list[int]]:
-    for at in range(0, len(numbers), MANY):
-        yield numbers[at : at + MANY]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from polku.record.inbox import Inbox
 from polku.record.mover import Mover
 from polku.record.permission import Permission
 from polku.record.published import Published
+from polku.record.quarantine import Caps
 from polku.record.settings import Settings, load_settings
 from polku.record.state import State
 from polku.record.whereabouts import Whereabouts
@@ -59,7 +61,9 @@ class Project:
         self.state = State(url, settings.record.busy)
         self.history = History(where.history or self.data / "history", self.state, self.data, settings.record)
         self.inbox = Inbox(self.state)
-        self.identities = Identities(self.state, self.history, self.inbox, self.data / "cache")
+        self.identities = Identities(
+            self.state, self.history, self.inbox, self.data / "cache", Caps(*dataclasses.astuple(settings.identity))
+        )
         self.history.observer = self.identities
         self.costs = Costs(self.state)
         self.contacts = Contacts(self.state, settings.privacy.country)

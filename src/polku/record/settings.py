@@ -172,6 +172,30 @@ class Inbox:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """How many ids may be one person's. An id that goes over is put into quarantine: it joins nothing."""
+
+    users: int = setting(
+        5,
+        N_(
+            "How many user ids (or e-mail addresses, phone numbers, customer numbers) one such id may be joined with. "
+            "One more, and it joins nothing: a shop's own e-mail address must not make one customer of thousands."
+        ),
+        least=1,
+    )
+    users_per_device: int = setting(
+        20,
+        N_("How many users may be seen with one anonymous id. One more, and it is nobody's: a kiosk, a shared tablet."),
+        least=1,
+    )
+    devices: int = setting(
+        20_000,
+        N_("How many anonymous ids may be seen with one user. One more, and the user id joins nothing."),
+        least=1,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Sql:
     """What ``polku sql`` may use."""
 
@@ -261,6 +285,7 @@ class Settings:
     collect: Collect = dataclasses.field(default_factory=Collect)
     limits: Limits = dataclasses.field(default_factory=Limits)
     inbox: Inbox = dataclasses.field(default_factory=Inbox)
+    identity: Identity = dataclasses.field(default_factory=Identity)
     sql: Sql = dataclasses.field(default_factory=Sql)
     trails: Trails = dataclasses.field(default_factory=Trails)
     privacy: Privacy = dataclasses.field(default_factory=Privacy)

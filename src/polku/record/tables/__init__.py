@@ -10,7 +10,6 @@ from polku.record.tables.core import (
     identity_changes,
     imports,
     inbox,
-    joins,
     journey_versions,
     leases,
     meta,
@@ -18,11 +17,13 @@ from polku.record.tables.core import (
     refusals,
     traits,
 )
+from polku.record.tables.evidence import aliases, joins, quarantine
 from polku.record.tables.jobs import jobs
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 
 __all__ = [
     "Key",
+    "aliases",
     "audit",
     "consent_texts",
     "consents",
@@ -44,6 +45,7 @@ __all__ = [
     "meta",
     "metadata",
     "moves",
+    "quarantine",
     "refusals",
     "refused_events",
     "retention_runs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text
 
 from polku.record.tables.base import Key, metadata
 
@@ -45,24 +45,6 @@ identities = Table(
         sqlite_where=Column("customer") != Column("id"),
         postgresql_where=Column("customer") != Column("id"),
     ),
-)
-
-#: That an anonymous id and a user were seen on one row: the evidence of a join. ``time`` is the earliest such row's;
-#: ``decides`` marks the one row of each anonymous id that says whose it is.
-joins = Table(
-    "joins",
-    metadata,
-    Column("id", Key, primary_key=True, autoincrement=True),
-    Column("anonymous", BigInteger, nullable=False),
-    Column("user", BigInteger, nullable=False),
-    Column("time", BigInteger, nullable=False),
-    Column("evidence", Text, nullable=False),
-    Column("decides", Boolean, nullable=False),
-    Column("noted_at", BigInteger, nullable=False),
-    Column("undone_at", BigInteger),
-    Column("undone_by", Text),
-    Index("joins_pair", "anonymous", "user", unique=True),
-    Index("joins_user", "user"),
 )
 
 #: What trails must follow: ``moved`` (customer now lives under survivor), ``dirty`` (make it again), ``erased``.
