@@ -138,7 +138,8 @@ class Frame:
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], *HEADERS]
+                own = {name for name, _ in message["headers"]}
+                headers = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in own)]
                 if scope["scheme"] == "https":
                     headers.append(HSTS)
                 if wish in ("fi", "en") and message["status"] < 400:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
 
 ERROR = {
     "type": "object",
@@ -35,6 +36,12 @@ ANSWERS = {
 }
 
 
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    """Every route of the application, those of its routers too."""
+    found = (context.original_route for context in iter_route_contexts(app.routes))
+    return [route for route in found if isinstance(route, APIRoute)]
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The description, made once: ``app.openapi`` is replaced by this."""
     if app.openapi_schema is None:
@@ -44,10 +51,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         components.setdefault("schemas", {})["Error"] = ERROR
         problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
         marks = {
-            (path, method.lower()): getattr(route.endpoint, "__permission__", "own")  # type: ignore[attr-defined]
-            for route in app.routes
-            if (path := getattr(route, "path_format", None))
-            for method in getattr(route, "methods", None) or ()
+            (route.path_format, method.lower()): getattr(route.endpoint, "__permission__", "own")
+            for route in routes_of(app)
+            for method in route.methods or ()
         }
         for path, operations in made["paths"].items():
             for method, operation in operations.items():

@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 
+from polku.access.entrance import Entrance, ThrottledError
+from polku.access.limits import network
 from polku.access.roles import LEAST, Permission, Who, allows
 from polku.errors import AccessError
 from polku.language import N_
@@ -96,6 +98,7 @@ async def admit(request: Request) -> None:
     """Let a request through to its route, or raise why not: SignInNeededError, NotAllowedError, ForeignFormError."""
     permission = permission_of(request)
     who = who_of(request)
+    limited(request, who)
     if not allows(who.role if who else None, permission):
         if who is None:
             raise SignInNeededError(N_("Sign in first."))
@@ -120,15 +123,22 @@ async def admit(request: Request) -> None:
             )
 
 
+def limited(request: Request, who: Who | None) -> None:
+    """Count an answer of the API against its key, person or address; raises ThrottledError past the limit."""
+    entrance: Entrance | None = request.app.state.entrance
+    if entrance is None or (who is not None and who.how == "open") or not request.url.path.startswith("/api/"):
+        return
+    name = who.name if who is not None else network(request.client.host if request.client else "")
+    if wait := entrance.api.take(name):
+        raise ThrottledError(N_("There were too many requests. Wait a while and try again."), wait)
+
+
 async def form_token(request: Request) -> str:
     """The field ``token`` of a form; the route reads the same body again."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         return (await form_of(request)).get("token", "")
-    if kind == "multipart/form-data":
-        value = (await request.form()).get("token")
-        return value if isinstance(value, str) else ""
-    return ""
+    return ""  # others carry it in the header
 
 
 async def form_of(request: Request) -> dict[str, str]:

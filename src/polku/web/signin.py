@@ -33,11 +33,11 @@ def entrance_of(request: Request) -> Entrance:
     return found
 
 
-def drawn(request: Request, template: str, status: int = 200, **context: Any) -> Response:
+def drawn(request: Request, template: str, status: int = 200, *, room: str = "", **context: Any) -> Response:
     """A page about people, never kept by anybody on the way."""
     language = read_language(request)
     reader = Reader(language, zone_name(request))
-    body = render(template, reader, **context, **frame_of(request, reader, context.pop("room", ""), ""))
+    body = render(template, reader, **context, **frame_of(request, reader, room, ""))
     response = answer(request, body, language=language, status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -102,7 +102,7 @@ def signed_in(request: Request, sent: dict[str, str]) -> Response:
     try:
         text = entrance.sign_in(name, sent.get("password", ""), *from_where(request))
     except AccessError as error:
-        status, headers = 403, {}
+        status, headers = 400, {}
         if isinstance(error, ThrottledError):
             status, headers = 429, {"Retry-After": retry_after(error.wait)}
         response = drawn(
