@@ -16,6 +16,7 @@ import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polku.collect.counters import Counters
+from polku.collect.vitals import metrics, vitals
 from polku.collect.writer import Deposit, Writer
 from polku.errors import Unreadable
 from polku.events.arrival import Arrival, Call, Dropped, Outcome, Parsed, Reply
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("polku.collect")
 
-#: Reasons of which nothing but the count is kept: there is no right to keep the rest, or the project did not ask for it.
+#: Reasons of which only the count is kept: there is no right to keep the rest, or the project did not ask for it.
 UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED, Refusal.LEFT_OUT})
 #: Headers that parsers may ask for: no list of all, so that a stranger's are never kept.
 CORS = (
@@ -44,6 +45,8 @@ CORS = (
 )
 #: A browser asks this often whether it may send, in seconds.
 PREFLIGHT_AGE = b"86400"
+#: Paths that are answered besides protocols and pages.
+VITALS = ("/ready", "/metrics")
 
 
 class Refuse(Exception):
@@ -107,7 +110,10 @@ class Doors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         protocol = self.protocol_of(scope["path"]) if scope["type"] == "http" else None
         if protocol is None:
-            await self.pages(scope, receive, send)
+            if scope["type"] == "http" and scope["path"] in VITALS:
+                await self._vitals(scope, send)
+            else:
+                await self.pages(scope, receive, send)
             return
         if scope["method"] == "OPTIONS":
             await send_reply(send, Reply(status=204), preflight(scope, protocol))
@@ -125,6 +131,34 @@ class Doors:
             answer, after = refused.code, refused.after
         self.counters.answered(protocol.NAME, answer)
         await send_reply(send, reply, CORS, after)
+
+    async def _vitals(self, scope: Scope, send: Send) -> None:
+        """/ready is for whoever asks (a balancer); /metrics beyond this machine for who has a key that reads."""
+        if scope["method"] not in ("GET", "HEAD"):
+            reply = Reply(status=405, body=b"Use GET.", content_type="text/plain")
+        elif scope["path"] == "/ready":
+            found = await asyncio.to_thread(vitals, self)
+            told = {
+                "ready": found.ready,
+                "lag_seconds": found.lag,
+                "inbox_events": found.waiting,
+                "faults": found.faults,
+            }
+            reply = Reply(status=200 if found.ready else 503, body=msgspec.json.encode(told))
+        elif self.anyone or self._may_read(scope):
+            text = await asyncio.to_thread(metrics, self)
+            reply = Reply(body=text, content_type="text/plain; version=0.0.4; charset=utf-8")
+        else:
+            reply = Reply(
+                status=401, body=b"Send a key that reads: Authorization: Bearer ...", content_type="text/plain"
+            )
+        await send_reply(send, reply, CORS[1:])
+
+    def _may_read(self, scope: Scope) -> bool:
+        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        scheme, _, text = given.partition(" ")
+        key = self.project.keys.find(text.strip()) if scheme.lower() == "bearer" else None
+        return key is not None and "read" in key.scopes
 
     # -- the request --------------------------------------------------------------------------------------------------
 
@@ -160,7 +194,7 @@ class Doors:
             parsed = protocol.parse(call)
         except Unreadable as fault:
             if fault.status == 400:
-                self.counters.refused(protocol.NAME, Refusal.UNREADABLE_REQUEST.name.lower())
+                self._count(protocol, Refusal.UNREADABLE_REQUEST)
             raise Refuse(fault.status, fault.code, str(fault)) from fault
         source = self._source(protocol, parsed)
         outcome = Outcome(accepted=0)
@@ -180,8 +214,14 @@ class Doors:
             return found.source or protocol.NAME
         if self.anyone and not keys.has_write:
             return protocol.NAME
-        self.counters.refused(protocol.NAME, Refusal.WRONG_KEY.name.lower())
+        self._count(protocol, Refusal.WRONG_KEY)
         raise Refuse(401, "wrong_key", Refusal.WRONG_KEY.text())
+
+    def _count(self, protocol: Protocol, reason: Refusal) -> None:
+        """Count a whole request that was refused; nobody known sent it, so its text is not kept."""
+        name = reason.name.lower()
+        self.counters.refused(protocol.NAME, name)
+        self.writer.note(Refused(protocol.NAME, protocol.NAME, "door", name, now(), None, None))
 
     async def _store(self, protocol: Protocol, call: Call, parsed: Parsed, source: str) -> Outcome:
         visit = Visit(

@@ -31,6 +31,9 @@ log = logging.getLogger("polku.collect")
 UNWRITABLE = (sa.exc.SQLAlchemyError, RecordError, OSError)
 #: Events of one transaction: its payload stays some megabytes.
 MOST_GROUP = 10_000
+#: Refusals that nobody waits for are written after so many seconds at the latest, and at most so many at once.
+NOTE_SECONDS = 1.0
+MOST_NOTED = 10_000
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -77,7 +80,8 @@ class Writer:
         self.fault: BaseException | None = None
         self._queue: list[Deposit] = []
         self._wake = threading.Condition()
-        self._stopping = False
+        self._noted: list[Refused] = []
+        self._stopping = self._last = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -107,11 +111,23 @@ class Writer:
             self._wake.notify()
         return True
 
-    def _take(self) -> list[Deposit]:
-        """The next group; empty when it is time to end."""
+    def note(self, refused: Refused) -> None:
+        """Count a refusal that nobody waits for, within a second or two; a flood of them is counted in memory alone."""
         with self._wake:
-            while not self._queue and not self._stopping:
-                self._wake.wait()
+            if len(self._noted) < MOST_NOTED:
+                self._noted.append(refused)
+                if len(self._noted) == 1:
+                    self._wake.notify()
+
+    def _take(self) -> list[Deposit] | None:
+        """The next group, empty when only notes are to be written; None when it is time to end."""
+        with self._wake:
+            while not self._queue:
+                if self._stopping:
+                    last, self._last = self._last, True
+                    return [] if self._noted and not last else None
+                if not self._wake.wait(NOTE_SECONDS if self._noted else None) and self._noted:
+                    return []
             events = 0
             for at, deposit in enumerate(self._queue):
                 events += len(deposit.arrivals)
@@ -122,7 +138,8 @@ class Writer:
             return group
 
     def _run(self) -> None:
-        while group := self._take():
+        warm()
+        while (group := self._take()) is not None:
             began = time.monotonic()
             self._write(group)
             self.seconds = time.monotonic() - began
@@ -134,7 +151,8 @@ class Writer:
     def _write(self, group: list[Deposit]) -> None:
         try:
             self.store(group)
-            self.fault = None
+            if group:
+                self.fault = None
         except UNWRITABLE as fault:
             log.warning("events could not be stored: %s", fault)
             self.fault = fault
@@ -153,14 +171,22 @@ class Writer:
         """Bring a group to disk in one transaction."""
         requests = [d.arrivals for d in group if d.arrivals]
         rows = table_of(requests) if requests else None
+        noted = self._noted[:]
         with self.state.write(LANE) as connection:
             if rows is not None:
                 self.inbox.put(connection, rows)
-            note_refused(self.state, connection, [r for d in group for r in d.refused])
+            note_refused(self.state, connection, [*noted, *(r for d in group for r in d.refused)])
             learned = Learned()
             for deposit in group:
                 learned.extend(deposit.learned)
             written = self.permission.write(connection, learned)
             reached("inbox written")
         self.permission.learn(written)
+        with self._wake:
+            del self._noted[: len(noted)]
         reached("inbox committed")
+
+
+def warm() -> None:
+    """Load the kernels that make ids, so that the first events do not wait for them."""
+    table_of([[Arrival(event="page", time=0)]])
