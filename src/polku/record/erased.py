@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from polku.kernels.hashing import hash_strings
 from polku.record import tables
 from polku.record.clock import now
+from polku.record.hashes import id_hash
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -57,17 +58,18 @@ class Erased:
         """What stands for an id of the erased."""
         return self._addresses.mark(f"erased {kind if kind in ANONYMOUS else 'person'}", value)
 
-    def refresh(self) -> None:
-        """Know what the state knows."""
+    def refresh(self) -> bool:
+        """Know what the state knows. Whether anybody is erased at all."""
         with self._lock, self._state.read() as connection:
             count = self._state.counter(connection, COUNTER)
             self._due = time.monotonic() + FOLLOW
             if count == self._seen:
-                return
+                return bool(self._hashes)
             rows = connection.execute(sa.select(tables.erased.c.hash, tables.erased.c.mark)).all()
             self._hashes = frozenset(row.hash for row in rows)
             self._marks = np.unique(np.array([row.mark for row in rows], np.int64).view(np.uint64))
             self._seen = count
+            return bool(self._hashes)
 
     def any(self, ids: Iterable[tuple[str, str]]) -> bool:
         """Whether one of these (kind, value) ids is an erased customer's."""
@@ -89,6 +91,24 @@ class Erased:
             value = values[row].as_py()
             found[row] = value is not None and self.hash(kind, value) in self._hashes
         return found
+
+    def rows(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """bool[n]: which events (columns ``user_id``, ``anonymous_id``, ``account_id``) are an erased customer's.
+
+        A device of theirs that somebody else uses with an id of their own is no reason.
+        """
+        barred = np.zeros(table.num_rows, np.bool_)
+        if not len(self._marks):
+            return barred
+        nobody = np.ones(table.num_rows, np.bool_)
+        for kind, column in (("user", "user_id"), ("account", "account_id")):
+            if column in table.column_names:
+                barred |= self.among(kind, table[column])
+                if kind == "user":
+                    nobody = id_hash("user", table[column]) == 0
+        if "anonymous_id" in table.column_names:
+            barred |= self.among("anonymous", table["anonymous_id"]) & nobody
+        return barred
 
     def write(self, connection: Connection, ids: Iterable[tuple[str, str]], erasure: str) -> int:
         """Keep that these ids are erased, in the caller's transaction. Returns how many are new."""

@@ -41,6 +41,8 @@ from polku.record.writer import Observer, Writer
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
+    from polku.record.erased import Erased
+
 #: The lease under which history is changed.
 LEASE = "history"
 #: Delta's application id of the mover; its version is the last seq that was moved.
@@ -73,6 +75,7 @@ class History:
         self.staging = folder / "staging"
         self.locks = folder / "locks"
         self.observer: Observer | None = None
+        self.erased: Erased | None = None
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._known: KnownIds | None = None

@@ -64,7 +64,7 @@ class Permission:
         """
         contacts = self._contacts.addresses.take(arrival) if search else []
         ids = list(ids_of(arrival))
-        if self._erased.any(ids):
+        if self._erased.any(ids) and not self._shared(arrival, ids):
             return Refusal.ERASED
         time = arrival.time if arrival.time is not None else arrival.received_at
         says = told(arrival.context) if "consent" in arrival.context else None
@@ -86,6 +86,15 @@ class Permission:
         else:
             learned.contacts += contacts
         return None
+
+    def _shared(self, arrival: Arrival, ids: list[tuple[str, str]]) -> bool:
+        """Whether somebody else uses the device of one who was erased: the event is theirs, without the device's id."""
+        theirs = [one for one in ids if one[0] != "anonymous"]
+        if not theirs or self._erased.any(theirs):
+            return False
+        arrival.anonymous_id = None
+        ids[:] = theirs
+        return True
 
     def _rule(self, granted: set[str], denied: set[str]) -> str:
         if ANALYTICS not in self.purposes or ANALYTICS in granted:

@@ -60,7 +60,7 @@ class Project:
         url = where.state or f"sqlite:///{(self.data / 'state.db').as_posix()}"
         self.state = State(url, settings.record.busy)
         self.history = History(where.history or self.data / "history", self.state, self.data, settings.record)
-        self.inbox = Inbox(self.state)
+        self.inbox = Inbox(self.state, settings.collect.bots == "keep")
         self.identities = Identities(
             self.state, self.history, self.inbox, self.data / "cache", Caps(*dataclasses.astuple(settings.identity))
         )

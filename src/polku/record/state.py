@@ -201,6 +201,19 @@ class State:
             settle(folder)
         return target
 
+    def clear_traces(self) -> None:
+        """Leave nothing of deleted rows in the database's own files: free pages and the write-ahead log are cleared.
+
+        On a server's database its dead rows go; its own log and backups are the server's.
+        """
+        if not self.sqlite or not self.url.database:
+            with self.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("vacuum")
+            return
+        with contextlib.closing(sqlite3.connect(self.url.database, timeout=self.busy, isolation_level=None)) as raw:
+            raw.execute("vacuum")
+            raw.execute("pragma wal_checkpoint(truncate)").fetchone()
+
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()

@@ -207,6 +207,8 @@ class Writer:
         self._done = True
         chunks = [future.result() for future in self._chunks]
         chunks, dropped = self._without_newcomers(chunks)
+        chunks, barred = self._without_erased(chunks)
+        dropped += barred
         count = self.rows - dropped
         if count == 0 and transaction is None:
             return Committed(None, 0, 0, 0, dropped)
@@ -248,6 +250,25 @@ class Writer:
             dropped += int(known.sum())
             rows = chunk.rows.filter(pa.array(~known))
             days = np.repeat(chunk.days, np.diff(chunk.starts))[~known]
+            present, starts = np.unique(days, return_index=True)
+            if len(days):
+                kept.append(Chunk(rows, present, np.append(starts, len(days)).astype(np.int64)))
+        return kept, dropped
+
+    def _without_erased(self, chunks: list[Chunk]) -> tuple[list[Chunk], int]:
+        """Drop rows of customers who were erased, be it while these rows were on their way."""
+        erased = self.history.erased
+        if erased is None or not erased.refresh():
+            return chunks, 0
+        kept, dropped = [], 0
+        for chunk in chunks:
+            barred = erased.rows(chunk.rows)
+            if not barred.any():
+                kept.append(chunk)
+                continue
+            dropped += int(barred.sum())
+            rows = chunk.rows.filter(pa.array(~barred))
+            days = np.repeat(chunk.days, np.diff(chunk.starts))[~barred]
             present, starts = np.unique(days, return_index=True)
             if len(days):
                 kept.append(Chunk(rows, present, np.append(starts, len(days)).astype(np.int64)))
@@ -297,14 +318,7 @@ class Writer:
             store_schema=False,
             data_page_size=1 << 20,
         )
-        times, seqs = pc.min_max(table["time"]).as_py(), pc.min_max(table["seq"]).as_py()
-        stats = {
-            "numRecords": table.num_rows,
-            "minValues": {"time": _delta_time(times["min"]), "seq": seqs["min"]},
-            "maxValues": {"time": _delta_time(times["max"]), "seq": seqs["max"]},
-            "nullCount": {"time": 0, "seq": 0},
-        }
-        return f"day={date}/{name}", local, json.dumps(stats)
+        return f"day={date}/{name}", local, delta_stats(table)
 
     def _bring(self, files: list[tuple[str, Path, str]]) -> list[AddAction]:
         """Move the files into place; they and their names are on disk when this returns."""
@@ -358,6 +372,19 @@ class Writer:
             if commit.facts.get("id") == self.id:
                 return commit.version
         return self.history.version
+
+
+def delta_stats(table: pa.Table) -> str:
+    """What Delta's log keeps of a file of these rows: their number, the span of ``time`` and ``seq``. No ids."""
+    times, seqs = pc.min_max(table["time"]).as_py(), pc.min_max(table["seq"]).as_py()
+    return json.dumps(
+        {
+            "numRecords": table.num_rows,
+            "minValues": {"time": _delta_time(times["min"]), "seq": seqs["min"]},
+            "maxValues": {"time": _delta_time(times["max"]), "seq": seqs["max"]},
+            "nullCount": {"time": 0, "seq": 0},
+        }
+    )
 
 
 def _delta_time(when: dt.datetime) -> str:
