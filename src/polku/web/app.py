@@ -129,6 +129,9 @@ class Frame:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
+        if len(request.headers.getlist("host")) > 1:  # which one counts would be a guess (RFC 9112, 3.2)
+            await Response("One Host, please.", 400, media_type="text/plain")(scope, receive, send)
+            return
         if self.hosts is not None and host_name(request.headers.get("host", "")) not in self.hosts:
             response: Response = Response("This server is not known by that name.", 421, media_type="text/plain")
             await response(scope, receive, send)

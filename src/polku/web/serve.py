@@ -15,6 +15,7 @@ from polku.collect.doors import Doors
 from polku.errors import UsageError
 from polku.language import N_
 from polku.web.app import create_app
+from polku.web.http import BoundedHttp
 
 #: How many ports after the wished one are tried.
 TRIES = 50
@@ -103,6 +104,7 @@ def serve(
     doors = Doors(project, app, anyone=not beyond)
     config = uvicorn.Config(
         doors,
+        http=BoundedHttp,
         log_level="warning",
         access_log=False,
         server_header=False,
