@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from polku.backups.taking import erasures_wait, note_erasures
 from polku.jobs.job import Job, Outcome
 from polku.language import N_
 
@@ -20,6 +21,13 @@ def jobs(project: Project) -> tuple[Job, ...]:
         Job("move", N_("Brings events from the inbox to history"), move, min(1.0, seconds), due),
         Job("compact", N_("Puts the small files of a day into one"), compact, min(60.0, seconds), crowded),
         Job("vacuum", N_("Deletes history's files that nothing needs any more"), vacuum, HOUR),
+        Job(
+            "erasures",
+            N_("Tells the places of backups who was erased, so that no backup brings them back"),
+            erasures,
+            30.0,
+            erasures_wait,
+        ),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
         Job("clear", N_("Removes what processes that died left behind"), clear, HOUR, alone=False),
     )
@@ -66,3 +74,8 @@ def other_map(project: Project) -> bool:
 def take_map(project: Project) -> Outcome | None:
     taken = project.published.take()
     return None if taken is None else {"version": taken.number, "author": taken.author}
+
+
+def erasures(project: Project) -> Outcome | None:
+    told = note_erasures(project)
+    return {"places": told} if told else None
