@@ -237,5 +237,5 @@ def test_the_commands(tmp_path):
     restored = json.loads(polku("restore", tmp_path / "b", tmp_path / "again", "--json").stdout)
     assert (restored["name"], restored["erased_again"]) == (made["name"], 0)
     again = polku("--language", "fi", "restore", tmp_path / "b", tmp_path / "again")
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "ei ole tyhjä" in again.stderr

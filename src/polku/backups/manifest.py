@@ -82,7 +82,7 @@ def read(place: Place, name: str) -> Manifest:
     parts = {key: tuple(Part(**part) for part in told.pop(key)) for key in ("files", "data")}
     if any(".." in part.name.split("/") or part.name.startswith("/") for part in (*parts["files"], *parts["data"])):
         raise RecordError(N_("The list of the backup {name} at {where} is damaged."), name=name, where=place.uri)
-    return Manifest(**told, **parts)
+    return Manifest(**told, files=parts["files"], data=parts["data"])
 
 
 def manifests(place: Place) -> tuple[Manifest, ...]:
