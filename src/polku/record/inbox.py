@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from polku.errors import RecordError
+from polku.events.refine import Refined, refine
 from polku.events.schema import ARRIVING, HISTORY
 from polku.language import N_
 from polku.record import tables
@@ -45,8 +46,8 @@ class _Waiting:
 class Inbox:
     """The inbox of a project. All methods may be called from several threads and processes."""
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self, state: State, keep_bots: bool = False) -> None:
+        self.state, self.keep_bots = state, keep_bots
         self._waiting: list[_Waiting] = []
         self._queue = threading.Lock()
         self._writing = threading.Lock()
@@ -106,8 +107,19 @@ class Inbox:
     def tail(
         self, after: int = 0, columns: Sequence[str] | None = None, *, connection: Connection | None = None
     ) -> pa.Table:
-        """Events with a seq over ``after`` that are not in history yet, in order of arrival, with history's schema."""
-        wanted = list(columns) if columns is not None else list(HISTORY.names)
+        """Events with a seq over ``after`` that are not in history yet, in order of arrival, with history's schema.
+
+        They are refined (``events.refine``) as the mover will refine them, without those that it will refuse.
+        """
+        table = self.refined(self.arrived(after, connection=connection)).kept()
+        return table if columns is None else table.select(list(columns))
+
+    def refined(self, rows: pa.Table) -> Refined:
+        """What becomes of rows of :meth:`arrived` on their way to history."""
+        return refine(rows, keep_bots=self.keep_bots)
+
+    def arrived(self, after: int = 0, *, connection: Connection | None = None) -> pa.Table:
+        """As :meth:`tail`, but as they came."""
         query = (
             sa.select(tables.inbox.c.payload).where(tables.inbox.c.last_seq > after).order_by(tables.inbox.c.last_seq)
         )
@@ -120,7 +132,7 @@ class Inbox:
         if table.num_rows and int(table["seq"][0].as_py()) <= after:
             table = table.filter(pa.compute.greater(table["seq"], after))
         days = pa.array(day_numbers(table["time"])).cast(pa.date32()) if table.num_rows else pa.array([], pa.date32())
-        return table.append_column(HISTORY.field("day"), days).select(wanted)
+        return table.append_column(HISTORY.field("day"), days).select(HISTORY.names)
 
     def waiting(self) -> int:
         """How many events are not in history yet."""

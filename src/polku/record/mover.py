@@ -8,6 +8,7 @@ places: the next mover reads the transaction's number from a fresh table and dro
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from polku.events.refine import across
+from polku.events.refusals import Refusal
 from polku.record import joining, tables
 from polku.record.clock import now
 from polku.record.hashes import COLUMNS, KINDS, id_hash
 from polku.record.history import APPLICATION, History
 from polku.record.inbox import Inbox
+from polku.record.refused import Refused, note_refused
 from polku.record.state import State
 from polku.record.steps import reached
 
@@ -29,11 +33,24 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Moved:
-    """What one move did: events brought to history, events that history had already, the new Delta version."""
+    """What one move did: events brought to history, events that history had already, the new Delta version, events
+    refused."""
 
     events: int
     duplicates: int
     version: int | None
+    refused: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Judged:
+    """Rows on their way to history. ``kept`` and ``refused`` are all of them; ``reasons`` uint8 of the refused;
+    ``late``: refused by what several rows tell, so that trails may have counted them."""
+
+    kept: pa.Table
+    refused: pa.Table
+    reasons: np.ndarray[tuple[int], np.dtype[np.uint8]]
+    late: pa.Table
 
 
 class Mover:
@@ -47,21 +64,30 @@ class Mover:
         with self.history.lease("move") as lease:
             done = self.history.snapshot().moved
             self._finish(done)
-            rows = self.inbox.tail(done)
+            rows = self.inbox.arrived(done)
             if not rows.num_rows:
                 return Moved(0, 0, None)
             if limit is not None and rows.num_rows > limit:
                 rows = rows.slice(0, self._end_of_group(done, int(rows["seq"][limit - 1].as_py())))
             first, last = int(rows["seq"][0].as_py()), int(rows["seq"][-1].as_py())
-            known = self._known(rows)
+            judged = self._judge(rows)
+            kept = judged.kept
+            known = self._known(kept)
             with self.history.writer("move", "inbox") as writer:
-                writer.add(rows.filter(pa.array(~known)).drop_columns(["day"]))
+                writer.add(kept.filter(pa.array(~known)).drop_columns(["day"]))
                 committed = writer.commit_under(
                     lease, {"first_seq": first, "last_seq": last}, transaction=(APPLICATION, last)
                 )
             duplicates = int(known.sum())
-            self._forget(last, first, committed.version, committed.rows, rows.filter(pa.array(known)))
-            return Moved(committed.rows, duplicates, committed.version)
+            self._forget(last, first, committed.version, committed.rows, kept.filter(pa.array(known)), judged)
+            return Moved(committed.rows, duplicates, committed.version, judged.refused.num_rows)
+
+    def _judge(self, rows: pa.Table) -> _Judged:
+        """Refine the rows of a move; the same rows are always judged alike."""
+        table, refused = self.inbox.refined(rows)
+        late = np.empty(0, np.int64) if self.inbox.keep_bots else across(table, refused)
+        bad = pa.array(refused != 0)
+        return _Judged(table.filter(pc.invert(bad)), table.filter(bad), refused[refused != 0], table.take(late))
 
     def _known(self, rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which events history has already, or an earlier row of the inbox is."""
@@ -82,14 +108,23 @@ class Mover:
             return int(connection.execute(query).scalar_one())
 
     def _forget(
-        self, last: int, first: int = 0, version: int | None = None, rows: int = 0, repeated: pa.Table | None = None
+        self,
+        last: int,
+        first: int = 0,
+        version: int | None = None,
+        rows: int = 0,
+        repeated: pa.Table | None = None,
+        judged: _Judged | None = None,
     ) -> None:
         """Take what history has out of the inbox; tell trails of customers whose repeats they may have counted."""
         with self.state.write() as connection:
             if last > self.state.counter(connection, "moved"):
-                if repeated is not None and repeated.num_rows:
-                    customers = self._customers(repeated)
+                counted = [t for t in (repeated, judged.late if judged else None) if t is not None and t.num_rows]
+                customers = sorted({c for table in counted for c in self._customers(table)})
+                if customers:
                     joining.note(self.state, connection, [("dirty", c, None) for c in customers])
+                if judged is not None:
+                    note_refused(self.state, connection, _told(judged))
                 connection.execute(sa.delete(tables.inbox).where(tables.inbox.c.last_seq <= last))
                 self.state.set_counter(connection, "moved", last)
                 if version is not None:
@@ -110,7 +145,7 @@ class Mover:
         with self.state.read() as connection:
             if done <= self.state.counter(connection, "moved"):
                 return
-        rows = self.inbox.tail()
+        rows = self.inbox.arrived()
         rows = rows.filter(pc.less_equal(rows["seq"], done))
         if not rows.num_rows:
             self._forget(done)
@@ -119,9 +154,10 @@ class Mover:
         moved = [c for c in self.history.commits_since(0) or () if c.kind == "move" and c.facts.get("last_seq") == done]
         within = (pc.field("seq") >= first) & (pc.field("seq") <= last)
         there = self.history.read(["seq"], where=within).read_all()["seq"]
-        repeated = rows.filter(pc.invert(pc.is_in(rows["seq"], value_set=there)))
+        judged = self._judge(rows)
+        repeated = judged.kept.filter(pc.invert(pc.is_in(judged.kept["seq"], value_set=there)))
         version = moved[0].version if moved else None
-        self._forget(done, first, version, rows.num_rows - repeated.num_rows, repeated)
+        self._forget(done, first, version, judged.kept.num_rows - repeated.num_rows, repeated, judged)
 
     def _customers(self, rows: pa.Table) -> list[int]:
         table = self.identities.table()
@@ -136,3 +172,16 @@ class Mover:
         if oldest is None:
             return False
         return oldest.timestamp() * 1e6 + seconds * 1e6 <= now() or self.inbox.waiting() >= events
+
+
+def _told(judged: _Judged) -> list[Refused]:
+    """What is kept of refused events: each as a JSON object of its columns."""
+    rows = judged.refused.drop_columns(["day"])
+    received, times = (pc.cast(rows[name], pa.int64()).to_pylist() for name in ("received_at", "time"))
+    return [
+        Refused(
+            row["source"] or "", "", "mover", Refusal(reason).name.lower(), at, time,
+            json.dumps({k: v for k, v in row.items() if v is not None}, ensure_ascii=False, default=str),
+        )
+        for row, reason, at, time in zip(rows.to_pylist(), judged.reasons.tolist(), received, times, strict=True)
+    ]  # fmt: skip

@@ -142,6 +142,11 @@ class Collect:
             "All others are dropped, since they may hold what tells who somebody is."
         ),
     )
+    bots: str = setting(
+        "refuse",
+        N_("Robots, by what their user agent says, and mail scanners: refuse or keep."),
+        one_of=("refuse", "keep"),
+    )
     queue_events: int = setting(
         50_000,
         N_("This many events may wait to be written; a request that comes on top is told to come again (503)..."),
