@@ -1,6 +1,6 @@
 """Run as a program: load a server with batches of Segment's protocol, as SDKs do: what is not answered 200 comes again.
 
-``python -m collect.loader PORT FILE WORKERS``. Each batch has five events and one that must be refused. When it is sent
+``python -m collect.loader PORT[,PORT...] FILE WORKERS``. Each batch has five events and one that must be refused. When it is sent
 first, its events' ids go to FILE with a ``+`` before them; when it is answered 200, with a ``=``. SIGTERM: no new
 batches; it ends when all that were begun are answered.
 """
@@ -50,16 +50,17 @@ async def answered(port: int, request: bytes) -> bool:
         writer.close()
 
 
-async def work(worker: int, port: int, told: Path, stop: asyncio.Event) -> None:
-    number = 0
+async def work(worker: int, ports: list[int], told: Path, stop: asyncio.Event) -> None:
+    number, turn = 0, worker
     with told.open("a", encoding="utf-8", buffering=1) as out:
         while not stop.is_set():
             number += 1
             ids, request = batch(worker, number)
             out.write(f"+ {' '.join(ids)}\n")
             while True:
+                turn += 1  # as a load balancer does: the next server, and the next when that one is gone
                 try:
-                    if await answered(port, request):
+                    if await answered(ports[turn % len(ports)], request):
                         break
                 except (OSError, asyncio.IncompleteReadError, ValueError):
                     pass  # killed in the middle: nobody knows whether it was stored, so it is sent again
@@ -67,10 +68,11 @@ async def work(worker: int, port: int, told: Path, stop: asyncio.Event) -> None:
             out.write(f"= {' '.join(ids)}\n")
 
 
-async def main(port: str, told: str, workers: str) -> None:
+async def main(ports: str, told: str, workers: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await asyncio.gather(*(work(n, int(port), Path(told), stop) for n in range(int(workers))))
+    chosen = [int(port) for port in ports.split(",")]
+    await asyncio.gather(*(work(n, chosen, Path(told), stop) for n in range(int(workers))))
 
 
 if __name__ == "__main__":

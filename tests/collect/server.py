@@ -34,7 +34,7 @@ def main(folder: str, port: str) -> None:
 
 
 class Process:
-    """A server process: ``url``, ``kill()`` without any farewell, ``stop()`` in order (gives what it wrote to stderr)."""
+    """A server process: ``url``, ``kill()`` without any farewell, ``stop()`` in order (gives what it said)."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
