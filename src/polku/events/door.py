@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Characters of the longest name of an event, and of the longest id.
 MOST_NAME = 200
 MOST_ID = 500
+#: Objects and lists in one another: enough for any shop, little enough for every reader of JSON.
+MOST_DEPTH = 64
 MINUTE = 60_000_000
 #: So far ahead of Polku's clock an event may be and still count as happening now; further ahead it is an error.
 MOST_AHEAD = 24 * 60 * MINUTE
@@ -52,10 +54,13 @@ def enter(arrival: Arrival, visit: Visit) -> Refusal | None:
     """Take an event through all steps; it is changed in place. The reason when one of them refuses it."""
     arrival.source = visit.source
     arrival.received_at = visit.received_at
-    for step in STEPS:
-        refused = step(arrival, visit)
-        if refused is not None:
-            return refused
+    try:
+        for step in STEPS:
+            refused = step(arrival, visit)
+            if refused is not None:
+                return refused
+    except RecursionError:
+        return Refusal.TOO_DEEP
     return None
 
 
@@ -127,9 +132,9 @@ def privacy(arrival: Arrival, visit: Visit) -> Refusal | None:
         else:
             context["ip"] = cut
     if arrival.properties:
-        without_parameters(arrival.properties, visit.parameters)
+        without_parameters(arrival.properties, visit.parameters, MOST_DEPTH)
     if context:
-        without_parameters(context, visit.parameters)
+        without_parameters(context, visit.parameters, MOST_DEPTH)
     if arrival.previous_id is not None:
         ids = context.get("ids")
         context["ids"] = {**(ids if isinstance(ids, dict) else {}), "previous": arrival.previous_id}
@@ -159,21 +164,36 @@ def cut_address(text: Any) -> str | None:
     return str(ipaddress.IPv4Address(int(address) >> 8 << 8))
 
 
-def without_parameters(values: dict[str, Any], keep: frozenset[str]) -> None:
-    """Drop query parameters from every address of a page in ``values`` and below, in place."""
+def without_parameters(values: dict[str, Any], keep: frozenset[str], depth: int) -> None:
+    """Drop query parameters from every address of a page in ``values`` and below, in place.
+
+    Raises RecursionError where more than ``depth`` objects and lists stand in one another.
+    """
+    if not depth:
+        raise RecursionError
     for name, value in values.items():
         kind = type(value)
         if kind is str:
             if "?" in value or "#" in value:
                 values[name] = clean_url(value, keep)
         elif kind is dict:
-            without_parameters(value, keep)
+            without_parameters(value, keep, depth - 1)
         elif kind is list:
-            for at, one in enumerate(value):
-                if type(one) is dict:
-                    without_parameters(one, keep)
-                elif type(one) is str and ("?" in one or "#" in one):
-                    value[at] = clean_url(one, keep)
+            _in_list(value, keep, depth - 1)
+
+
+def _in_list(values: list[Any], keep: frozenset[str], depth: int) -> None:
+    if not depth:
+        raise RecursionError
+    for at, value in enumerate(values):
+        kind = type(value)
+        if kind is str:
+            if "?" in value or "#" in value:
+                values[at] = clean_url(value, keep)
+        elif kind is dict:
+            without_parameters(value, keep, depth - 1)
+        elif kind is list:
+            _in_list(value, keep, depth - 1)
 
 
 def clean_url(url: str, keep: frozenset[str]) -> str:

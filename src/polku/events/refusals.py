@@ -47,6 +47,7 @@ class Refusal(IntEnum):
     TOO_MANY = 52
     UNREADABLE_REQUEST = 53
     WRONG_KEY = 54
+    TOO_DEEP = 55
     NO_CONSENT = 60
     ERASED = 61
     BOT = 70
@@ -97,6 +98,7 @@ TEXTS: dict[Refusal, str] = {
     Refusal.TOO_MANY: N_("the request holds more events than the protocol allows"),
     Refusal.UNREADABLE_REQUEST: N_("the request as a whole cannot be read"),
     Refusal.WRONG_KEY: N_("the write key is missing or not known"),
+    Refusal.TOO_DEEP: N_("objects and lists are nested too deeply"),
     Refusal.NO_CONSENT: N_("the customer has not consented to analytics"),
     Refusal.ERASED: N_("the customer has been erased"),
     Refusal.BOT: N_("a robot, not a person, by its name"),

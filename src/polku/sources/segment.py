@@ -114,11 +114,22 @@ def parse(call: Call) -> Parsed:
 
 def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except FAULTS:
+            return decoder.decode(_mended(body))
     except msgspec.ValidationError as fault:
         raise Unreadable(N_("The body is not a batch: {fault}."), fault=str(fault)) from fault
-    except FAULTS as fault:
-        raise Unreadable(N_("The body is not JSON: {fault}."), fault=str(fault)) from fault
+
+
+def _mended(body: bytes | msgspec.Raw) -> bytes:
+    """JSON as some encoders wrongly write it (NaN, halves of characters), as JSON. Raises Unreadable."""
+    try:
+        return reading.encoded(reading.decoded(bytes(body)))
+    except RecursionError as fault:
+        raise Unreadable(N_("The body is nested too deeply.")) from fault
 
 
 def _take(
@@ -136,11 +147,16 @@ def _take(
         found = Refusal.TOO_LARGE
     else:
         try:
-            message = _message.decode(raw)
+            try:
+                message = _message.decode(raw)
+            except msgspec.ValidationError:
+                raise
+            except FAULTS:
+                message = _message.decode(_mended(raw))
             found = _arrival(message, kind, sent, shared)
         except msgspec.ValidationError as fault:
             found = _reason(str(fault))
-        except FAULTS:
+        except Unreadable:
             found = Refusal.NOT_JSON
     if isinstance(found, Arrival):
         parsed.events.append(found)
@@ -213,9 +229,10 @@ def _reason(fault: str) -> Refusal:
     """The reason that a decoder's message stands for; it ends in the path: ``... - at `$.properties` ``."""
     if "out of range" in fault:
         return Refusal.VALUE_NOT_FINITE
-    path = fault.rpartition("`$")[2].rstrip("`")
-    if not path:
+    _, found, path = fault.rpartition("`$")
+    if not found:
         return Refusal.NOT_AN_OBJECT
+    path = path.rstrip("`")
     return FIELDS.get(path.lstrip(".").partition(".")[0].partition("[")[0], Refusal.BAD_MESSAGE)
 
 
