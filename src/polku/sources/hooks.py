@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from polku.sources import reading
 from polku.sources.names import canonical
 
 PREFIX = "/hooks/"
+#: An id that may stand in history as it is.
+OWN_ID = re.compile(r"[\w.:/#-]{1,100}")
 KINDS: dict[str, Kind] = {"page": "page", "screen": "screen", "identify": "identify", "group": "group"}
 
 
@@ -287,7 +290,11 @@ class _Mapping:
         for word in ("email", "phone"):
             if found := self._text(word):
                 traits[word] = found
-        for word, facts in (("traits", traits), ("campaign", self._table("campaign")), ("page", self._table("page"))):
+        page = self._table("page")
+        if page:
+            page = reading.page(page.get("url"), page.get("referrer"), page.get("title"), page.get("path"))
+        campaign = self._table("campaign") or reading.campaign(page.get("url"))
+        for word, facts in (("traits", traits), ("campaign", campaign), ("page", page)):
             if facts:
                 arrival.context[word] = facts
         if consent := {k: bool(v) for k, v in self._table("consent").items()}:
@@ -315,8 +322,11 @@ class _Mapping:
         return text
 
     def _id(self) -> str | None:
-        """Under the hook's name, so that two systems' number 7 are two events."""
+        """Under the hook's name, so that two systems' number 7 are two events; a hash where it is long or may hold an
+        address."""
         found = self._text("id")
+        if found is not None and not OWN_ID.fullmatch(found):
+            found = base64.urlsafe_b64encode(hashlib.sha256(found.encode("utf-8", "replace")).digest()[:18]).decode()
         return None if found is None else f"{self.hook.name}:{found}"
 
     def _time(self) -> int | None:
