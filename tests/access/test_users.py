@@ -72,7 +72,7 @@ def test_what_is_kept_is_argon2id_with_todays_parameters(
 
 def test_the_parameters_are_owasps() -> None:
     """Password Storage Cheat Sheet: Argon2id with 19 MiB of memory, 2 iterations, 1 degree of parallelism."""
-    assert passwords.PARAMETERS == {"time_cost": 2, "memory_cost": 19 * 1024, "parallelism": 1}
+    assert (passwords.PASSES, passwords.KIBIBYTES, passwords.LANES) == (2, 19 * 1024, 1)
 
 
 def test_there_is_always_an_owner(people: Users) -> None:

@@ -44,6 +44,7 @@ ACTIONS: dict[str, str] = {
     "customer.unmerged": N_("Join undone"),
     "id.quarantined": N_("Id set apart"),
     "id.released": N_("Id released"),
+    "note.removed": N_("Note removed"),
     "consent.changed": N_("Consent changed"),
     "data.exported": N_("Data exported"),
     "backup.made": N_("Backup made"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import Final
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,8 +14,8 @@ from polku.language import N_
 #: NIST SP 800-63B: length is what counts; no rules about kinds of letters.
 SHORTEST, LONGEST = 10, 200
 #: Passes, KiB and lanes of Argon2id.
-PARAMETERS: Final = {"time_cost": 2, "memory_cost": 19 * 1024, "parallelism": 1}
-HASHER = argon2.PasswordHasher(**PARAMETERS)
+PASSES, KIBIBYTES, LANES = 2, 19 * 1024, 1
+HASHER = argon2.PasswordHasher(time_cost=PASSES, memory_cost=KIBIBYTES, parallelism=LANES)
 #: As many are computed at once, so that many sign-ins together cannot take all memory.
 _AT_ONCE = threading.BoundedSemaphore(4)
 

@@ -13,7 +13,7 @@ of scripts the header ``X-Polku-Token``; the guard has checked it before the rou
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -92,6 +92,14 @@ def actor_of(request: Request) -> tuple[str, str]:
     """Who and from where, as ``project.audit.note`` takes them: name and address."""
     who = who_of(request)
     return (who.name if who else ""), (request.client.host if request.client else "")
+
+
+def note(request: Request, action: str, about: str = "", facts: Mapping[str, object] | None = None) -> None:
+    """A row in the audit log of what the request did; nothing where the application has no record (a test's)."""
+    entrance: Entrance | None = request.app.state.entrance
+    if entrance is not None:
+        name, address = actor_of(request)
+        entrance.project.audit.note(name, action, about, facts, address=address)
 
 
 async def admit(request: Request) -> None:

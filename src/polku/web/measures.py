@@ -19,7 +19,7 @@ from polku.measures.families import TITLES
 from polku.web import docs
 from polku.web.answers import MeasureInfo, MeasurePage
 from polku.web.csvfile import tables_csv
-from polku.web.guard import form_of, needs, token_of
+from polku.web.guard import form_of, needs, note, token_of
 from polku.web.options import known, read_number, refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
 from polku.web.reading import href, render
@@ -176,6 +176,7 @@ def saved(request: Request, name: str, sent: dict[str, str]) -> Response:
         said = dataclasses.replace(kept, title=title, target=target, message=error.text(visit.language))
         return drawn(request, visit, name, query, {}, said=said)
     if outcome.saved:
+        note(request, "map.saved", f"measures.{outcome.id}", {"line": outcome.line})
         return RedirectResponse(href(f"/measures/{quote(outcome.id)}", saved=outcome.line), 303)
     path = f"/measures/{quote(name)}"
     body = render(

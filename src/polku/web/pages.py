@@ -21,7 +21,7 @@ from polku.web import words
 from polku.web.answers import Answers, StageChange
 from polku.web.csvfile import customers_csv
 from polku.web.feeling import curve
-from polku.web.guard import may, needs, token_of, who_of
+from polku.web.guard import may, needs, note, token_of, who_of
 from polku.web.mapview import counted, draw
 from polku.web.options import (
     COMMON,
@@ -240,6 +240,7 @@ def customers_page(request: Request) -> Response:
     asked = read_customers(query, journey)
     wanted = {k: asked[k] for k in ("behind", "stage", "touchpoint", "search", "order")}
     if asked["format"] == "csv":
+        note(request, "data.exported", "customers", {name: value for name, value in wanted.items() if value})
         return customers_csv(answers, reader, wanted)
     offset = asked["offset"]
     page = answers.customers(reader, **wanted, limit=PAGE_SIZE, offset=offset)

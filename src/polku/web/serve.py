@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from polku.access.entrance import LOCAL, Entrance, is_loopback, words
+from polku.access.masking import mask_logs
 from polku.collect.doors import Doors
 from polku.errors import UsageError
 from polku.language import N_
@@ -90,6 +91,7 @@ def serve(
     link by which the first owner comes in.
     Raises UsageError when no port is free, AccessError when others would get in without signing in.
     """
+    mask_logs()
     settings = project.settings.server
     proxies, names = words(settings.proxies), words(settings.names)
     beyond = not is_loopback(host) or bool(proxies) or bool(names)
