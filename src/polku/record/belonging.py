@@ -80,10 +80,12 @@ def belongings(project: Project, given: str) -> Belongings:
 
     Raises UsageError when nothing is known of it.
     """
-    for kind, value in named(project, given):
+    pairs = list(named(project, given))
+    for _, value in pairs:
         customer = meant(project.identities.find(value), project.subject())
         if customer is not None:
             return of_customer(project, customer)
+    for kind, value in pairs:
         consents = project.consents.of([(kind, value), ("user", value)])
         contact = project.contacts.of(value) if kind in ADDRESS_KINDS else None
         if consents or contact:

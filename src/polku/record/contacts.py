@@ -154,7 +154,9 @@ def normal_email(text: str) -> str | None:
     text = unicodedata.normalize("NFC", text.strip().removeprefix("mailto:")).lower()
     local, at, domain = text.rpartition("@")
     ending = domain.rpartition(".")[2]
-    if not (at and local) or "." not in domain or ending in FILES or not ending.strip("-") or ending.isdigit():
+    if not (at and local) or re.search(r"[\s,;:<>()@]", local) or "." not in domain:
+        return None
+    if ending in FILES or not ending.strip("-") or ending.isdigit():
         return None
     try:
         ascii_domain = domain.encode("idna").decode("ascii")

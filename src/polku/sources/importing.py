@@ -38,6 +38,7 @@ from polku.sources.mapping import Mapping
 from polku.sources.naming import Namer
 from polku.sources.opening import open_source
 from polku.sources.planning import Planned, plan, settle_order
+from polku.sources.private import Private, is_erased
 from polku.sources.raw import RawBatch, Source
 from polku.sources.refused import RefusedRows, clean, csv_line
 from polku.sources.report import LONGEST_EXAMPLE, MOST_EXAMPLES, Example, FileReport, ImportReport, Refused
@@ -102,6 +103,7 @@ def import_files(
     folder = project.folder / ".polku" / "refused"
     clean(folder)
     refused = RefusedRows(folder, name)
+    private = Private(project, (now - EPOCH) // dt.timedelta(microseconds=1), f"import:{name}")
     customers = project.identities.count()
     account = project.journey().subject == "account"
     label = ready[0].source.path.name if len(ready) == 1 else f"{ready[0].source.path.name} (+{len(ready) - 1})"
@@ -115,7 +117,7 @@ def import_files(
             for one in ready:
                 counts.start(one)
                 namer.next_file(one.source.shape.facts.get("rows", 0))
-                for raw, made, nobody, joined in _events(one, account):
+                for raw, made, nobody, joined in _events(one, account, private):
                     named = namer.name(made)
                     table = made.table.append_column("event_id", named.ids)
                     if named.known.any():
@@ -130,6 +132,7 @@ def import_files(
             refused.finish()
             tell(total, None, WRITING)
             committed = writer.commit({"files": [str(one.source.path) for one in ready]})
+            private.keep(project)
             kept = refused.keep()
     finally:
         refused.drop()
@@ -176,13 +179,13 @@ class _Made(NamedTuple):
     joined: int = 0  # rows that count for another row's event
 
 
-def _events(one: Preview, account: bool) -> Iterator[_Made]:
+def _events(one: Preview, account: bool, private: Private) -> Iterator[_Made]:
     """The file's events; where rows are lines of events, all of them behind the last row."""
     if not one.planned.plan.group:
-        yield from _made(one, account)
+        yield from _made(one, account, private)
         return
     lines: list[pipeline.Batch] = []
-    for raw, batch, _, _ in _made(one, account):
+    for raw, batch, _, _ in _made(one, account, private):
         lines.append(batch)
         nothing = pipeline.Batch(batch.table.slice(0, 0), None, np.zeros(0, np.uint64), batch.refused)
         yield _Made(raw, nothing, np.zeros(0, np.bool_), batch.table.num_rows)
@@ -192,13 +195,15 @@ def _events(one: Preview, account: bool) -> Iterator[_Made]:
         yield _Made(end, batch, _nobody(batch.table, account), -batch.table.num_rows)
 
 
-def _made(one: Preview, account: bool) -> Iterator[_Made]:
+def _made(one: Preview, account: bool, private: Private) -> Iterator[_Made]:
     """The file's batches through the pipeline, on two threads, in order."""
     made = one.planned.plan
     batches = one.source.batches(made.used, made.keep, made.typed)
 
     def work(raw: RawBatch) -> _Made:
-        batch = pipeline.run(raw.columns, raw.rows, made, one.planned.translate, raw.json, raw.rest, raw.untyped)
+        clean, how = private.clean(raw, made)
+        batch = pipeline.run(clean.columns, raw.rows, how, one.planned.translate, clean.json, clean.rest, raw.untyped)
+        batch = private.bar(clean, batch)
         return _Made(raw, batch, _nobody(batch.table, account))
 
     return _ordered(work, batches, 2)
@@ -238,6 +243,9 @@ def _keep_refused(
         (b.line, b.reason, b.text) for b in raw.bad
     ]
     for line, reason, text in sorted(found, key=lambda f: f[0]):
+        if is_erased(reason):  # nothing of them may be kept but that there was a row
+            counts.refuse(source, line, reason, "")
+            continue
         out.add(source.shape, line, reason, text)
         counts.refuse(source, line, reason, text)
 
