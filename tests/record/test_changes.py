@@ -88,7 +88,7 @@ def test_a_write_that_fails_is_told_to_everyone_who_waits(project, monkeypatch):
     def broken(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("polku.record.inbox._pack", broken)
+    monkeypatch.setattr("polku.record.inbox.pack", broken)
     with pytest.raises(OSError, match="disk full"):
         project.inbox.append([event("a", 0)])
     monkeypatch.undo()

@@ -45,6 +45,7 @@ ACTIONS: dict[str, str] = {
     "id.quarantined": N_("Id set apart"),
     "id.released": N_("Id released"),
     "note.removed": N_("Note removed"),
+    "retention.applied": N_("Keeping times applied"),
     "consent.changed": N_("Consent changed"),
     "data.exported": N_("Data exported"),
     "backup.made": N_("Backup made"),

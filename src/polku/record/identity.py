@@ -271,6 +271,12 @@ class Identities:
         with self.state.read() as connection:
             return self._ids_of(connection, list(customers))
 
+    def id_number(self, number: int) -> Id:
+        """The id of a number. Raises RecordError when there is none."""
+        with self.state.read() as connection:
+            row = self._by_number(connection, number)
+            return Id(row.kind, row.value, row.id)
+
     def count(self) -> int:
         """How many ids were ever seen."""
         with self.state.read() as connection:

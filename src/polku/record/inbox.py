@@ -99,7 +99,7 @@ class Inbox:
                 first_seq=first,
                 rows=rows.num_rows,
                 received_at=now(),
-                payload=_pack(rows.set_column(rows.schema.get_field_index("seq"), "seq", seq)),
+                payload=pack(rows.set_column(rows.schema.get_field_index("seq"), "seq", seq)),
             )
         )
         return first
@@ -128,7 +128,7 @@ class Inbox:
         else:
             with self.state.read() as reading:
                 payloads = reading.execute(query).scalars().all()
-        table = pa.concat_tables([_unpack(p) for p in payloads]) if payloads else STORED.empty_table()
+        table = pa.concat_tables([unpack(p) for p in payloads]) if payloads else STORED.empty_table()
         if table.num_rows and int(table["seq"][0].as_py()) <= after:
             table = table.filter(pa.compute.greater(table["seq"], after))
         days = pa.array(day_numbers(table["time"])).cast(pa.date32()) if table.num_rows else pa.array([], pa.date32())
@@ -176,12 +176,14 @@ def _as_table(events: pa.Table | pa.RecordBatch | Sequence[Mapping[str, Any]]) -
     return table.select(STORED.names).cast(STORED)
 
 
-def _pack(table: pa.Table) -> bytes:
+def pack(table: pa.Table) -> bytes:
+    """A group of events as the inbox keeps it: an Arrow IPC stream, compressed."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table.combine_chunks())
     return bytes(sink.getvalue())
 
 
-def _unpack(payload: bytes) -> pa.Table:
+def unpack(payload: bytes) -> pa.Table:
+    """The events of a group that :func:`pack` made."""
     return pa.ipc.open_stream(payload).read_all()

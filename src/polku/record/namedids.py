@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polku.record.hashes import COLUMNS, PREFIXED, STRENGTH, Hashes, Kind, id_hash, kind_of
+from polku.record.hashes import COLUMNS, JUNK, PREFIXED, STRENGTH, Hashes, Kind, id_hash, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: The key of ``context.ids`` under which an alias names the former id.
 PREVIOUS = "previous"
 KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
+NOBODY = frozenset(JUNK)
 #: Characters of the longest id that is believed, and ids of one kind that one event may name.
 LONGEST, MOST = 200, 20
 
@@ -108,8 +109,7 @@ def strongest(ids: Any) -> str | None:
     >>> strongest({"email": "h1", "number": "K-1001"}), strongest({"previous": "a"})
     ('number:K-1001', None)
     """
-    users = [_user(kind, value) for kind, value in names_in(ids) if kind != PREVIOUS]
-    users = [u for u, junk in zip(users, _junk(users), strict=True) if not junk]
+    users = (_user(k, v) for k, v in names_in(ids) if k != PREVIOUS and v.strip('" ').lower() not in NOBODY)
     return min(users, key=lambda user: (STRENGTH[kind_of(user)], user), default=None)
 
 

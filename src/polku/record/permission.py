@@ -19,6 +19,7 @@ from polku.record.consents import Consents, Decision
 from polku.record.contacts import Contact, Contacts
 from polku.record.erased import Erased
 from polku.record.hashes import JUNK
+from polku.record.namedids import strongest
 from polku.record.settings import Consent
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Permission:
         ``learned``.
         """
         contacts = self._contacts.addresses.take(arrival) if search else []
+        if arrival.user_id is None and "ids" in arrival.context:
+            arrival.user_id = strongest(arrival.context["ids"])
         ids = list(ids_of(arrival))
         if self._erased.any(ids) and not self._shared(arrival, ids):
             return Refusal.ERASED
