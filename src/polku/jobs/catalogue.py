@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from polku.backups.taking import erasures_wait, note_erasures
 from polku.jobs.job import Job, Outcome
 from polku.language import N_
+from polku.record import retention
 
 if TYPE_CHECKING:
     from polku.record.project import Project
@@ -29,6 +30,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
             erasures_wait,
         ),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
+        Job("retention", N_("Deletes what has been kept for its time"), retention.job, 24 * HOUR),
         Job("clear", N_("Removes what processes that died left behind"), clear, HOUR, alone=False),
     )
 

@@ -269,7 +269,6 @@ class Retention:
     contacts: int = setting(
         1095, N_("Days that an address is kept after it was last seen, or its customer last did anything."), least=0
     )
-    audit: int = setting(1095, N_("Days that the audit log is kept."), least=0)
     backups: int = setting(90, N_("Days that backups of the state in .polku/backups are kept."), least=0)
 
 
