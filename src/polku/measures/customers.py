@@ -29,6 +29,7 @@ from polku.measures.selectors import KINDS, Selector, period_of
 from polku.measures.sources import source_members
 from polku.measures.steps import chain_of, goal_of
 from polku.measures.timeline import name_of
+from polku.measures.value.buying import no_sums
 from polku.measures.view import Mask, View, known, view_of
 from polku.trails.layout import Trails, moment
 
@@ -65,7 +66,7 @@ class CustomerLine:
     events: int
     first_seen: dt.datetime
     last_seen: dt.datetime
-    value: float  # money of the map's touchpoints
+    value: float | None  # money of the map's touchpoints; None where it is in several currencies
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _line(view: View, customer: int, row: npt.NDArray[np.int64]) -> CustomerLine
         int(row[fold.C_EVENTS]),
         moment(int(row[fold.C_FIRST])),
         moment(int(row[fold.C_LAST])),
-        int(row[fold.C_VALUE]) / fold.UNIT,
+        int(row[fold.C_VALUE]) / fold.UNIT if no_sums(view) is None else None,
     )
 
 

@@ -23,6 +23,7 @@ from polku.measures.latest import here_now
 from polku.measures.quantiles import quantiles
 from polku.measures.result import ENOUGH, Count, Money, Period, Quantiles, Rate, State, to_dict
 from polku.measures.rules import fails_of
+from polku.measures.value.buying import currency_of, no_sums
 from polku.measures.view import EVER, View, view_of
 from polku.trails.layout import Trails
 
@@ -287,7 +288,9 @@ def warnings(view: View, language: str) -> tuple[str, ...]:
         found.append(
             translate(
                 language,
-                N_("The values are in {currencies}, the map in {currency}; they are added up as they are."),
+                N_("The values are in {currencies}, the map in {currency}.")
+                if len(currencies) == 1
+                else N_("The values are in {currencies}, which cannot be added up, so no sum of money is told."),
                 currencies=", ".join(currencies),
                 currency=view.journey.currency,
             )
@@ -403,10 +406,12 @@ class Filler:
         )
 
     def money(self, touchpoints: list[int], behind: str) -> Money | None:
-        """Values of the touchpoints in the period; None where none of them carries money."""
+        """Values of the touchpoints in the period; None where none of them carries money, or several currencies."""
+        if no_sums(self.view) is not None:
+            return None
         paying = [t for t in touchpoints if self.paying[t]]
         orders = int(sum(self.partial.touch[t, kernel.T_ORDERS] for t in paying))
         if not orders:
             return None
         amount = int(sum(self.partial.touch[t, kernel.T_VALUE] for t in paying)) / UNIT
-        return Money(amount, self.view.journey.currency, orders, behind)
+        return Money(amount, currency_of(self.view), orders, behind)

@@ -103,7 +103,7 @@ def html_of_list(found: CustomerList, language: str = "en") -> str:
             count_cell(line.events, reader),
             words(reader.date(line.first_seen)),
             words(reader.date(line.last_seen)),
-            Cell(reader.number(line.value, 2), line.value, number=True),
+            words("–") if line.value is None else Cell(reader.number(line.value, 2), line.value, number=True),
         )
         for line in found.lines
     )

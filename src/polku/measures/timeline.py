@@ -14,6 +14,7 @@ from polku.kernels import fold
 from polku.kernels.sessions import sessions
 from polku.language import N_, Reader
 from polku.measures.result import to_dict
+from polku.measures.value.buying import currency_of, no_sums
 from polku.measures.view import View, columns_of, view_of
 from polku.trails.layout import Bucket, Trails, moment
 
@@ -97,7 +98,7 @@ class Timeline:
     since: dt.datetime | None  # of the last change
     changes: tuple[Change, ...]
     events: tuple[Step, ...]
-    value: float
+    value: float | None  # None where amounts are in several currencies
     currency: str
 
     def to_dict(self) -> Any:
@@ -143,8 +144,8 @@ def timeline_view(view: View, customer: int) -> Timeline:
         None if last is None else moment(int(last[1 + fold.TIME])),
         changes,
         _events(view, alone),
-        value,
-        view.journey.currency,
+        value if no_sums(view) is None else None,
+        currency_of(view),
     )
 
 

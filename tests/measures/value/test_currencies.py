@@ -1,18 +1,26 @@
-"""Amounts in other currencies than the map's: they are added up as they are, and that is said beside every amount."""
+"""Amounts in several currencies cannot be added up: then every one of them is None with that reason. Where all are in
+one, they are told in that one, whatever the map's.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pyarrow as pa
 import pytest
 
+from polku.errors import MeasureError
 from polku.journey.model import Journey
 from polku.language import Reader
 from polku.measures.acquisition.by_source import acquired
+from polku.measures.acquisition.costs import OF_EVERYONE
 from polku.measures.acquisition.payback import paid_back
+from polku.measures.attribution.attribution import attributed
 from polku.measures.experiments.experiment import experiment
-from polku.measures.value.buying import MIXED, OTHER_CURRENCY
+from polku.measures.forecast.what_if import what_if
+from polku.measures.living import living_view
+from polku.measures.value.buying import MIXED
 from polku.measures.value.formula import value
 from polku.measures.value.lifetime import lifetime
 from polku.measures.value.rfm import rfm
@@ -58,24 +66,62 @@ COSTS = pa.Table.from_pylist(
 
 
 @pytest.mark.parametrize(
-    ("currencies", "said"),
-    [(("EUR", "SEK"), MIXED), (("SEK",), OTHER_CURRENCY), (("EUR",), None), (("EUR", None), None), ((None,), None)],
-)
-def test_every_amount_says_so(currencies, said):
+    ("currencies", "said", "told"),
+    [
+        (("EUR", "SEK"), MIXED, "EUR"), (("SEK",), None, "SEK"), (("EUR",), None, "EUR"), (("EUR", None), None, "EUR"),
+        ((None,), None, "EUR"),
+    ],
+)  # fmt: skip
+def test_every_amount_says_so(currencies, said, told):
     view = shop(*currencies)
-    total = value(view).total
-    assert (total.average.reason, total.value.reason) == (said, said)
-    assert total.frequency.reason is None
+
+    def holds(*figures):
+        for figure in figures:
+            assert (figure.value is None) == (said is not None)
+            assert (figure.reason == MIXED) == (said is not None)
+
+    found = value(view)
+    holds(found.total.average, found.total.value)
+    assert (found.total.net is None, found.currency) == (said is not None, told)
+    assert found.total.frequency.value is not None
     segments = rfm(view)
-    assert segments.caution == said
+    assert segments.unsummed == said
     assert said is None or said in "\n".join(segments.text(Reader("en")))
+    assert all((s.net is None) == (said is not None) for s in segments.segments)
     won = acquired(view, COSTS)
-    assert (won.total.value.reason, won.total.ratio.reason, won.total.cost.reason) == (said, said, None)
+    holds(won.total.value)
+    assert won.total.cost.value == (None if told == "SEK" else won.total.cost.value)
+    if told == "EUR":
+        assert (won.total.ratio.value is None) == (said is not None)
     paid = paid_back(view, COSTS)
-    assert (paid.caution, paid.total.paid[1].reason) == (said, said)
+    assert paid.unsummed == said
+    holds(paid.total.paid[1])
+    assert said is None or paid.total.payback.value is None
     effects = {e.metric: e for e in experiment(view, to="order", metrics=("count", "value")).effects}
-    assert (effects["value"].absolute.reason, effects["value"].relative.reason) == (said, said)
-    assert effects["count"].absolute.reason not in (MIXED, OTHER_CURRENCY)
-    worth = lifetime(view).value
-    assert worth.value is not None
-    assert (worth.reason == said) if said else worth.reason not in (MIXED, OTHER_CURRENCY)
+    holds(effects["value"].absolute, effects["value"].relative)
+    assert effects["count"].absolute.value is not None
+    assert (effects["value"].p is None) == (said is not None)
+    holds(lifetime(view).value)
+    credit = attributed(view, COSTS, models=("first",), touches=("Experiment Viewed",)).channels[0].credits[0]
+    holds(credit.money)
+    forecast = what_if(view, change=("start:+10%",))
+    holds(forecast.money.now, forecast.money.changed)
+    assert forecast.converted.now.value is not None
+    order = living_view(view).stages[0].figures
+    assert (order.value is None) == (said is not None)
+    assert said is not None or order.value.currency == told
+    for answer in (found, segments, won, paid, forecast):
+        assert answer.text(Reader("fi"))
+
+
+def test_no_goal_of_money_in_several_currencies():
+    with pytest.raises(MeasureError, match="EUR, SEK"):
+        what_if(shop("EUR", "SEK"), goal="100 EUR")
+
+
+def test_what_was_spent_on_everyone_is_held_against_no_persona():
+    view = dataclasses.replace(shop("EUR"), persona="somebody")
+    answer = attributed(view, COSTS, models=("first",), by="source", touches=("Experiment Viewed",))
+    assert answer.no_costs == OF_EVERYONE
+    assert {c.cost.reason for channel in answer.channels for c in channel.credits} == {OF_EVERYONE}
+    assert not answer.unmet

@@ -179,7 +179,7 @@ def acquired(
     spent = comparable(view, question, table)
     span = (spent.start, spent.end) if spent.lines else (view.start, view.end)
     group, groups = ask.origin_groups(view, by)
-    latest, trouble = credit == "last", ask.currency_trouble(view)
+    latest, unsummed = credit == "last", ask.no_sums(view)
     won = winning.won_by_origin(view, question, span, group, latest, every, steps)
     sums = sums_by_group(view, question, silence or ask.silence_of(view), group, credit)
     options = {
@@ -200,11 +200,11 @@ def acquired(
         else:
             picked = dict.fromkeys(("customers", "watched", "ended"), "")
             worth = row_of(what, sums.of(places), 0, None, margin, picked).value
-        worth = ask.cautious(worth, trouble)
+        worth = ask.withheld(worth, unsummed)
         return Acquired(
             what, None if cost is None else cost.amount, cost.impressions if cost else 0, cost.clicks if cost else 0,
             count, price, worth, winning.value_to_cost(worth, price),
-            winning.payback_time(some, 0, price, every, margin),
+            ask.withheld(winning.payback_time(some, 0, price, every, margin), unsummed),
         )  # fmt: skip
 
     rows, used, with_costs = [], set(), []

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from polku.language import N_
 from polku.measures.sources import NONE
-from polku.measures.value.buying import Buying
+from polku.measures.value.buying import Buying, currency_of
 from polku.measures.view import View
 
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ class Costs:
 
 
 def costs_in(view: View, question: Buying, table: pa.Table | None, source: str | None = None) -> Costs:
-    """The costs of the view's period, of one ``source`` when given.
+    """The costs of the view's period in the currency of the purchases, of one ``source`` when given.
 
     ``table`` has the columns day (date), source, medium, campaign, amount, currency, impressions, clicks.
     """
     lines: list[Cost] = []
     others: dict[str, float] = {}
-    without = NO_COSTS
+    without, currency = NO_COSTS, currency_of(view)
     first_day, last_day = question.local_day(view.start), question.local_day(view.end - 1)
     for row in _rows(table):
         if source is not None and (row["source"] or NONE).casefold() != source.casefold():
@@ -113,8 +113,9 @@ def costs_in(view: View, question: Buying, table: pa.Table | None, source: str |
         if not first_day <= day <= last_day:
             without = OTHER_DAYS
             continue
-        if row["currency"] and row["currency"] != view.journey.currency:
-            others[row["currency"]] = others.get(row["currency"], 0.0) + float(row["amount"])
+        code = row["currency"] or view.journey.currency
+        if code != currency:
+            others[code] = others.get(code, 0.0) + float(row["amount"])
             continue
         spent = Spent(float(row["amount"]), int(row.get("impressions") or 0), int(row.get("clicks") or 0))
         lines.append(Cost(day, row["source"], row["medium"], row["campaign"], spent))

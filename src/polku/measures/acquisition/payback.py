@@ -66,7 +66,7 @@ class Payback(Answer):
     days: tuple[str, str] | None
     other_currencies: tuple[tuple[str, float], ...]
     reason: str | None
-    caution: str | None  # of the amounts' currencies
+    unsummed: str | None  # why nothing is told of what was paid
     cohorts: tuple[Cohort, ...]  # oldest first
     total: Cohort
 
@@ -96,7 +96,7 @@ class Payback(Answer):
                 )
             )
         title = reader("Paid by age, by month of the first purchase")
-        for reason in (self.reason, self.caution):
+        for reason in (self.reason, self.unsummed):
             if reason is not None:
                 title = reader("{title}: {reason}", title=title, reason=reader(reason))
         return (Table(title, heads, tuple(rows)),)
@@ -172,7 +172,7 @@ def paid_back(
     """The same of a table of costs (day, source, medium, campaign, amount, currency, impressions, clicks)."""
     question = ask.buying(view, from_, refunds)
     steps = winning.steps_of(every, within)
-    spent, trouble = comparable(view, question, table, source), ask.currency_trouble(view)
+    spent, unsummed = comparable(view, question, table, source), ask.no_sums(view)
     only = None
     if source is not None:
         group, groups = ask.origin_groups(view, "source")
@@ -199,8 +199,8 @@ def paid_back(
         return Cohort(
             None if month is None else str(np.datetime64(month, "M")), cost,
             Count(customers, view.select("acquired", name, "customers", **options, days=days)), price,
-            tuple(ask.cautious(some.mean(0, k, margin), trouble) for k in range(steps)),
-            winning.payback_time(some, 0, price, every, margin),
+            tuple(ask.withheld(some.mean(0, k, margin), unsummed) for k in range(steps)),
+            ask.withheld(winning.payback_time(some, 0, price, every, margin), unsummed),
         )  # fmt: skip
 
     cohorts = []
@@ -218,7 +218,7 @@ def paid_back(
         period=view.period, persona=view.persona, segment=view.segment,
         purchases=question.purchases, refunds=question.refunds, source=source, credit=credit, margin=margin,
         currency=ask.currency_of(view), every=every, steps=steps, days=spent.days,
-        other_currencies=spent.other_currencies, reason=spent.reason, caution=trouble,
+        other_currencies=spent.other_currencies, reason=spent.reason, unsummed=unsummed,
         cohorts=tuple(cohorts),
         total=row(total, None, sum(by_month.values()) if by_month else None, days),
     )  # fmt: skip

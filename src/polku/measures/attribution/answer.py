@@ -101,8 +101,9 @@ class Attribution(Answer):
     currency: str
     conversion: Rate  # paths with a touch that converted / that ended
     untouched: Count  # conversions without any touch: nobody's credit
-    untouched_money: float
-    money: float  # of conversions with a touch, net of refunds
+    untouched_money: float | None
+    money: float | None  # of conversions with a touch, net of refunds
+    unsummed: str | None  # why no money is told
     channels: tuple[Channel, ...]  # most paths first
     lengths: tuple[Step, ...]  # paths by how many touches
     mean_length: float | None  # touches on a converted path (those of LONGEST or more counted as LONGEST)

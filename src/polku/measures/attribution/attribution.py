@@ -16,7 +16,7 @@ from polku.kernels.attribution import paths as kernel
 from polku.kernels.columns import Columns
 from polku.kernels.spread import quantile
 from polku.language import N_
-from polku.measures.acquisition.costs import NO_COSTS, NO_COSTS_HERE, Costs, Spent, costs_in, costs_table
+from polku.measures.acquisition.costs import NO_COSTS, NO_COSTS_HERE, OF_EVERYONE, Costs, Spent, comparable, costs_table
 from polku.measures.attribution import MODELS
 from polku.measures.attribution.answer import Attribution, Channel, Credit, Step
 from polku.measures.attribution.models import NO_CONVERSIONS, Credited, check_order, credits
@@ -27,7 +27,7 @@ from polku.measures.result import ENOUGH, Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of as names_of
 from polku.measures.steps import chain_text
-from polku.measures.value.buying import ORIGINS
+from polku.measures.value.buying import ORIGINS, currency_of, no_sums, withheld
 from polku.measures.view import Mask, View
 
 if TYPE_CHECKING:
@@ -95,8 +95,11 @@ def attributed(
         view.select, "attribution", to=chain_text([goal]), by=by, touches=chain_text(touches) if touches else None,
         within=within, refunds=question.buying.options["refunds"], top=top if top != 15 else None,
     )  # fmt: skip
-    spent = costs_in(view, question.buying, table) if question.by in ORIGINS else None
+    spent = comparable(view, question.buying, table) if question.by in ORIGINS else None
     costs = spent.grouped(question.by) if spent is not None else {}
+    no_costs = NO_COSTS if spent is None else spent.reason or NO_COSTS
+    none_here = OF_EVERYONE if no_costs == OF_EVERYONE else NO_COSTS_HERE
+    unsummed = no_sums(view)
     paid, paid_total = _paid_credits(view, question, settings, labels, found, spent, chosen, worth)
     effects = found["markov"].removal if "markov" in found else None
 
@@ -107,7 +110,10 @@ def attributed(
         return Channel(
             name, _met(sums, c, count_pending, functools.partial(select, name)), None if math.isnan(effect) else effect,
             cost.amount if cost is not None else None,
-            tuple(_credit(m, found[m], paid[m], c, cost, sums, functools.partial(select, name)) for m in chosen),
+            tuple(
+                _credit(m, found[m], paid[m], c, cost, sums, functools.partial(select, name), unsummed, none_here)
+                for m in chosen
+            ),
         )  # fmt: skip
 
     ended = sums.endings
@@ -123,13 +129,15 @@ def attributed(
     return Attribution(
         period=view.period, persona=view.persona, segment=view.segment, to=goal, by=question.by,
         touches=tuple(touches) if touches else None, models=chosen, within=within, order=order, worth=worth,
-        refunds=question.buying.refunds, currency=view.journey.currency,
+        refunds=question.buying.refunds, currency=currency_of(view),
         conversion=Rate(
             won, won + lost, pending, select("", "converted"), select("", "not"), select("", "pending"),
             unit="times", behind_all=select("", "met") if not pending else None,
         ),
-        untouched=Count(sums.untouched, select("", "untouched"), "times"), untouched_money=sums.untouched_money,
-        money=float(sums.credit[:, 1, :, 1].sum()), channels=tuple(row(c) for c in range(n)),
+        untouched=Count(sums.untouched, select("", "untouched"), "times"),
+        untouched_money=sums.untouched_money if unsummed is None else None,
+        money=float(sums.credit[:, 1, :, 1].sum()) if unsummed is None else None,
+        unsummed=unsummed, channels=tuple(row(c) for c in range(n)),
         lengths=lengths,
         mean_length=float((touched * np.arange(1, LONGEST + 1)).sum() / touched.sum()) if touched.sum() else None,
         lags=tuple(Step(d, int(k)) for d, k in zip(LAG_DAYS, sums.lag_days.tolist(), strict=True)),
@@ -141,7 +149,7 @@ def attributed(
         unmet=tuple(
             (name, cost.amount) for name, cost in costs.items() if name not in {n.casefold() for n in question.names}
         ),
-        no_costs=None if paid_total else NO_COSTS,
+        no_costs=None if paid_total else no_costs,
     )  # fmt: skip
 
 
@@ -170,17 +178,19 @@ def _met(sums: Sums, c: int, count_pending: bool, select: functools.partial[str]
 
 
 def _credit(
-    model: str, found: Credited, paid: Credited, c: int, cost: Spent | None, sums: Sums, select: functools.partial[str]
-) -> Credit:
+    model: str, found: Credited, paid: Credited, c: int, cost: Spent | None, sums: Sums, select: functools.partial[str],
+    unsummed: str | None, no_costs: str,
+) -> Credit:  # fmt: skip
     whole = float(np.nansum(found.spread.value[:, 0]))
     behind = select(model if model in ("first", "last") else "converted")
-    conversions, worth = (_estimate(found, c, amount, sums, behind) for amount in (0, 1))
+    conversions = _estimate(found, c, 0, sums, behind)
+    worth = withheld(_estimate(found, c, 1, sums, behind), unsummed)
     value = conversions.value
     share = None if value is None or not whole > 0 else value / whole
     if cost is None:
-        unknown = Estimate(None, reason=NO_COSTS_HERE)
+        unknown = Estimate(None, reason=no_costs)
         return Credit(model, conversions, share, worth, unknown, unknown)
-    over, of_money = (_estimate(paid, c, amount, sums, behind) for amount in (0, 1))
+    over, of_money = _estimate(paid, c, 0, sums, behind), withheld(_estimate(paid, c, 1, sums, behind), unsummed)
     return Credit(model, conversions, share, worth, _cost(cost.amount, over), _return(cost.amount, of_money))
 
 

@@ -20,7 +20,7 @@ from polku.measures.experiments.did import METRICS, MONEY, Asked, Did, Metric, d
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import codes_of, goal_of, title_of
-from polku.measures.value.buying import cautious, currency_trouble
+from polku.measures.value.buying import currency_of, no_sums
 from polku.measures.view import Mask, View, known
 from polku.statistics import effects
 from polku.statistics.bayes import belief
@@ -79,6 +79,7 @@ def experiment(
         return view.select("experiment", name, what, **options)
 
     figures = tuple(_arm(select, name, k, done, planned) for k, name in enumerate(arms.names))
+    unsummed = no_sums(view)
     sizes = tuple(int(n) for n in done.people + done.pending)
     found = [
         (metric, k, effects.compare(
@@ -87,9 +88,8 @@ def experiment(
         ))
         for metric, moments in zip(asked_of, done.moments, strict=True)
         for k in range(1, len(arms.names))
-        if not (metric in MONEY and _no_money(done, asked_of.index(metric)))
+        if not (metric in MONEY and (unsummed is not None or _no_money(done, asked_of.index(metric))))
     ]  # fmt: skip
-    trouble = currency_trouble(view)
     ps = [e.tested.p for _, _, e in found]
     adjusted = CORRECTIONS[correction](ps)
     always = [_always(e, level, tuned_for) for _, _, e in found]
@@ -100,12 +100,15 @@ def experiment(
         arms=figures, mixed=Count(done.mixed, select(arms.names[0], "mixed")),
         ratio=effects.sample_ratio(sizes, planned) if arms.dealt else None,
         effects=tuple(
-            _effect(
-                metric, k, e, p, sequence, p_always, figures, prior, level, trouble if metric in MONEY else None
-            )
+            _effect(metric, k, e, p, sequence, p_always, figures, prior, level)
             for (metric, k, e), p, (sequence, _), p_always in zip(found, adjusted, always, always_adjusted, strict=True)
+        )
+        + tuple(
+            _unknown(metric, name, unsummed)
+            for metric in asked_of if metric in MONEY and unsummed is not None
+            for name in arms.names[1:]
         ),
-        correction=correction, level=level, currency=view.journey.currency,
+        correction=correction, level=level, currency=currency_of(view),
     )  # fmt: skip
 
 
@@ -171,16 +174,20 @@ def _always(e: effects.Effect, level: float, tuned_for: int) -> tuple[Compared, 
 
 def _effect(
     metric: Metric, k: int, e: effects.Effect, p: float | None, sequence: Compared, p_always: float | None,
-    arms: tuple[ArmFigure, ...], prior: float | None, level: float, trouble: str | None,
+    arms: tuple[ArmFigure, ...], prior: float | None, level: float,
 ) -> Effect:  # fmt: skip
     read, error = _read(e)
     posterior = belief(read.value, error, prior_deviation=prior, level=level)
     return Effect(
-        metric, arms[k].name, e.value, e.base, cautious(_estimate(e.absolute, e.n), trouble),
-        cautious(_estimate(e.relative, e.n), trouble), e.tested.p, p,
+        metric, arms[k].name, e.value, e.base, _estimate(e.absolute, e.n), _estimate(e.relative, e.n), e.tested.p, p,
         e.tested.reason, _estimate(sequence, e.n + e.base_n), p_always, e.relative_error is not None, posterior,
         e.explained,
     )  # fmt: skip
+
+
+def _unknown(metric: Metric, arm: str, why: str) -> Effect:
+    none = Estimate(None, reason=why)
+    return Effect(metric, arm, None, None, none, none, None, None, why, none, None, False, None, None)
 
 
 def _estimate(found: Compared, n: int) -> Estimate:

@@ -21,7 +21,7 @@ from polku.measures.forecast.fitting import Question, ask, first_of, fit, member
 from polku.measures.result import ENOUGH, Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
-from polku.measures.value.buying import YEAR, money
+from polku.measures.value.buying import YEAR, currency_of, money, no_sums
 from polku.measures.view import Mask, View
 from polku.statistics.jackknife import spread
 from polku.statistics.onward import Forward, Impossible, needed_alone, needed_together
@@ -233,7 +233,13 @@ def what_if(
     wanted = tuple(change_of(text) for text in change or ())
     named = [n for c in wanted if c.target is not None for n in (c.source, c.target)]
     question = ask(view, named, to, of, within, refunds)
-    target = None if goal is None else goal_of_text(goal, view.journey.currency)
+    target = None if goal is None else goal_of_text(goal, currency_of(view))
+    unsummed = no_sums(view)
+    if unsummed is not None and target is not None and target[1]:
+        raise MeasureError(
+            N_("The amounts are in several currencies ({currencies}), so there can be no goal of money."),
+            currencies=", ".join(view.trails.tables.currencies),
+        )
     sums = fit(view, question)
     chains = sums.chains()
     some = sums.starters[:, kernel.ALL] > 0
@@ -260,6 +266,9 @@ def what_if(
         return Estimate(float(told_by.value), low, high, n, FEW if n < ENOUGH else None, behind)
 
     def outcome(amount: int, least: float | None) -> Outcome:
+        if amount == kernel.MONEY and unsummed is not None:
+            none = Estimate(None, n=starters, reason=unsummed)
+            return Outcome(none, none if wanted else None, none if wanted else None)
         if not wanted:
             return Outcome(estimate(now[:, amount], starters, least=least), None, None)
         return Outcome(
@@ -288,7 +297,8 @@ def what_if(
         return Step(
             name, question.titles[i], rate, float(onward_then[i]) if wanted else None,
             estimate(visits[:, i], came, select(name, "entered")),
-            estimate(visits_then[:, i], came) if wanted else None, float(worth[i]) if came else None, alone,
+            estimate(visits_then[:, i], came) if wanted else None,
+            float(worth[i]) if came and unsummed is None else None, alone,
             None if needs is None or needs[1] is None or i == states - 1 else float(needs[1][1][i]),
         )  # fmt: skip
 
@@ -296,7 +306,7 @@ def what_if(
     return WhatIf(
         period=view.period, persona=view.persona, segment=view.segment, of=question.of,
         to=question.buying.purchases[0], within=question.within, refunds=question.buying.refunds,
-        currency=view.journey.currency, starters=Count(starters, select("", "entered")), starters_a_year=a_year,
+        currency=currency_of(view), starters=Count(starters, select("", "entered")), starters_a_year=a_year,
         actual=Rate(int(sums.starters[:, kernel.OLD_WON].sum()), n_old, starters - n_old),
         modelled=estimate(_modelled(chains), n_old), converted=outcome(kernel.CUSTOMERS, 0.0),
         money=outcome(kernel.MONEY, None), changes=told, goal=target[0] if target else None,

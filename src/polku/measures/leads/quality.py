@@ -377,7 +377,7 @@ def _source(
         _median(_waiting(found, mine, view.as_of), NOBODY_YET),
         _median(kaplan_meier(*_relationships(found, mine, view.as_of, silence)), N_("nobody has left yet")),
         _felt(kind, [s for c in found.customer[mine].tolist() for s in scores.get(c, ())]),
-        _worth(found.paid[mine]),
+        ask.withheld(_worth(found.paid[mine]), ask.no_sums(view)),
         cost_of_a_customer(cost, int(costed.sum()), no_cost), cost_of_a_customer(cost, int(bought.sum()), no_cost),
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from polku.measures.obstacles.suspects import KINDS, USUAL, Looked, Suspect, loo
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import goal_of, title_of
-from polku.measures.value.buying import currency_trouble
+from polku.measures.value.buying import currency_of, no_sums
 from polku.measures.view import Mask, View, known
 from polku.statistics.multiple import benjamini_hochberg
 from polku.statistics.rates import normal_quantile
@@ -83,7 +83,7 @@ def obstacles(
             _cleared(base, c, corrected[c.suspect]) for c in sorted(made, key=lambda c: c.z) if c.suspect.id not in told
         )[:MOST_CLEARED],
         declared=_declared(view, priced),
-        currency=view.journey.currency,
+        currency=currency_of(view),
     )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def _priced(
         if found.far.effect is not None
         else Estimate(None, n=0, reason=NOT_YET, behind=met)
     )
-    money = _money(lost, error, found, worth, currency_trouble(view))
+    money = _money(lost, error, found, worth, no_sums(view))
     months = _months(base)
     return Obstacle(
         name, found.suspect.kind, _title(view, found), ids[at], title_of(view.journey, ids[at]),
@@ -196,7 +196,7 @@ def _odds(found: Comparison) -> Estimate:
 
 
 def _money(
-    lost: Estimate, error: float, found: Comparison, worth: tuple[float, float] | None, trouble: str | None
+    lost: Estimate, error: float, found: Comparison, worth: tuple[float, float] | None, unsummed: str | None
 ) -> Estimate:
     """Goals lost times the money of one; the error of a product of two independent estimates."""
     if lost.value is None:
@@ -204,11 +204,11 @@ def _money(
     value, value_error, reason = found.value, found.value_error, None
     if value is None and worth is not None:
         value, value_error, reason = *worth, FOLLOWED
-    if value is None:
-        return Estimate(None, n=found.mature, reason=NO_MONEY, behind=lost.behind)
+    if value is None or unsummed is not None:
+        return Estimate(None, n=found.mature, reason=unsummed or NO_MONEY, behind=lost.behind)
     amount = lost.value * value
     half = normal_quantile(LEVEL) * float(np.hypot(error * value, lost.value * value_error))
-    return Estimate(amount, amount - half, amount + half, found.mature, trouble or reason, lost.behind)
+    return Estimate(amount, amount - half, amount + half, found.mature, reason, lost.behind)
 
 
 def _times(figure: Estimate, factor: float) -> Estimate:

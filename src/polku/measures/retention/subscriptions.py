@@ -46,6 +46,7 @@ from polku.measures.retention.billing import (
 from polku.measures.retention.calendar import begins, name_of, said, seconds_at, selected_period, span_of
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
+from polku.measures.value.buying import currency_of, no_sums, withheld
 from polku.measures.view import Mask, View
 from polku.statistics.btyd.fitting import NoFit
 from polku.statistics.btyd.sbg import fit_sbg
@@ -63,7 +64,7 @@ class Moved:
     """Customers and their money a month; of an expansion or contraction the difference."""
 
     customers: Count
-    money: Money
+    money: Money | None  # None where amounts are in several currencies
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,7 +151,8 @@ class Subscriptions(Answer):
         )  # fmt: skip
 
         def cell(moved: Moved) -> Cell:
-            return money_cell(moved.money.amount, moved.money.currency, reader, moved.customers.behind)
+            amount = None if moved.money is None else moved.money.amount
+            return money_cell(amount, self.currency, reader, moved.customers.behind)
 
         rows = tuple(
             (
@@ -209,7 +211,7 @@ class Subscriptions(Answer):
         solid = tuple(m.over for m in self.months)
 
         def series(name: str, moves: Sequence[Moved], sign: int) -> Series:
-            values = tuple(sign * m.money.amount for m in moves)
+            values = tuple(None if m.money is None else sign * m.money.amount for m in moves)
             return Series(name, values, solid=solid, behind=tuple(m.customers.behind for m in moves))
 
         moves = (
@@ -261,13 +263,16 @@ def subscriptions(
     def select(name: str, what: str) -> str:
         return view.select("subscriptions", name, what, **own)
 
-    currency = view.journey.currency
+    currency, unsummed = currency_of(view), no_sums(view)
 
     def month(p: int) -> Month:
         name, over = name_of(span.base + p, "month"), span.base + p < span.now
         customers, money = total.customers[p].tolist(), total.money[p].tolist()
         moves = [
-            Moved(Count(customers[k], select(name, what)), Money(round(money[k], 6), currency, customers[k]))
+            Moved(
+                Count(customers[k], select(name, what)),
+                Money(round(money[k], 6), currency, customers[k]) if unsummed is None else None,
+            )
             for k, what in enumerate(WHATS)
         ]
         kept = money[START] - money[CONTRACTION] - money[CHURNED]
@@ -281,7 +286,8 @@ def subscriptions(
         return Month(
             name, span.base + p, over, moves[START], moves[NEW], moves[REACTIVATED], moves[EXPANSION],
             moves[CONTRACTION], churned, moves[END], unpaid, churn,
-            _kept(kept + money[EXPANSION], money[START], at_start, over), _kept(kept, money[START], at_start, over),
+            withheld(_kept(kept + money[EXPANSION], money[START], at_start, over), unsummed),
+            withheld(_kept(kept, money[START], at_start, over), unsummed),
         )  # fmt: skip
 
     row = int(np.argmax(total.lost.sum(axis=1) + total.still.sum(axis=1)))

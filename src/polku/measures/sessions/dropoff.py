@@ -18,6 +18,7 @@ from polku.measures.result import Count, Money, Rate
 from polku.measures.selectors import Selector
 from polku.measures.sessions.stretches import Rule, Stretches, rule_of, stretches
 from polku.measures.steps import codes_of, goal_of
+from polku.measures.value.buying import currency_of, no_sums
 from polku.measures.view import Mask, View, known
 
 I64 = npt.NDArray[np.int64]
@@ -239,14 +240,14 @@ def dropoff(
     ordered = np.arange(asked.places)
     if by in ("page", "event"):
         ordered = np.lexsort((ordered, -total.counts[:, LEFT], -total.counts[:, LOST]))
-    in_carts = bool(asked.adds.any()) and any(len(c.value) for c in view.columns)
+    in_carts = bool(asked.adds.any()) and any(len(c.value) for c in view.columns) and no_sums(view) is None
 
     def place(row: int) -> Place:
         met, left, due, lost, customers = total.counts[row].tolist()
         at = functools.partial(
             view.select, "dropoff", names[row], by=by, to=to, within=within, cart=cart, gap=gap
         )  # fmt: skip
-        money = Money(float(total.money[row]), view.journey.currency, lost, at("lost")) if in_carts else None
+        money = Money(float(total.money[row]), currency_of(view), lost, at("lost")) if in_carts else None
         return Place(
             names[row], titles[row], Rate(left, met, behind=at("left"), behind_all=at("met"), unit="sessions"),
             Rate(lost, due, left - due, at("lost"), at("back"), at("pending"), behind_all=at("due"), unit="sessions"),

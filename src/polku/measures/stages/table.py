@@ -9,6 +9,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Table, count_cell, money_cell, rate_cell, time_cell, words
 from polku.measures.living import StageFigures, figures_of
 from polku.measures.result import STATES, Count, Rate
+from polku.measures.value.buying import currency_of
 from polku.measures.view import View
 
 HEADS = (
@@ -82,7 +83,7 @@ def stages(view: View) -> Stages:
     """The stages' numbers of the living map, without the touchpoints."""
     found = figures_of(view)
     return Stages(
-        period=view.period, persona=view.persona, segment=view.segment, currency=view.journey.currency,
+        period=view.period, persona=view.persona, segment=view.segment, currency=currency_of(view),
         stages=tuple(found.stage(s, None) for s in range(len(view.journey.stages))),
         titles=tuple(titled(s) for s in view.journey.stages), outside=found.outside,
     )  # fmt: skip

@@ -30,8 +30,7 @@ REFUNDS = ("Order Refunded", "Order Cancelled")
 #: How long a customer is silent before the relationship counts as ended, where the map says nothing.
 SILENCE = 365 * DAY
 NO_VALUE = N_("the purchases have no value")
-MIXED = N_("amounts in several currencies are added up as they are")
-OTHER_CURRENCY = N_("the amounts are in another currency than the map's")
+MIXED = N_("the amounts are in several currencies, which cannot be added up")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -129,20 +128,21 @@ def silence_of(view: View) -> int:
 
 
 def currency_of(view: View) -> str:
-    return view.journey.currency
-
-
-def currency_trouble(view: View) -> str | None:
-    """What a reader of amounts should know of their currencies; None where all are in the map's, or say nothing."""
+    """The currency of all amounts: the one that the events name, else the map's. Where they name several, no sum of
+    amounts is told (:func:`no_sums`).
+    """
     seen = view.trails.tables.currencies
-    if len(seen) > 1:
-        return MIXED
-    return OTHER_CURRENCY if seen and seen[0] != currency_of(view) else None
+    return seen[0] if len(seen) == 1 else view.journey.currency
 
 
-def cautious(estimate: Estimate, caution: str | None) -> Estimate:
-    """An amount with a caution beside it, which goes before any other; nothing is said of no amount."""
-    return estimate if caution is None or estimate.value is None else dataclasses.replace(estimate, reason=caution)
+def no_sums(view: View) -> str | None:
+    """Why amounts cannot be added up: they are in several currencies. None where they can."""
+    return MIXED if len(view.trails.tables.currencies) > 1 else None
+
+
+def withheld(estimate: Estimate, why: str | None) -> Estimate:
+    """An amount, or where ``why`` says that there can be none, None with that reason."""
+    return estimate if why is None else Estimate(None, n=estimate.n, reason=why)
 
 
 def money(reader: Reader, currency: str) -> Any:

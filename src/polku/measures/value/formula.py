@@ -19,7 +19,7 @@ import numpy.typing as npt
 from polku.kernels import purchases as kernel
 from polku.kernels.columns import Columns
 from polku.language import N_, Reader
-from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, rate_cell, words
+from polku.measures.answer import Answer, Table, count_cell, estimate_cell, money_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.result import ENOUGH, Count, Estimate, Rate
 from polku.measures.selectors import Selector
@@ -51,8 +51,8 @@ class ValueRow:
     watched: Count  # whose relationship could have ended in the part of the period of which that can be told
     ended: Count  # of them, whose relationship did
     orders: int  # purchases in the period
-    net: float  # revenue of the period, less what was refunded in it
-    refunded: float
+    net: float | None  # revenue of the period, less what was refunded in it; None where it cannot be added up
+    refunded: float | None
     average: Estimate  # net revenue of a purchase
     frequency: Estimate  # purchases a year of one who is there
     length: Estimate  # years
@@ -112,7 +112,7 @@ class Value(Answer):
                 words(r.group.title(reader), r.group.name),
                 count_cell(r.customers, reader),
                 count_cell(r.orders, reader),
-                Cell(write(r.net), r.net, r.customers.behind, number=True),
+                money_cell(r.net, self.currency, reader, r.customers.behind),
                 # the reason is told once, beside the value
                 estimate_cell(dataclasses.replace(r.average, reason=None), reader, write),
                 estimate_cell(dataclasses.replace(r.frequency, reason=None), reader, number),
@@ -155,16 +155,17 @@ def value(
     says which origin a customer belongs to. Raises MeasureError for unknown steps and for groups that the map lacks.
     """
     question = ask.buying(view, from_, refunds)
-    quiet, trouble = silence or ask.silence_of(view), ask.currency_trouble(view)
+    quiet, unsummed = silence or ask.silence_of(view), ask.no_sums(view)
     select = functools.partial(view.select, "value")
     options = {**question.options, "by": by, "silence": silence, "credit": "last" if credit == "last" else None}
 
     def row(group: Group, sums: Sums, place: int) -> ValueRow:
         picked = {what: select(group.name or "everyone", what, **options) for what in ("customers", "watched", "ended")}
         found = row_of(group, sums, place, length, margin, picked)
-        return dataclasses.replace(
-            found, average=ask.cautious(found.average, trouble), value=ask.cautious(found.value, trouble)
-        )
+        if unsummed is None:
+            return found
+        average, worth = ask.withheld(found.average, unsummed), ask.withheld(found.value, unsummed)
+        return dataclasses.replace(found, average=average, value=worth, net=None, refunded=None)
 
     total = sums_by_group(view, question, quiet, None, credit)
     if by is None:
@@ -175,7 +176,9 @@ def value(
         rows = [row(name, sums, i) for i, name in enumerate(names)]
     else:
         rows = [row(g, sums_by_group(v, question, quiet, None, credit), 0) for g, v in ask.group_views(view, by)]
-    rows = sorted((r for r in rows if r.customers.n or r.watched.n), key=lambda r: -r.net)[:limit]
+    rows = sorted((r for r in rows if r.customers.n or r.watched.n), key=lambda r: (-(r.net or 0.0), -r.customers.n))[
+        :limit
+    ]
     return Value(
         period=view.period, persona=view.persona, segment=view.segment,
         purchases=question.purchases, refunds=question.refunds, by=by, credit=credit, silence=quiet, margin=margin,

@@ -331,6 +331,8 @@ def lifetime(
     days = max(1, every // DAY) if model == "bg_bb" else None
     watched, fit = fitted(view, question, model, days)
     spend, left_out = modelling.fit_money(watched)
+    if (unsummed := ask.no_sums(view)) is not None:
+        spend = NoFit(unsummed)
     time = horizon / DAY / watched.unit
     options: dict[str, object] = {**question.options, "every": days}
 
@@ -340,7 +342,7 @@ def lifetime(
     n = len(watched.customer)
     again = int((watched.frequency > 0).sum())
     buyers = Count(n, pick("customers"))
-    related = modelling.correlation(watched)
+    related = modelling.correlation(watched) if unsummed is None else None
     reason = fit.reason if isinstance(fit, NoFit) else None
     nothing = Estimate(None, n=n, reason=reason)
     found = Lifetime(
@@ -368,7 +370,7 @@ def lifetime(
         bic=fit.bic,
         alive=_cautious(modelling.total_alive(watched, fit, told), mostly_once or caution),
         expected=_cautious(modelling.total_purchases(watched, fit, told, time), caution),
-        value=ask.cautious(_value(watched, fit, spend, told, time, discount, related), ask.currency_trouble(view)),
+        value=_value(watched, fit, spend, told, time, discount, related),
         of_a_new_customer=_cautious(modelling.estimate(fit.model.expected_new(time), new, n, fit.no_interval), caution),
         bands=_bands(told, pick),
         top=_best(view, watched, told, limit),

@@ -104,7 +104,7 @@ class RfmSegment:
     recency: float | None  # median days since the last purchase
     frequency: float | None  # purchases a customer
     average: float | None  # net revenue a customer
-    net: float
+    net: float | None
     net_share: float | None  # of all net revenue
 
 
@@ -115,7 +115,7 @@ class RfmCell:
     recency: int
     frequency: int
     customers: Count
-    net: float
+    net: float | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,7 @@ class Rfm(Answer):
     purchases: tuple[str, ...]
     refunds: tuple[str, ...]
     currency: str
-    caution: str | None  # of the amounts' currencies
+    unsummed: str | None  # why nothing is told of money
     buyers: Count
     bounds: Bounds | None  # None where nobody bought
     segments: tuple[RfmSegment, ...]
@@ -172,8 +172,8 @@ class Rfm(Answer):
             for s in self.segments
         )
         title = reader("RFM segments")
-        if self.caution is not None:
-            title = reader("{title}: {reason}", title=title, reason=reader(self.caution))
+        if self.unsummed is not None:
+            title = reader("{title}: {reason}", title=title, reason=reader(self.unsummed))
         return Table(title, tuple(reader(h) for h in heads), rows)
 
     def _by_bounds(self, reader: Reader) -> Table:
@@ -189,7 +189,7 @@ class Rfm(Answer):
                     Cell(str(score), score, number=True),
                     Cell(self.bounds.says("recency", score, _plain(reader), reader), None, number=True),
                     Cell(self.bounds.says("frequency", score, _plain(reader), reader), None, number=True),
-                    Cell(self.bounds.says("money", score, write, reader), None, number=True),
+                    Cell("–" if self.unsummed else self.bounds.says("money", score, write, reader), None, number=True),
                 )
             )
         return Table(reader("Scores"), heads, tuple(rows))
@@ -257,6 +257,7 @@ def rfm(
     values = np.concatenate([p[p[:, 1] > 0] for p in parts] or [np.empty((0, 3))])
     bounds = _divide(values, given)
     total = Count(len(values), view.select("rfm", "everyone", "in", **options))
+    unsummed = ask.no_sums(view)
     segments: list[RfmSegment] = []
     cells: list[RfmCell] = []
     if bounds is not None:
@@ -275,20 +276,21 @@ def rfm(
                     Rate(len(some), len(values), behind=count.behind, behind_all=total.behind),
                     recency=float(np.median(some[:, 0])) if len(some) else None,
                     frequency=float(some[:, 1].mean()) if len(some) else None,
-                    average=paid / len(some) if len(some) else None,
-                    net=paid,
-                    net_share=paid / net if net > 0 else None,
+                    average=paid / len(some) if len(some) and unsummed is None else None,
+                    net=paid if unsummed is None else None,
+                    net_share=paid / net if net > 0 and unsummed is None else None,
                 )
             )
         for r in range(SCORES, 0, -1):
             for f in range(1, SCORES + 1):
                 here = (scores[0] == r) & (scores[1] == f)
                 behind = view.select("rfm", f"r{r}f{f}", "in", **options)
-                cells.append(RfmCell(r, f, Count(int(here.sum()), behind), float(values[here, 2].sum())))
+                paid_here = float(values[here, 2].sum()) if unsummed is None else None
+                cells.append(RfmCell(r, f, Count(int(here.sum()), behind), paid_here))
     return Rfm(
         period=view.period, persona=view.persona, segment=view.segment,
         purchases=question.purchases, refunds=question.refunds, currency=ask.currency_of(view),
-        caution=ask.currency_trouble(view), buyers=total, bounds=bounds, segments=tuple(segments), cells=tuple(cells),
+        unsummed=unsummed, buyers=total, bounds=bounds, segments=tuple(segments), cells=tuple(cells),
     )  # fmt: skip
 
 
