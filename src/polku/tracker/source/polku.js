@@ -118,23 +118,27 @@
     if (!timer) later(message.type == "page" ? 50 : 700);
   }
 
+  function signIn(id) {
+    if (granted) me = read(STORE) || me;
+    me.u = String(id);
+    if (granted) write(STORE, me);
+  }
+
   const api = {
     track: (event, properties) => tell("track", { event: event, properties: properties || {} }),
     page: (name, properties) => open(name, properties),
     identify: (id, traits) => {
       if (id && typeof id == "object") [id, traits] = [null, id];
       if (id != null) {
-        if (granted) me = read(STORE) || me;
-        if (me.u && me.u != id) me = {}; // somebody else on the same device is another visitor
-        me.u = String(id);
-        if (granted) write(STORE, me);
+        if (me.u && me.u != id) api.reset(); // somebody else on the same device is another visitor
+        signIn(id);
       }
       tell("identify", { userId: me.u, traits: traits || {} });
     },
     group: (id, traits) => tell("group", { groupId: String(id), traits: traits || {} }),
     alias: (id, previous) => {
       tell("alias", { previousId: String(previous || me.u || me.a || ""), userId: String(id) });
-      me.u = String(id);
+      signIn(id);
     },
     paymentFailed: (reason, properties) =>
       api.track("Payment Failed", Object.assign({ reason: String(reason) }, properties)),
@@ -364,11 +368,12 @@
 
   function failed(kind, message, file, line, column) {
     message = mask(message);
-    if (!view.context || view.faults[message] || Object.keys(view.faults).length > 4 || /^ResizeObserver/.test(message))
-      return;
-    view.faults[message] = 1;
     const said = { kind: kind, message: message };
-    if (file) said.file = mask(file.split(/[?#]/)[0]);
+    if (file) said.file = file.split(/[?#]/)[0].slice(0, 200);
+    const fault = message + said.file;
+    if (!view.context || view.faults[fault] || Object.keys(view.faults).length > 4 || /^ResizeObserver/.test(message))
+      return;
+    view.faults[fault] = 1;
     if (line) said.line = line;
     if (column) said.column = column;
     api.track("Page Failed", said);
@@ -418,7 +423,7 @@
       listen(w, "error", (event) => {
         const lost = event.target;
         if (lost && lost != w) {
-          if (/SCRIPT|LINK/.test(lost.tagName)) failed("resource", "not loaded: " + (lost.src || lost.href).split("?")[0]);
+          if (/SCRIPT|LINK/.test(lost.tagName)) failed("resource", "not loaded", lost.src || lost.href);
         } else if (event.filename) failed("script", event.message, event.filename, event.lineno, event.colno);
       });
       listen(w, "unhandledrejection", (event) => failed("promise", (event.reason && event.reason.message) || event.reason));
