@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -41,13 +42,10 @@ def store() -> Iterator[s3.Store]:
 
 def find_browser() -> ModuleType:
     """scripts/find_browser.py, which ``make test`` asks as well: one list of browsers' names."""
-    file = Path(__file__).parents[1] / "scripts" / "find_browser.py"
-    spec = importlib.util.spec_from_file_location("find_browser", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    scripts = str(Path(__file__).parents[1] / "scripts")
+    if scripts not in sys.path:
+        sys.path.append(scripts)
+    return importlib.import_module("find_browser")
 
 
 FLAGS = [
@@ -64,7 +62,7 @@ FLAGS = [
 def chromium() -> Iterator[Any]:
     """The system's Chromium; without one the browser tests are skipped, and fail under CI=true."""
     path = find_browser().find()
-    if path is None:
+    if not path:
         message = "no Chromium found: the pages are not tested in a browser (apt-get install chromium)"
         if os.environ.get("CI") == "true":
             pytest.fail(message)

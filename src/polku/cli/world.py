@@ -1,6 +1,7 @@
 """Commands that run something: simulate, demo, serve."""
 
 import datetime as dt
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,8 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     terminal, shop = looked(folder, language, as_json, state=state, history=history)
-    _serve(terminal, shop.project, host, port)
+    with shop.project:
+        _serve(terminal, shop.project, host, port)
 
 
 def _serve(
@@ -97,11 +99,14 @@ def _serve(
             N_("Nobody can sign in yet. The first owner comes in by this link, once, within 24 hours: {url}"), url=url
         )
 
+    # uvicorn ends in order at SIGTERM and then raises it again, for which we stay: work that is under way is ended too
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     runner = Runner(project, jobs(project))
     runner.start()
     try:
         chosen = settings.host if host is None else host
-        serve_pages(project, chosen, wanted, ready, live=live, sign_in=sign_in, on_first=first)
+        serve_pages(project, chosen, wanted, ready, live=live, stop=stop, sign_in=sign_in, on_first=first)
     finally:
         runner.stop()
 
