@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from polku.access.limits import Limit, network
+from polku.access.oidc import Provider
 from polku.access.roles import Who
 from polku.access.sessions import Sessions
 from polku.access.users import User, Users
@@ -34,7 +35,7 @@ class Entrance:
     """Who comes in. ``beyond``: others than this machine can reach the server.
 
     mode: ``auto`` (sign-in is needed as soon as somebody can sign in, or others reach the server), ``always``,
-    ``never``. Raises AccessError for ``never`` where others reach the server.
+    ``never``; by default the setting. Raises AccessError for ``never`` where others reach the server.
     """
 
     def __init__(self, project: Project, *, beyond: bool, mode: str | None = None) -> None:
@@ -51,6 +52,7 @@ class Entrance:
             )
         self.users = Users(project.state)
         self.sessions = Sessions(project.state, settings.server.idle * 3600, settings.server.session * 86400)
+        self.provider = Provider(settings.oidc) if settings.oidc.issuer else None
         self.open_token = secrets.token_urlsafe(24)
         minutes = 15 * 60.0
         self.by_pair = Limit(settings.limits.sign_in, minutes)
@@ -63,7 +65,7 @@ class Entrance:
         """Whether one has to sign in."""
         if self.mode == "never":
             return False
-        return self.beyond or self.mode == "always" or self.users.any()
+        return self.beyond or self.mode == "always" or self.provider is not None or self.users.any()
 
     def first_link(self) -> str | None:
         """A link for the first owner, where one has to sign in and nobody can."""

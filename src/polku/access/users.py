@@ -158,7 +158,7 @@ class Users:
     def provided(self, issuer: str, subject: str, name: str, role: str | None, *, address: str = "") -> User:
         """The person whom an identity provider has signed in: known by issuer and subject, else made with ``role``.
 
-        A role that the provider's mapping gives is kept up to date. Raises AccessError where the person is new and
+        Whom an owner knows keeps the role that the owner gave. Raises AccessError where the person is new and
         ``role`` is None, or where somebody else has the name.
         """
         name = name_of(name)

@@ -94,6 +94,22 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Oidc:
+    """Signing in by an identity provider; the client's secret comes from POLKU_OIDC_SECRET or POLKU_OIDC_SECRET_FILE."""
+
+    issuer: str = setting("", N_("The provider's address, such as https://accounts.google.com. Empty: none."))
+    client: str = setting("", N_("The client id that the provider gave when Polku was registered there."))
+    name: str = setting("", N_("What the button on the sign-in page calls the provider."))
+    roles: str = setting(
+        "",
+        N_(
+            "Who gets in without an invitation: domains or addresses with roles, such as shop.example = viewer, "
+            "anna@shop.example = owner."
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Record:
     """Where what must not be lost is kept."""
 
@@ -287,6 +303,7 @@ class Settings:
     server: Server = dataclasses.field(default_factory=Server)
     record: Record = dataclasses.field(default_factory=Record)
     collect: Collect = dataclasses.field(default_factory=Collect)
+    oidc: Oidc = dataclasses.field(default_factory=Oidc)
     limits: Limits = dataclasses.field(default_factory=Limits)
     inbox: Inbox = dataclasses.field(default_factory=Inbox)
     identity: Identity = dataclasses.field(default_factory=Identity)

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from polku.access.entrance import Entrance, ThrottledError
 from polku.access.limits import retry_after
+from polku.access.oidc import Pending, Provider
 from polku.access.passwords import LONGEST, SHORTEST
 from polku.access.roles import ROLE_WORDS
 from polku.errors import AccessError
@@ -85,7 +86,7 @@ def sign_in_page(request: Request) -> Response:
 
 def provider_of(entrance: Entrance) -> str | None:
     """What the button of the identity provider is called; None without one."""
-    return None
+    return None if entrance.provider is None else entrance.provider.name
 
 
 @router.post("/sign-in")
@@ -138,6 +139,74 @@ def signed_out(request: Request, everywhere: bool) -> Response:
         action = "sign-out.everywhere" if everywhere else "sign-out"
         entrance.project.audit.note(who.name, action, who.name, address=from_where(request)[0])
     return with_session(request, RedirectResponse("/sign-in", 303), None)
+
+
+# -- by an identity provider -------------------------------------------------------------------------------------------
+
+PENDING, SECURE_PENDING = "polku_pending", "__Host-polku_pending"
+#: A sign-in at the provider takes at most so many seconds.
+PENDING_SECONDS = 600
+
+
+def callback_of(request: Request) -> str:
+    """Where the provider sends the browser back to: what was registered there."""
+    return f"{request.url.scheme}://{request.headers.get('host', '')}/sign-in/provider/callback"
+
+
+def provider_here(request: Request) -> Provider:
+    found = entrance_of(request).provider
+    if found is None:
+        raise NotFoundError(N_("No identity provider is set up here; see [oidc] in polku.toml."))
+    return found
+
+
+@router.get("/sign-in/provider")
+@needs("open")
+def to_provider(request: Request) -> Response:
+    """Off to the provider."""
+    url, pending = provider_here(request).begin(callback_of(request), safe_next(request.query_params.get("next")))
+    secure = is_secure(request)
+    response = RedirectResponse(url, 303, {"Cache-Control": "no-store"})
+    # lax: the provider sends the browser back from another site, by a link
+    response.set_cookie(
+        SECURE_PENDING if secure else PENDING,
+        pending.packed(),
+        max_age=PENDING_SECONDS,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.get("/sign-in/provider/callback")
+@needs("open")
+def from_provider(request: Request) -> Response:
+    """Back from the provider: a session for whom it names, or the sign-in page with the reason why not."""
+    provider, entrance = provider_here(request), entrance_of(request)
+    name, (address, agent) = (SECURE_PENDING if is_secure(request) else PENDING), from_where(request)
+    pending = Pending.unpacked(request.cookies.get(name, ""))
+    try:
+        found = provider.finish(callback_of(request), pending, request.query_params)
+        user = entrance.users.provided(found.issuer, found.subject, found.name, found.role, address=address)
+    except AccessError as error:
+        entrance.project.audit.note("", "sign-in.failed", provider.name, {"why": error.text()}, address=address)
+        response = drawn(
+            request,
+            "signin.html",
+            403,
+            onward=pending.onward if pending else "/",
+            name="",
+            message=error.text(read_language(request)),
+            provider=provider.name,
+            people=True,
+        )
+    else:
+        session = entrance.start(user, address, agent, "provider")
+        response = with_session(request, RedirectResponse(safe_next(pending.onward if pending else None), 303), session)
+    response.delete_cookie(name, path="/", secure=is_secure(request), httponly=True, samesite="lax")
+    return response
 
 
 # -- one-time links ---------------------------------------------------------------------------------------------------
