@@ -171,6 +171,10 @@ class Answers(Protocol):
         """journey.yaml."""
         ...
 
+    def saved(self, author: str) -> None:
+        """The map's file was saved from a page: kept as a version, and published where servers share the project."""
+        ...
+
     def version(self) -> str:
         """Changes whenever anything a page shows may have changed; cheap enough to ask every second."""
         ...

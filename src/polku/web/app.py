@@ -22,7 +22,7 @@ from polku.access.entrance import Entrance, ThrottledError
 from polku.access.limits import retry_after
 from polku.errors import AccessError, MapError, PolkuError, ProjectBusy, UsageError
 from polku.language import N_, Reader, translate
-from polku.web import access, api, connect, docs, measures, pages, signin, timezone, tracker
+from polku.web import access, api, connect, docs, measures, pages, servers, signin, timezone, tracker
 from polku.web import live as live_page
 from polku.web.answers import Answers
 from polku.web.cache import PageCache
@@ -94,6 +94,7 @@ def create_app(
     app.include_router(api.router)
     app.include_router(signin.router)
     app.include_router(access.router)
+    app.include_router(servers.router)
     app.include_router(tracker.router)
     app.include_router(live_page.router)
     app.include_router(connect.router)

@@ -62,6 +62,12 @@ class ProjectAnswers:
 
     # -- the map --------------------------------------------------------------------------------------------------
 
+    def saved(self, author: str) -> None:
+        if self.project.published.shared:
+            self.project.published.publish(author)
+        else:
+            self.project.keep_map(author)
+
     def version(self) -> str:
         found = self.project.map_file.stat()
         position = self.project.position()

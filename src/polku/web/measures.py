@@ -19,7 +19,7 @@ from polku.measures.families import TITLES
 from polku.web import docs
 from polku.web.answers import MeasureInfo, MeasurePage
 from polku.web.csvfile import tables_csv
-from polku.web.guard import form_of, needs, note, token_of
+from polku.web.guard import actor_of, form_of, needs, note, token_of
 from polku.web.options import known, read_number, refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
 from polku.web.reading import href, render
@@ -177,6 +177,7 @@ def saved(request: Request, name: str, sent: dict[str, str]) -> Response:
         return drawn(request, visit, name, query, {}, said=said)
     if outcome.saved:
         note(request, "map.saved", f"measures.{outcome.id}", {"line": outcome.line})
+        answers.saved(actor_of(request)[0])
         return RedirectResponse(href(f"/measures/{quote(outcome.id)}", saved=outcome.line), 303)
     path = f"/measures/{quote(name)}"
     body = render(

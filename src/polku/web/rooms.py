@@ -32,6 +32,7 @@ ROOMS: tuple[Room, ...] = (
     Room("/connect", N_("Connect"), "settings"),
     Room("/settings/people", N_("People"), "settings", "own"),
     Room("/settings/keys", N_("Keys"), "settings", "own"),
+    Room("/settings/jobs", N_("Background work"), "settings", "own"),
     Room("/settings/audit", N_("Audit log"), "settings", "own"),
 )
 
