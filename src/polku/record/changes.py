@@ -141,7 +141,8 @@ class Changing:
                     continue
                 observed = self.state.counter(connection, "inbox_observed")
                 tail = self.inbox.tail(snapshot.moved, wanted, connection=connection)
-                tail = tail.filter(pc.field("seq") <= observed)
+                if tail.num_rows:
+                    tail = tail.filter(pc.field("seq") <= observed)
                 identity = self.state.counter(connection, "identity")
                 moved, dirty, erased = self._identity_changes(connection, since, identity)
             position = Position(snapshot.version, max(observed, snapshot.moved), identity)
@@ -223,4 +224,4 @@ class Changing:
 
 
 def _after(tail: pa.Table, seq: int) -> pa.Table:
-    return tail.filter(pc.field("seq") > seq)
+    return tail.filter(pc.field("seq") > seq) if tail.num_rows else tail

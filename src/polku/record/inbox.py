@@ -111,7 +111,9 @@ class Inbox:
 
         They are refined (``events.refine``) as the mover will refine them, without those that it will refuse.
         """
-        table = self.refined(self.arrived(after, connection=connection)).kept()
+        table = self.arrived(after, connection=connection)
+        if table.num_rows:
+            table = self.refined(table).kept()
         return table if columns is None else table.select(list(columns))
 
     def refined(self, rows: pa.Table) -> Refined:
@@ -128,7 +130,9 @@ class Inbox:
         else:
             with self.state.read() as reading:
                 payloads = reading.execute(query).scalars().all()
-        table = pa.concat_tables([unpack(p) for p in payloads]) if payloads else STORED.empty_table()
+        if not payloads:
+            return pa.Table.from_batches([], HISTORY)  # empty_table() would import pandas, half a second
+        table = pa.concat_tables([unpack(p) for p in payloads])
         if table.num_rows and int(table["seq"][0].as_py()) <= after:
             table = table.filter(pa.compute.greater(table["seq"], after))
         days = pa.array(day_numbers(table["time"])).cast(pa.date32()) if table.num_rows else pa.array([], pa.date32())
