@@ -22,6 +22,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(*arguments, **more)
         self._in_head = True
         self._head = 0
+        self._ended = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -31,8 +32,9 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head and self._timer is None:
             self._wait()
+        self._ended = False
         super().data_received(data)
-        if self._in_head:
+        if self._in_head and not self._ended:  # where a request ended, most of the bytes were its body
             self._head += len(data)
             if self._head > MOST_HEAD:
                 self._end(TOO_LARGE)
@@ -48,7 +50,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_head, self._head = True, 0
+        self._in_head, self._head, self._ended = True, 0, True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
