@@ -55,7 +55,24 @@ HELP = N_("Show this message and exit.")
 
 def build() -> Any:
     """The click command of the whole program, in English."""
-    from polku.cli import ask, backup, data, engine, hooks, keys, live, maps, measure, servers, users, world
+    from polku.cli import (
+        ask,
+        backup,
+        consent,
+        data,
+        engine,
+        hooks,
+        identities,
+        keys,
+        live,
+        maps,
+        measure,
+        note,
+        rights,
+        servers,
+        users,
+        world,
+    )
 
     app = typer.Typer(
         name="polku",
@@ -66,7 +83,24 @@ def build() -> Any:
         rich_markup_mode="rich",
     )
     app.callback()(start)
-    for room in (maps, data, ask, measure, world, live, engine, hooks, keys, users, servers, backup):
+    for room in (
+        maps,
+        data,
+        ask,
+        measure,
+        world,
+        note,
+        identities,
+        live,
+        engine,
+        hooks,
+        keys,
+        users,
+        servers,
+        backup,
+        consent,
+        rights,
+    ):
         room.register(app)
     return typer.main.get_command(app)
 
