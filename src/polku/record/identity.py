@@ -255,6 +255,11 @@ class Identities:
             query = sa.select(tables.identities.c.customer).where(tables.identities.c.id == found.number)
             return int(connection.execute(query).scalar_one())
 
+    def customer_of_number(self, number: int) -> int:
+        """The customer of an id by its number. Raises RecordError when there is no such id."""
+        with self.state.read() as connection:
+            return int(self._by_number(connection, number).customer)
+
     def find(self, value: str) -> tuple[tuple[Id, int], ...]:
         """Every id with this value, of whatever kind, with its customer."""
         with self.state.read() as connection:

@@ -29,6 +29,8 @@ ROOMS: tuple[Room, ...] = (
     Room("/customers", N_("Customers")),
     Room("/measures", N_("Measures")),
     Room("/live", N_("Live")),
+    Room("/note", N_("Note"), needs="edit"),
+    Room("/identities", N_("Who is who"), "settings"),
     Room("/connect", N_("Connect"), "settings"),
     Room("/settings/people", N_("People"), "settings", "own"),
     Room("/settings/keys", N_("Keys"), "settings", "own"),
