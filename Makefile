@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test browser java postgres check lint types docs bench soak lock clean
+.PHONY: help demo test browser java node postgres check lint types docs bench soak lock clean
 
 help:
 	@echo "make demo   set up, fill a shop with events, serve its living map (DEMO_LANGUAGE=fi|en, PORT=8000)"
@@ -48,10 +48,13 @@ browser: $(VENV)/.dev
 java: $(VENV)/.dev
 	$(BIN)/python scripts/find_java.py
 
+node: $(VENV)/.dev
+	$(BIN)/python scripts/find_node.py
+
 postgres: $(VENV)/.dev
 	$(BIN)/python scripts/find_postgres.py
 
-test: $(VENV)/.dev check browser java postgres
+test: $(VENV)/.dev check browser java node postgres
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak"
 
 soak: $(VENV)/.dev

@@ -59,7 +59,7 @@ EVENTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (event("$groupidentify", distinct="$company_acme", S_group_type="company", S_group_key="acme",
            S_group_set={"size": 9}),
      {"event": "group", "kind": "group", "account_id": "acme", "user_id": None,
-      "context": {"groups": {"company": "acme"}, "traits": {"size": 9}}}),
+      "context": {"groups": {"company": "acme"}}, "properties": {"size": 9}}),
     (event("Offer Sent", S_groups={"team": "t1", "company": "acme"}),
      {"account_id": "acme", "context": {"groups": {"team": "t1", "company": "acme"}}}),
     (event("Offer Sent", S_groups={"project": "p1", "shop": "s1"}), {"account_id": None}),

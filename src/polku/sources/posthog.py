@@ -177,6 +177,13 @@ class _Request:
         kept = {k: v for k, v in said.items() if k not in TAKEN and not k.startswith("utm_")}
         if kind == "screen" and (screen := reading.text(kept.pop("$screen_name", None))):
             kept["name"] = screen
+        if kind == "group":
+            if arrival.account_id is None:
+                return Refusal.NO_GROUP
+            facts = said.get("$group_set")
+            kept = {**kept, **facts} if isinstance(facts, dict) else kept  # of the account, as in Segment's group call
+        elif kind == "alias" and (arrival.previous_id is None or arrival.user_id is None):
+            return Refusal.NO_PREVIOUS_ID
         arrival.properties = kept
         arrival.value = next(
             (v for k in ("revenue", "$revenue", "value", "total") if (v := reading.number(kept.get(k))) is not None),
@@ -225,9 +232,6 @@ def _who(arrival: Arrival, name: str, item: dict[str, Any], said: dict[str, Any]
         group = reading.text(said.get("$group_key"))
         arrival.account_id = group
         reading.merged(arrival.context, "groups", {reading.text(said.get("$group_type")) or "account": group})
-        facts = said.get("$group_set")
-        if isinstance(facts, dict):
-            arrival.context["traits"] = facts
         if distinct is not None and group is not None and distinct.startswith("$"):
             arrival.user_id = arrival.anonymous_id = None  # "$company_acme": a name that the library makes up
     elif isinstance(groups, dict) and groups:
