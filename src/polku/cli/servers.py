@@ -98,14 +98,14 @@ def _table(terminal: Any, told: Any) -> Any:
     for title in (N_("Job"), N_("What it does"), N_("Last run"), N_("Next run"), N_("Who"), N_("What came of it")):
         table.add_column(reader(title))
     for status in told:
-        outcome = ", ".join(f"{name} {value}" for name, value in (status.outcome or {}).items())
+        outcome = ", ".join(f"{reader(name)} {value}" for name, value in (status.outcome or {}).items())
         if status.failures:
             outcome = reader(N_("failed {n} times: {reason}"), n=status.failures, reason=status.reason or "")
         table.add_row(
             status.name,
             escape(reader(status.title)),
             reader.time(status.finished) if status.finished else reader(N_("never")),
-            reader.time(status.next) if status.next else "",
+            reader.time(status.next) if status.next else reader(N_("when it is due")),
             escape(status.holder or ""),
             escape(outcome),
         )

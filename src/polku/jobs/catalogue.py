@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from polku.record.project import Project
 
 HOUR = 3600.0
+#: What runs tell of themselves, for those who read it.
+WORDS = (
+    N_("duplicates"), N_("files"), N_("folders"), N_("places"), N_("version"), N_("author"),
+)  # fmt: skip
 
 
 def jobs(project: Project) -> tuple[Job, ...]:

@@ -23,7 +23,10 @@ REASON = 2000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Status:
-    """One job. ``holder`` runs it now (None: nobody does); ``failures`` in a row, the last one with its ``reason``."""
+    """One job. ``holder`` runs it now (None: nobody does); ``failures`` in a row, the last one with its ``reason``.
+
+    ``next`` is None for a job that runs whenever it is due.
+    """
 
     name: str
     title: str
@@ -132,7 +135,7 @@ def _status(job: Job, row: Any, held: bool) -> Status:
         started=started,
         finished=finished,
         seconds=(finished - started).total_seconds() if ended and started and finished else None,
-        next=moment(int(row["next_at"])) if row["next_at"] else None,
+        next=moment(int(row["next_at"])) if row["next_at"] and (job.due is None or row["failures"]) else None,
         outcome=json.loads(row["outcome"]) if row["outcome"] else None,
         runs=int(row["runs"]),
         failures=int(row["failures"]),
