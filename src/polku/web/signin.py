@@ -14,14 +14,15 @@ from polku.access.limits import retry_after
 from polku.access.oidc import Pending, Provider
 from polku.access.passwords import LONGEST, SHORTEST
 from polku.access.roles import ROLE_WORDS
-from polku.errors import AccessError
+from polku.errors import AccessError, MapError
 from polku.language import N_, Reader
 from polku.record.clock import moment
 from polku.web.gate import cookie_name, is_secure
 from polku.web.guard import form_of, needs, safe_next, who_of
 from polku.web.notfound import NotFoundError
-from polku.web.pages import answer, frame_of, read_language
+from polku.web.pages import answer, answers_of, frame_of, read_language
 from polku.web.reading import render
+from polku.web.timezone import Zone, zone_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,16 +38,22 @@ def entrance_of(request: Request) -> Entrance:
 def drawn(request: Request, template: str, status: int = 200, *, room: str = "", **context: Any) -> Response:
     """A page about people, never kept by anybody on the way."""
     language = read_language(request)
-    reader = Reader(language, zone_name(request))
-    body = render(template, reader, **context, **frame_of(request, reader, room, ""))
+    zone = zone_here(request)
+    reader = Reader(language, zone.name)
+    body = render(template, reader, **context, **frame_of(request, reader, room, "", zone))
     response = answer(request, body, language=language, status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def zone_name(request: Request) -> str:
-    """The zone of the times on pages that do not read the map: the settings', else UTC."""
-    return str(request.app.state.answers.timezone or "UTC")
+def zone_here(request: Request) -> Zone:
+    """The reader's zone, also where the map has faults: people must be able to sign in then."""
+    answers = answers_of(request)
+    try:
+        of_map = answers.journey().timezone
+    except MapError:
+        of_map = "UTC"
+    return zone_of(request, answers.timezone, of_map)
 
 
 def from_where(request: Request) -> tuple[str, str]:
