@@ -27,7 +27,7 @@ from polku.web.reading import render
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 50
-KINDS = ID_KINDS | {"phone": N_("Phone"), "number": N_("Customer number")}
+KINDS = ID_KINDS | {"user": N_("User id"), "phone": N_("Phone"), "number": N_("Customer number")}
 BIG = 2**62
 
 
@@ -106,6 +106,15 @@ def sent_back(sent: dict[str, str], usual: str) -> str:
     """Where a form wants its reader to go on: a page of this room, never another address."""
     wish = sent.get("back", "")
     return wish if wish.startswith("/identities") and "\\" not in wish else usual
+
+
+@router.get("/identities/named")
+@needs("see")
+def named_page(request: Request) -> Response:
+    """The page of the customer who has an id, for links that know no numbers."""
+    query = own_query(request)
+    refuse_unknown(query, ("id",))
+    return RedirectResponse(f"/identities/of/{named(project_of(request), query.get('id', '')).number}", 303)
 
 
 @router.get("/identities/of/{number}")
