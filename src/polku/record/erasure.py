@@ -29,8 +29,7 @@ from polku.record.belonging import Belongings, belongings, count_events
 from polku.record.clock import moment, now
 from polku.record.contacts import Contact
 from polku.record.history import LEASE
-from polku.record.inbox import _pack as pack
-from polku.record.inbox import _unpack as unpack
+from polku.record.inbox import pack, unpack
 from polku.record.lease import Lease, hold
 from polku.record.rewriting import row_mask, sweep, without
 from polku.record.steps import reached
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
 
 #: (done, in all, what is being done)
 Progress = Callable[[float, float | None, str], None]
+#: Bytes of the largest imported file that is looked through for the customer.
+MOST_SEARCHED = 1 << 28
 #: Columns of the state that hold what arrived as text: rows that name the customer go.
 TEXTS = (("refused_events", "raw"), ("refusals", "example"), ("imports", "report"))
 
@@ -123,7 +124,7 @@ KEPT = (
     N_("Sums in which nobody can be told apart, such as the costs of advertising and counts of refusals."),
 )
 ELSEWHERE = N_("Backups made elsewhere still hold the customer: delete them, or let their keeping time run out.")
-RESTORED = N_("A backup that is restored erases them again when the project is opened with this state's erasures.")
+IMPORTED = N_("The file {file}, which was imported, still names the customer: delete it, or take the rows out.")
 SERVER = N_("The database server's own logs and backups still hold the customer until they are replaced.")
 OTHERS = N_("Other servers of this project renew their trails when they are next asked.")
 
@@ -286,7 +287,8 @@ def _carry_out(project: Project, lease: Lease, number: str, tell: Progress) -> N
         reached("erased from files")
         tell(4, 6, N_("Renewing the trails"))
         counts["trails"] = _renew_trails(project, words)
-        told["todo"] = [[ELSEWHERE, {}], *([[SERVER, {}], [OTHERS, {}]] if not project.state.sqlite else [])]
+        files = [[IMPORTED, {"file": file}] for file in _imported_files(project, words)]
+        told["todo"] = [*files, [ELSEWHERE, {}], *([[SERVER, {}], [OTHERS, {}]] if not project.state.sqlite else [])]
         told["kept"] = list(KEPT)
         with project.state.write() as connection:
             connection.execute(
@@ -445,6 +447,18 @@ def clean_refused(folder: Path, words: Sequence[str]) -> int:
         else:
             file.unlink()
     return gone
+
+
+def _imported_files(project: Project, words: Sequence[str]) -> list[str]:
+    """Files of the shop's own that were imported and still name the customer: they are not Polku's to change."""
+    with project.state.read() as connection:
+        paths = connection.execute(sa.select(tables.imports.c.source).distinct()).scalars().all()
+    needles = [word.encode() for word in words if len(word) > 3]
+    found: list[str] = []
+    for path in sorted({Path(p) for p in paths}):
+        if path.is_file() and path.stat().st_size < MOST_SEARCHED and any(n in path.read_bytes() for n in needles):
+            found.append(path.name)
+    return found
 
 
 def _delete_backups(folder: Path) -> int:

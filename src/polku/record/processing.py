@@ -63,8 +63,10 @@ def days(reader: Reader, count: int) -> str:
     """A keeping time for people."""
     if not count:
         return reader(N_("for the time being"))
+    if count == 365:
+        return reader(N_("1 year"))
     if count % 365 == 0:
-        return reader(N_("{n} year(s)"), n=count // 365)
+        return reader(N_("{n} years"), n=count // 365)
     return reader(N_("{n} days"), n=count)
 
 
@@ -122,16 +124,18 @@ def notice(project: Project, reader: Reader) -> tuple[Part, ...]:
     """The privacy notice in plain words, for the shop's own site; true to what this project's settings do."""
     settings = project.settings
     privacy = settings.privacy
-    seen = sources(project)
-    browser = any(name in ("web", "polku.js", "site", "shop") for name in seen)
     what = [
         reader(N_("We collect what you do in our service: pages you look at, products, orders, messages you open.")),
         reader(N_("When you are our customer, we connect this with your customer number and the data you gave us.")),
     ]
-    if browser or not seen:
-        what.append(
-            reader(N_("In the browser we store an identifier only when you have agreed to it; before that, nothing."))
+    what.append(
+        reader(
+            N_(
+                "[cookies: polku.js stores nothing in the browser before consent; if your site uses another tracker, "
+                "write here what it stores]"
+            )
         )
+    )
     what.append(reader(N_("Your IP address is cut before it is stored, so that it does not tell who you are.")))
     what.append(reader(N_("Your e-mail address and phone number are kept apart from what you do in the service.")))
     denied = {

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from polku.record.project import Project
 
 DAY = 86_400_000_000
+#: Who the audit log says did it.
+ACTOR = "polku"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def apply(project: Project) -> tuple[Kept, ...]:
                     for k in rows
                 ],
             )
-        project.audit.note("polku", "retention.applied", "", {k.rule: k.due for k in rows})
+        project.audit.note(ACTOR, "retention.applied", "", {k.rule: k.due for k in rows})
     return done
 
 

@@ -22,7 +22,22 @@ from polku.access.entrance import Entrance, ThrottledError
 from polku.access.limits import retry_after
 from polku.errors import AccessError, MapError, PolkuError, ProjectBusy, UsageError
 from polku.language import N_, Reader, translate
-from polku.web import access, api, connect, docs, identities, measures, note, pages, servers, signin, timezone, tracker
+from polku.web import (
+    access,
+    api,
+    connect,
+    docs,
+    identities,
+    measures,
+    note,
+    pages,
+    privacy,
+    rights,
+    servers,
+    signin,
+    timezone,
+    tracker,
+)
 from polku.web import live as live_page
 from polku.web.answers import Answers
 from polku.web.cache import PageCache
@@ -100,6 +115,9 @@ def create_app(
     app.include_router(connect.router)
     app.include_router(note.router)
     app.include_router(identities.router)
+    app.include_router(rights.router)
+    app.include_router(rights.api)
+    app.include_router(privacy.router)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(RequestValidationError, wrong_parameters)

@@ -31,6 +31,8 @@ ROOMS: tuple[Room, ...] = (
     Room("/live", N_("Live")),
     Room("/note", N_("Note"), needs="edit"),
     Room("/identities", N_("Who is who"), "settings"),
+    Room("/consent", N_("Consent"), "settings"),
+    Room("/settings/privacy", N_("Privacy"), "settings", "own"),
     Room("/connect", N_("Connect"), "settings"),
     Room("/settings/people", N_("People"), "settings", "own"),
     Room("/settings/keys", N_("Keys"), "settings", "own"),
