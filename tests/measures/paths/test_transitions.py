@@ -19,7 +19,7 @@ from polku.errors import MeasureError
 from polku.kernels.spread import BINS, edges, quantile
 from polku.measures.ask import measure
 from polku.measures.customers import customers_behind
-from polku.measures.paths.alphabet import END, START, alphabet_of
+from polku.measures.paths.alphabet import END, REST, START, alphabet_of
 from polku.measures.paths.transitions import counted
 from polku.measures.result import Period
 from polku.measures.view import view_of
@@ -86,7 +86,23 @@ def test_every_number_of_customers_is_held_to_its_list(by):
         answer = measure(made, name, journey=MAP, by=by, **({"from": "view"} if name == "onward" else {}))
         lists_agree(answer, seen)
         units |= {part["unit"] for part in _parts(answer.to_dict()) if part.get("behind")}
+    for centre in (None, "view"):
+        rest = measure(made, "step_matrix", journey=MAP, by=by, centre=centre, top=1)
+        assert any(place.step == REST and place.share.behind for place in rest.places)
+        lists_agree(rest, seen)
     assert units == {"times", {"customer": "customers", "session": "sessions"}[by]}
+
+
+def test_of_all_that_followed_a_step_those_who_took_it_are_listed():
+    answer = measure(trails(MAP, PEOPLE, buckets=2), "transitions", journey=MAP)
+    for each in answer.transitions:
+        for name, rate in ((each.source, each.out), (each.target, each.into)):
+            takers = [
+                p
+                for p in PEOPLE
+                if any(e[1] == name or (name in (START, END) and e[1] in MAP.touchpoint_ids) for e in p)
+            ]
+            assert answer.customers(rate.behind_all).total == len(takers), name
 
 
 def _parts(plain):

@@ -26,7 +26,7 @@ MEASURES = (
         N_("Which step follows which, how often, and how long it takes."),
         (OF, BY_CUSTOMER, COLLAPSE, LIMIT),
         run="polku.measures.paths.transitions:transitions",
-        selects={"transition": ("made",)},
+        selects={"transition": ("made", "took")},
         members="polku.measures.paths.transitions:members",
     ),
     Measure(
@@ -35,7 +35,7 @@ MEASURES = (
         N_("The whole paths that people went, the most common first."),
         (OF, BY_CUSTOMER, COLLAPSE, LIMIT),
         run="polku.measures.paths.variants:variants",
-        selects={"variant": ("went",)},
+        selects={"variant": ("went", "walked")},
         members="polku.measures.paths.variants:members",
     ),
     Measure(
@@ -48,7 +48,7 @@ MEASURES = (
             Option("top", "number", N_("told apart"), N_("how many steps are told apart; others are the rest"), 20),
         ),
         run="polku.measures.paths.stepwise:step_matrix",
-        selects={"path_step": ("walked",)},
+        selects={"path_step": ("walked", "elsewhere")},
         members="polku.measures.paths.stepwise:members",
     ),
     Measure(
@@ -76,7 +76,7 @@ MEASURES = (
             LIMIT,
         ),
         run="polku.measures.paths.sequences:sequences",
-        selects={"sequence": ("had",)},
+        selects={"sequence": ("had", "walked")},
         members="polku.measures.paths.sequences:members",
     ),
     Measure(

@@ -21,6 +21,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
+from polku.measures.paths.walkers import walkers
 from polku.measures.result import Rate
 from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
@@ -159,7 +160,10 @@ def sequences(
             lift = int(total.times[place]) / expected if expected else None
         return Sequence(
             names, tuple(steps.titles[d] for d in digits),
-            Rate(having, total.paths, behind=select(chain_text(names), "had"), unit=UNITS[by]),
+            Rate(
+                having, total.paths, behind=select(chain_text(names), "had"), behind_all=select("", "walked"),
+                unit=UNITS[by],
+            ),
             None if gaps else int(total.times[place]), lift,
         )  # fmt: skip
 
@@ -170,8 +174,10 @@ def sequences(
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who has the sequence that a selector names."""
+    """bool[C] a bucket: who has the sequence that a selector names; or has any path."""
     steps = alphabet_of(view, selector.option("of"))
+    if selector.what == "walked":
+        return walkers(view, steps, selector.option("by") or "customer")
     wanted = np.array([steps.place(name) for name in chain_of(selector.name)], np.int64)
     collapse, gaps = selector.option("collapse") == "yes", selector.option("gaps") == "yes"
     return view.map(

@@ -210,14 +210,22 @@ def _answer(
         collapse="yes" if collapse else None, occurrence=occurrence if occurrence > 1 else None,
     )  # fmt: skip
 
+    known_steps = chain_text(tuple(steps.names[s] for s in shown))
+    everyone = select("", "elsewhere", position=0)
+
     def behind(names: tuple[str, ...], position: int) -> str | None:
-        """Of the rest there is no list: it is many steps."""
+        """Of moves of the rest there is no list: they are many."""
+        if names == (REST,):
+            return select(known_steps, "elsewhere", position=position)
         return None if REST in names else select(chain_text(names), "walked", position=position)
 
     places = tuple(
         Place(
             q - asked.before, name, title,
-            Rate(int(at[q, mine].sum()), paths, behind=behind((name,), q - asked.before), unit=UNITS[by]),
+            Rate(
+                int(at[q, mine].sum()), paths, behind=behind((name,), q - asked.before), behind_all=everyone,
+                unit=UNITS[by],
+            ),
         )
         for q in range(len(at)) for name, title, mine in groups
     )  # fmt: skip
@@ -251,18 +259,25 @@ def flow(
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who is at the step (and goes to the next one) that a selector names."""
+    """bool[C] a bucket: who is at the step (and goes to the next one) that a selector names; or at any step but those
+    named.
+    """
     steps = alphabet_of(view, selector.option("of"))
-    names = chain_of(selector.name)
+    names = chain_of(selector.name) if selector.name else ()
     numbers = [len(steps) if name == GONE else steps.place(name) for name in names]
     centre = selector.option("centre")
     position = selector.option("position") or "0"
-    if not position.lstrip("-").isdigit() or len(numbers) > 2:
+    apart = selector.what == "elsewhere"
+    if not position.lstrip("-").isdigit() or not (apart or 1 <= len(numbers) <= 2):
         raise MeasureError(N_("{selector} does not say which position; add ,position=2."), selector=str(selector))
     asked = Asked(
         selector.option("by") or "customer", selector.option("collapse") == "yes",
         kernel.NO_CENTRE if centre is None else steps.place(centre), int(selector.option("occurrence") or 1), 0, 0,
     )  # fmt: skip
+    if apart:
+        others = [s for s in range(len(steps)) if s not in numbers]
+        each = [view.map(functools.partial(_walked, view, steps, asked, int(position), s, -1)) for s in others]
+        return [np.any(masks, axis=0) for masks in zip(*each, strict=True)]
     target = numbers[1] if len(numbers) == 2 else -1
     return view.map(functools.partial(_walked, view, steps, asked, int(position), numbers[0], target))
 

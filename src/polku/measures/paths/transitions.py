@@ -21,6 +21,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
 from polku.measures.charts import Chart, Graph, Heat, Link, Node
 from polku.measures.paths.alphabet import END, START, Alphabet, alphabet_of
+from polku.measures.paths.walkers import walkers
 from polku.measures.result import Count, Rate
 from polku.measures.segments import segments
 from polku.measures.selectors import Selector
@@ -203,6 +204,9 @@ def transitions(
         collapse="yes" if collapse else None,
     )
 
+    def took(step: str) -> str:
+        return select(chain_text((step,)), "took")
+
     def made(a: int, b: int) -> Transition:
         source, target = names[a] or START, names[b] or END
         times = int(counts[a, b])
@@ -212,8 +216,8 @@ def transitions(
             source, target,
             (steps.titles[a] if a < n else START, steps.titles[b] if b < n else END),
             Count(times, behind, "times"),
-            Rate(times, int(follows[a]), behind=behind, unit="times"),
-            Rate(times, int(precedes[b]), behind=behind, unit="times"),
+            Rate(times, int(follows[a]), behind=behind, unit="times", behind_all=took(source)),
+            Rate(times, int(precedes[b]), behind=behind, unit="times", behind_all=took(target)),
             quantile(spread, 0.5) if spread is not None else None,
             quantile(spread, 0.95) if spread is not None else None,
         )  # fmt: skip
@@ -226,8 +230,14 @@ def transitions(
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who made the transition that a selector names."""
+    """bool[C] a bucket: who made the transition that a selector names, or took its one step (the start and the end of a
+    path are everybody's).
+    """
     steps = alphabet_of(view, selector.option("of"))
+    if selector.what == "took":
+        (name,) = chain_of(selector.name)
+        step = None if name in (START, END) else steps.place(name)
+        return walkers(view, steps, selector.option("by") or "customer", step)
     source, target = chain_of(selector.name)
     n = len(steps)
     ends = (n if source == START else steps.place(source), n if target == END else steps.place(target))

@@ -22,6 +22,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, time_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
+from polku.measures.paths.walkers import walkers
 from polku.measures.quantiles import quantiles
 from polku.measures.result import Count, Quantiles, Rate
 from polku.measures.segments import UNITS, segments
@@ -173,7 +174,7 @@ def variants(
         waits = seconds[grouped[begins[place] : begins[place + 1]]]
         return Variant(
             names, tuple(steps.titles[s] for s in path), Count(n, behind, UNITS[by]),
-            Rate(n, len(hashed), behind=behind, unit=UNITS[by]),
+            Rate(n, len(hashed), behind=behind, behind_all=select("", "walked"), unit=UNITS[by]),
             quantiles([waits]),
         )  # fmt: skip
 
@@ -191,8 +192,10 @@ def _joined(parts: Sequence[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who went just this path (by session: in any session)."""
+    """bool[C] a bucket: who went just this path (by session: in any session); or has any path."""
     steps = alphabet_of(view, selector.option("of"))
+    if selector.what == "walked":
+        return walkers(view, steps, selector.option("by") or "customer")
     wanted = kernel.hash_of([steps.place(name) for name in chain_of(selector.name)])
     collapse = selector.option("collapse") == "yes"
     return view.map(functools.partial(_went, view, steps, selector.option("by") or "customer", collapse, wanted))
