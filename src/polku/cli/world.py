@@ -102,6 +102,10 @@ def _serve(
     # uvicorn ends in order at SIGTERM and then raises it again, for which we stay: work that is under way is ended too
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # What was loaded stays until the end; events come and go by thousands and refer to nothing in circles.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     runner = Runner(project, jobs(project))
     runner.start()
     try:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from polku.collect.columns import table_of
 from polku.errors import RecordError
 from polku.events.arrival import Arrival
+from polku.record.contacts import might_hold
 from polku.record.inbox import LANE, Inbox
 from polku.record.permission import Learned, Permission
 from polku.record.refused import Refused, note_refused
@@ -188,5 +189,6 @@ class Writer:
 
 
 def warm() -> None:
-    """Load the kernels that make ids, so that the first events do not wait for them."""
+    """Load the kernels that make ids and look for addresses, so that the first events do not wait for them."""
+    might_hold(b"{}")
     table_of([[Arrival(event="page", time=0)]])

@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from polku.errors import RecordError
 from polku.events.arrival import Arrival
+from polku.kernels.signs import signs
 from polku.language import N_
 from polku.record import tables
 from polku.record.clock import moment
@@ -92,22 +93,13 @@ class Contact:
         }
 
 
-#: What stands in the bytes of a JSON body that holds an address, in lower case; ``+`` and a digit besides.
-SIGNS: Final = (
-    b"@", b"%40", b"\\u0040", b"%2b", b"\\u002b",
-    b'phone"', b'number"', b'mobile"', b'tel"', b'gsm"', b'cell"', b"puh", b"nnykk",
-)  # fmt: skip
-_PLUS: Final = re.compile(rb"\+\d")
-
-
 def might_hold(body: bytes) -> bool:
     """Whether a JSON body may hold an address at all: one look over the bytes spares its events the search.
 
     >>> might_hold(b'{"event": "page"}'), might_hold(b'{"phone": "0401234567"}')
     (False, True)
     """
-    low = body.lower()
-    return any(sign in low for sign in SIGNS) or _PLUS.search(body) is not None
+    return signs(body)
 
 
 class Key(NamedTuple):
