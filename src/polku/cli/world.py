@@ -1,6 +1,7 @@
 """Commands that run something: simulate, demo, serve."""
 
 import datetime as dt
+import gc
 import signal
 import threading
 from collections.abc import Iterator

@@ -9,7 +9,7 @@ import numpy.typing as npt
 #: Bytes at which a sign may begin, or end: ``"`` ``%`` ``+`` ``@`` ``\\`` and the letters of *puh* and *nnykk*.
 _BEGINS = np.zeros(256, np.bool_)
 _BEGINS[[ord(c) for c in '"%+@\\hHkK']] = True
-#: The last three letters of keys under which phone numbers stand (phone, number, mobile, tel, gsm, cell), as one number.
+#: The last three letters of keys under which phone numbers stand (phone, number, mobile, tel, gsm, cell), as numbers.
 _ENDS = np.array([ord(w[0]) << 16 | ord(w[1]) << 8 | ord(w[2]) for w in ("one", "ber", "ile", "tel", "gsm", "ell")])
 
 
