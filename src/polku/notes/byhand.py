@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -59,6 +58,8 @@ class Made:
         match path:
             case ("event",):
                 self.event = str(value)
+            case ("source",):
+                return value == SOURCE
             case ("channel",):
                 self.channel = str(value)
             case ("value",):
@@ -103,7 +104,9 @@ def _meets(matcher: Any, tried: Made) -> bool:
 def _attempts(match: Match, channel: str | None) -> Iterator[Made]:
     """Events that may meet a match: each of its names and paths, each way to satisfy its condition."""
     names = match.event or ((PAGE,) if match.path else ("Note Taken",))
-    paths: tuple[str | None, ...] = tuple(re.sub(r"[*?]", "", path) or "/" for path in match.path) or (None,)
+    paths: tuple[str | None, ...] = tuple(path.replace("*", "").replace("?", "x") or "/" for path in match.path) or (
+        None,
+    )
     ways = list(_ways(parse_where(match.where).root)) if match.where else [{}]
     for name in names:
         for path in paths:

@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from polku.language import N_, Reader
 from polku.record import tables
 from polku.record.contacts import normal_email
-from polku.record.hashes import PREFIXED
+from polku.record.hashes import PREFIXED, id_hash
 from polku.record.naming import KINDS, called, meant
+from polku.trails.coding import IDS
+from polku.trails.resolve import Resolver
 
 if TYPE_CHECKING:
     from polku.record.identity import Id
@@ -83,8 +85,17 @@ def search(project: Project, text: str, reader: Reader, limit: int = MOST_FOUND)
                 found_ = connection.execute(query.where(where, who.c.kind.in_(kinds))).scalars()
                 customers.update((int(c), None) for c in found_)
         else:
+            customers.update((customer, None) for customer in _latest(project))
             customers.update((int(c), None) for c in connection.execute(query).scalars())
     return describe(project, list(customers)[:limit], reader)
+
+
+def _latest(project: Project) -> list[int]:
+    """Customers of the last events that came in, the very last first."""
+    rows = project.inbox.tail(0, [*IDS[project.subject()], "seq"])
+    rows = rows.slice(max(0, rows.num_rows - MOST_LOOKED))
+    found = Resolver(project.identities.table(), project.subject(), id_hash)(rows)
+    return [int(customer) for customer in found[::-1] if customer >= 0]
 
 
 def describe(project: Project, customers: Iterable[int], reader: Reader) -> tuple[Found, ...]:
