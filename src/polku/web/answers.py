@@ -101,6 +101,7 @@ class Story:
     last_seen: dt.datetime | None
     value: float | None
     orders: int
+    currency: str | None = None  # of the value; None: the map's
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

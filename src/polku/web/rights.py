@@ -16,6 +16,7 @@ from polku.record import erasure, handover
 from polku.record.clock import moment, now
 from polku.record.consenting import decide, ids_meant, moment_of
 from polku.record.project import Project
+from polku.web.api import CustomerId
 from polku.web.guard import actor_of, form_of, needs, who_of
 from polku.web.options import refuse_unknown
 from polku.web.pages import own_query, read_language
@@ -124,7 +125,7 @@ def receipt_page(request: Request, number: str) -> Response:
     return drawn(request, "receipt.html", room="/settings/privacy", receipt=receipt, counted=erasure.COUNTED)
 
 
-@api.get("/api/consents", summary="How many customers have given, withdrawn or denied each purpose")
+@api.get("/api/consents", description=N_("How many customers have given, withdrawn or denied each purpose."))
 @needs("see")
 def api_consents(request: Request) -> Response:
     counts = project_of(request).consents.overview()
@@ -132,9 +133,9 @@ def api_consents(request: Request) -> Response:
     return JSONResponse({"purposes": told})
 
 
-@api.get("/api/consents/{customer}", summary="What one customer has consented to, and every decision")
+@api.get("/api/consents/{customer}", description=N_("What one customer has consented to, and every decision."))
 @needs("see")
-def api_consent(request: Request, customer: str) -> Response:
+def api_consent(request: Request, customer: CustomerId) -> Response:
     project = project_of(request)
     ids = ids_meant(project, customer)
     held = project.consents.held(ids, now())

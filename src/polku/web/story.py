@@ -158,6 +158,7 @@ def story_of(
         last_seen=steps[-1].time if steps else None,
         value=told.value,
         orders=sum(1 for s in steps if s.value is not None),
+        currency=told.currency,
     )
 
 
