@@ -223,7 +223,9 @@ def lift(project: Project, given: str, author: str) -> int:
             pairs += [(kind, found[1]), ("user", f"{kind}:{found[1]}")]
     hashes = [project.erased.hash(*pair) for pair in pairs]
     with project.state.write() as connection:
-        gone = connection.execute(sa.delete(tables.erased).where(tables.erased.c.hash.in_(hashes))).rowcount
+        of = sa.select(tables.erased.c.erasure).where(tables.erased.c.hash.in_(hashes))
+        numbers = connection.execute(of).scalars().all()  # all that was theirs may come, not only what was typed
+        gone = connection.execute(sa.delete(tables.erased).where(tables.erased.c.erasure.in_(numbers))).rowcount
         if gone:
             project.state.reserve(connection, "erased", 1)
     if not gone:
