@@ -123,8 +123,14 @@ def read(option: Option, value: Any) -> Any:
 
 
 def _words(_: Option, value: Any) -> tuple[str, ...]:
+    if isinstance(value, Mapping):  # as a notebook says it: gaps={"cart": "1h..2d", "order": (None, "7d")}
+        value = [f"{name}:{_span(of)}" for name, of in value.items()]
     parts = value.split(",") if isinstance(value, str) else list(value)
     return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+def _span(of: Any) -> str:
+    return "..".join("" if end is None else str(end) for end in of) if isinstance(of, (tuple, list)) else str(of)
 
 
 def _choice(option: Option, value: Any) -> str:

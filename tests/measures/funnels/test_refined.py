@@ -203,6 +203,8 @@ def test_options_are_read_from_texts_as_a_url_gives_them():
     assert found.refined["without"] == "chat (product › order)"
     title = found.tables(Reader("en"))[0].title
     assert title == "Funnel by customer, within 1 h, without chat (product › order), times between: order ..1h"
+    for gaps in ({"order": "..1h"}, {"order": (None, "1h")}):  # as a notebook may say it
+        assert measure_view(view(EVERYONE), "funnel", given | {"gaps": gaps}).refined == found.refined
 
 
 def test_a_way_without_the_whole_windows_end_ends_with_the_steps_own():

@@ -114,6 +114,8 @@ def test_a_lift_that_cannot_be_known():
     assert (nobody.value, nobody.low) == (0.0, None)
     sure = lift_of(600, 522, 328, 300, 297, 522)
     assert sure.low < sure.value < sure.high
+    for alike in (lift_of(3, 3, 3, 3, 3, 3), lift_of(1, 1, 1, 1, 1, 1)):  # nothing varies
+        assert (alike.value, alike.low, alike.high, alike.reason) == (1.0, None, None, "too few to say")
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,10 @@ def lift_of(paths: int, source: int, target: int, both: int, came: int, closed: 
     if not came:
         return Estimate(value, n=closed, reason=N_("nobody came"))
     spread = paths / came - paths / source - paths / target + 2 * both * paths / (source * target) - 1
-    half = Z95 * math.sqrt(max(spread, 0.0) / paths)
     caution = N_("too few to say") if min(closed, target) < ENOUGH else None
+    if not spread > 1e-9:  # all came, or all have both: a sample in which nothing varies tells no interval
+        return Estimate(value, n=closed, reason=caution)
+    half = Z95 * math.sqrt(spread / paths)
     return Estimate(value, value * math.exp(-half), value * math.exp(half), closed, caution)
 
 
