@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 
+from backends import postgres as postgresql
 from polku.errors import NotAProject, ProjectError, RecordError
 from polku.record import tables, whereabouts
 from polku.record.project import create_project, open_project
@@ -15,6 +19,7 @@ from polku.record.settings import Record
 from polku.record.state import State
 
 from .events import event
+from .working import working
 
 MAP = "polku: 1\ntitle: A shop\nstages:\n  - id: all\n    touchpoints:\n      - {id: guide, match: {event: page}}\n"
 
@@ -101,6 +106,42 @@ def test_a_text_with_nul_is_kept_with_a_mark_in_its_place(postgres, tmp_path):
         project.mover.move()
         assert project.identities.customer_of("user", "an\0na") == 1
         assert [i.value for i in project.identities.ids_of(1)] == ["an\ufffdna"]
+
+
+def test_migrations_make_exactly_the_tables_of_the_code_and_go_back(postgres, tmp_path):
+    made = State(postgres.database())
+    with made.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    made.migrate_to("0001")
+    assert made.format() == "0001"
+    made.migrate(tmp_path)
+    with made.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    made.close()
+
+
+def test_the_database_server_dies_and_comes_back(tmp_path, caplog):
+    """What was acknowledged is there after a crash of PostgreSQL; meanwhile writing is refused, and then goes on."""
+    programs = postgresql.find()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL here")
+    with postgresql.serving(programs, settings=()) as server:
+        project = create_project(tmp_path / "shop", "en", state=server.database(empty=True))
+        runner = working(project, 1, 10_000, 100)
+        for n in range(20):
+            project.inbox.append([event(f"e{n}", n, user="u")])
+        server.stop()  # at once, as at a crash
+        with pytest.raises(sa.exc.OperationalError):
+            project.inbox.append([event("lost", 1)])
+        time.sleep(1.5)  # the jobs look for work meanwhile
+        server.start(())
+        for n in range(20, 30):
+            project.inbox.append([event(f"e{n}", n, user="u")])
+        runner.stop()
+        project.mover.move()
+        found = project.history.read(["event_id"]).read_all()["event_id"].to_pylist()
+        assert sorted(found) == sorted(f"e{n}" for n in range(30))
+        project.close()
 
 
 # -- where the record is -------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(self.life / 3):
-            with contextlib.suppress(sa.exc.OperationalError, RecordError), self.state.write(LANE) as connection:
+            with contextlib.suppress(sa.exc.DBAPIError, RecordError), self.state.write(LANE) as connection:
                 # A missed renewal is no harm in itself: check() decides before anything is written.
                 self._extend(connection)
 
