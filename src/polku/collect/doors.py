@@ -45,6 +45,8 @@ CORS = (
 )
 #: A browser asks this often whether it may send, in seconds.
 PREFLIGHT_AGE = b"86400"
+#: Refused with these, the request's body was not read to its end.
+UNREAD = frozenset({405, 408, 413})
 #: Paths that are answered besides protocols and pages.
 VITALS = ("/ready", "/metrics")
 
@@ -125,12 +127,12 @@ class Doors:
             body = await self._body(receive, protocol, call)
             call = msgspec.structs.replace(call, body=body, received_at=now())
             reply = await self._take(protocol, call)
-            answer, after = "ok", None
+            answer, after, unread = "ok", None, False
         except Refuse as refused:
             reply = protocol.refuse(call, refused.status, refused.code, refused.message)
-            answer, after = refused.code, refused.after
+            answer, after, unread = refused.code, refused.after, refused.status in UNREAD
         self.counters.answered(protocol.NAME, answer)
-        await send_reply(send, reply, CORS, after)
+        await send_reply(send, reply, CORS, after, unread)
 
     async def _vitals(self, scope: Scope, send: Send) -> None:
         """/ready is for whoever asks (a balancer); /metrics beyond this machine for who has a key that reads."""
@@ -331,16 +333,20 @@ def preflight(scope: Scope, protocol: Protocol) -> tuple[tuple[bytes, bytes], ..
 
 
 async def send_reply(
-    send: Send, reply: Reply, headers: Sequence[tuple[bytes, bytes]], after: int | None = None
+    send: Send,
+    reply: Reply,
+    headers: Sequence[tuple[bytes, bytes]],
+    after: int | None = None,
+    unread: bool = False,
 ) -> None:
-    """Send an answer whole."""
+    """Send an answer whole; ``unread``: the connection ends, for there is a body on it that nobody reads."""
     lines: list[tuple[bytes, bytes]] = [*headers]
     if reply.status != 204:
         lines += [(b"content-type", reply.content_type.encode()), (b"content-length", b"%d" % len(reply.body))]
     lines += [(name.lower().encode(), value.encode()) for name, value in reply.headers]
     if after is not None:
         lines.append((b"retry-after", b"%d" % after))
-    if reply.status in (408, 413):
-        lines.append((b"connection", b"close"))  # the rest of the body is not read
+    if unread:
+        lines.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": lines})
     await send({"type": "http.response.body", "body": reply.body})
