@@ -13,10 +13,13 @@ from polku.record import tables
 from polku.record.state import State
 
 
-@pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("state")
-    url = f"sqlite:///{(folder / 'state.db').as_posix()}"
+    if request.param == "sqlite":
+        url = f"sqlite:///{(folder / 'state.db').as_posix()}"
+    else:
+        url = request.getfixturevalue("postgres").database()
     made = State(url)
     made.migrate(folder)
     made.close()

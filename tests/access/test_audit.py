@@ -82,6 +82,14 @@ def test_writers_at_once_make_one_chain(state: State) -> None:
         assert connection.execute(sa.select(sa.func.max(tables.audit.c.id))).scalar() == 40
 
 
+def test_texts_of_any_characters_keep_the_chain_whole(state: State) -> None:
+    audit = Audit(state)
+    for text in ("\x00", "\udc80", "ä\u2028\U0001f600", "x" * 300, "' or 1=1 --", ""):
+        audit.note(text, "sign-in.failed", text, {text: text}, address=text)
+    chain = audit.check()
+    assert (chain.rows, chain.broken) == (6, None)
+
+
 def test_an_action_that_nobody_declared_is_a_mistake_of_the_code(state: State) -> None:
     with pytest.raises(ValueError, match=r"audit\.ACTIONS"):
         Audit(state).note("anna", "made.up")

@@ -117,11 +117,11 @@ class Audit:
         row = {
             "id": number,
             "time": now(),
-            "actor": actor[:200],
+            "actor": plain(actor[:200]),
             "action": action,
-            "about": about,
-            "address": address[:64],
-            "facts": json.dumps(facts or {}, ensure_ascii=False, sort_keys=True, default=str),
+            "about": plain(about),
+            "address": plain(address[:64]),
+            "facts": plain(json.dumps(facts or {}, ensure_ascii=False, sort_keys=True, default=str)),
             "previous": previous or BEGIN,
         }
         connection.execute(sa.insert(table).values(**row, hash=digest(row)))
@@ -152,17 +152,24 @@ class Audit:
         rows, previous, last = 0, None, 0
         with self.state.read() as connection:
             given = self.state.counter(connection, "audit")
-            for row in connection.execute(sa.select(table).order_by(table.c.id).execution_options(yield_per=1000)):
-                fields: dict[str, Any] = dict(row._mapping)
-                told = fields.pop("hash")
-                # the first row that is kept may stand after others that were cut off when their time was up
-                fits = row.previous == previous if previous is not None else row.id > 1 or row.previous == BEGIN
-                if not fits or told != digest(fields) or (last and row.id != last + 1):
-                    return Chain(rows, row.id, previous or BEGIN)
-                rows, previous, last = rows + 1, told, row.id
+            query = sa.select(table).order_by(table.c.id).execution_options(yield_per=1000)
+            with connection.execute(query) as found:
+                for row in found:
+                    fields: dict[str, Any] = dict(row._mapping)
+                    told = fields.pop("hash")
+                    # the first row that is kept may stand after others that were cut off when their time was up
+                    fits = row.previous == previous if previous is not None else row.id > 1 or row.previous == BEGIN
+                    if not fits or told != digest(fields) or (last and row.id != last + 1):
+                        return Chain(rows, row.id, previous or BEGIN)
+                    rows, previous, last = rows + 1, told, row.id
         if last < given:
             return Chain(rows, last + 1, previous or BEGIN)
         return Chain(rows, None, previous or BEGIN)
+
+
+def plain(text: str) -> str:
+    """A text that every database keeps as it is: without NUL and halves of characters."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def digest(row: Mapping[str, Any]) -> str:
