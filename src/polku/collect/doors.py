@@ -198,8 +198,10 @@ class Doors:
             if fault.status == 400:
                 self._count(protocol, Refusal.UNREADABLE_REQUEST)
             raise Refuse(fault.status, fault.code, str(fault)) from fault
-        source = self._source(protocol, parsed)
         outcome = Outcome(accepted=0)
+        if not (parsed.events or parsed.dropped or parsed.key or parsed.site):
+            return protocol.reply(call, parsed, outcome)  # a look whether the door is there, or for flags
+        source = self._source(protocol, parsed)
         if parsed.events or parsed.dropped:
             outcome = await self._store(protocol, call, parsed, source)
         return protocol.reply(call, parsed, outcome)
