@@ -36,7 +36,11 @@ def engine(url: sa.URL) -> Engine:
             package="'polku[postgresql]'",
         ) from fault
     made = sa.create_engine(
-        url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=KEPT, max_overflow=MORE
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_size=KEPT,
+        max_overflow=MORE,
+        hide_parameters=True,  # an error's text goes to logs, and the values are people's data
     )
     sa.event.listen(made, "connect", _prepare)
     return made

@@ -222,7 +222,8 @@ class State:
 def _engine(url: sa.URL, busy: float) -> Engine:
     if url.get_backend_name() != "sqlite":
         return postgres.engine(url)
-    engine = sa.create_engine(url, connect_args={"timeout": busy, "check_same_thread": False})
+    connect = {"timeout": busy, "check_same_thread": False}
+    engine = sa.create_engine(url, connect_args=connect, hide_parameters=True)  # values are people's data: not for logs
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
