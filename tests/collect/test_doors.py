@@ -228,6 +228,25 @@ def test_keys_and_vitals(tmp_path: Path) -> None:
                 counted = dict(connection.execute(sa.select(tables.refusals.c.reason, tables.refusals.c.count)).all())
 
 
+def test_limits_by_key_and_address(tmp_path: Path) -> None:
+    with served(tmp_path / "shop", "[limits]\nevents = 1\naddress = 4\n[server]\nproxies = '127.0.0.1'\n") as site:
+        key = {"writeKey": site.project.keys.create("web", ["write"], source="web").text}
+
+        def send(address: str, events: int = 1, given: dict[str, str] = key) -> tuple[int, int | None]:
+            batch = {"batch": [{**EVENT, "type": "track"}] * events, **given}
+            answer = site.client.post("/v1/batch", json=batch, headers={"X-Forwarded-For": address})
+            after = answer.headers.get("retry-after")
+            return answer.status_code, None if after is None else int(after)
+
+        assert [send("203.0.113.9", given={})[0] for _ in range(6)] == [401, 401, 401, 401, 429, 429]
+        status, after = send("203.0.113.9")
+        assert (status, after is not None and 1 <= after <= 15) == (429, True)
+        assert send("203.0.113.10", 10) == (200, None)
+        status, after = send("203.0.113.11", 10)
+        assert (status, after is not None and 1 <= after <= 10) == (429, True)
+        assert site.project.inbox.waiting() == 10
+
+
 def test_the_doors_are_in_front_of_the_pages(site: Site) -> None:
     assert site.client.get("/v1/nothing").status_code == 404
     assert "error" in site.client.get("/health").json(), "the pages answer: this project has no map"

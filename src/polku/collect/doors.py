@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from polku.access.entrance import is_loopback
+from polku.access.limits import Limit, network
 from polku.collect.counters import Counters
 from polku.collect.vitals import metrics, vitals
 from polku.collect.writer import Deposit, Writer
@@ -45,8 +48,10 @@ CORS = (
 )
 #: A browser asks this often whether it may send, in seconds.
 PREFLIGHT_AGE = b"86400"
+#: A key may send so many seconds' events at once.
+BURST = 10
 #: Refused with these, the request's body was not read to its end.
-UNREAD = frozenset({405, 408, 413})
+UNREAD = frozenset({405, 408, 413, 429})
 #: Paths that are answered besides protocols and pages.
 VITALS = ("/ready", "/metrics")
 
@@ -88,6 +93,9 @@ class Doors:
             most_events=self.settings.queue_events,
             most_bytes=self.settings.queue_megabytes * 1_000_000,
         )
+        limits = project.settings.limits
+        self.by_address = Limit(limits.address, 60.0)
+        self.by_key = Limit(limits.events * BURST, BURST)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
@@ -124,6 +132,8 @@ class Doors:
         try:
             if scope["method"] not in protocol.METHODS:
                 raise Refuse(405, "method", f"Use {' or '.join(protocol.METHODS)}.")
+            if not is_loopback(call.address):
+                within(self.by_address, network(call.address))
             body = await self._body(receive, protocol, call)
             call = msgspec.structs.replace(call, body=body, received_at=now())
             reply = await self._take(protocol, call)
@@ -228,6 +238,7 @@ class Doors:
         self.writer.note(Refused(protocol.NAME, protocol.NAME, "door", name, now(), None, None))
 
     async def _store(self, protocol: Protocol, call: Call, parsed: Parsed, source: str) -> Outcome:
+        within(self.by_key, source, len(parsed.events))
         visit = Visit(
             source=source,
             address=call.address,
@@ -303,6 +314,13 @@ def call_of(scope: Scope) -> Call:
         address=client[0] if client else "",
         received_at=now(),
     )
+
+
+def within(limit: Limit, name: str, tokens: int = 1) -> None:
+    """Raise Refuse (429) where ``name`` has asked for more than it may."""
+    wait = limit.take(name, tokens)
+    if wait:
+        raise Refuse(429, "limit", "More than is allowed in this time.", after=math.ceil(wait))
 
 
 def unpacked(body: bytes, coding: str, most: int) -> bytes:

@@ -91,6 +91,14 @@ class Limits:
         least=0,
     )
     api: int = setting(600, N_("Answers of the API a minute for one key, person or address. 0: no limit."), least=0)
+    address: int = setting(
+        6_000,
+        N_("Requests with events a minute from one address; this machine's own are not counted. 0: no limit."),
+        least=0,
+    )
+    events: int = setting(
+        0, N_("Events a second of one key, of which it may send ten seconds' worth at once. 0: no limit."), least=0
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
