@@ -171,7 +171,9 @@ class Mover:
         oldest = self.inbox.oldest()
         if oldest is None:
             return False
-        return oldest.timestamp() * 1e6 + seconds * 1e6 <= now() or self.inbox.waiting() >= events
+        waited = now() - oldest.timestamp() * 1e6
+        # An arrival that lies ahead: the clock was set back, and nobody waits until it is there again.
+        return not 0 <= waited < seconds * 1e6 or self.inbox.waiting() >= events
 
 
 def _told(judged: _Judged) -> list[Refused]:

@@ -177,7 +177,7 @@ class Collect:
         least=1,
     )
     queue_megabytes: int = setting(
-        64, N_("...and so are requests when these together hold so many megabytes."), least=1
+        64, N_("...and so is one when those that wait hold this many megabytes together."), least=1
     )
     retry_after: int = setting(
         5, N_("After how many seconds a client is told to come again (Retry-After)."), least=1, most=300
