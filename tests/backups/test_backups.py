@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from record.events import event, stored
 from trails.told import told
 
 WHERE = ["sqlite", "postgresql-s3"]
-TESTS = Path(__file__).parent.parent
 
 
 def asked(where: str, request: pytest.FixtureRequest) -> dict[str, str | None]:
@@ -224,18 +221,29 @@ def test_settings_of_the_original_do_not_lead_the_copy_to_its_record(shop, tmp_p
         assert again.settings.record.busy == 50
 
 
-def test_the_commands(tmp_path):
+def test_the_commands(tmp_path, capsys):
+    from polku.cli.app import main
+
     with create_project(tmp_path / "shop", "en") as project:
         project.map_file.write_text(deeds.MAP, encoding="utf-8")
         stored(project, event("h1", 0, user="anna"))
 
-    def polku(*words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "polku", *map(str, words)], capture_output=True, text=True)
+    def polku(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
 
-    made = json.loads(polku("backup", tmp_path / "shop", "--to", tmp_path / "b", "--json").stdout)
+    made = json.loads(polku("backup", tmp_path / "shop", "--to", tmp_path / "b", "--json")[1])
     assert (made["events"], made["waiting"]) == (1, 0)
-    restored = json.loads(polku("restore", tmp_path / "b", tmp_path / "again", "--json").stdout)
+    assert json.loads(polku("backup", tmp_path / "shop", "--to", tmp_path / "b", "--list", "--json")[1]) == [made]
+    assert json.loads(polku("backup", tmp_path / "shop", "--to", tmp_path / "b", "--verify", "--json")[1]) == made
+    restored = json.loads(polku("restore", tmp_path / "b", tmp_path / "again", "--json")[1])
     assert (restored["name"], restored["erased_again"]) == (made["name"], 0)
-    again = polku("--language", "fi", "restore", tmp_path / "b", tmp_path / "again")
-    assert again.returncode == 2
-    assert "ei ole tyhjä" in again.stderr
+    code, _, said = polku("--language", "fi", "restore", tmp_path / "b", tmp_path / "again")
+    assert code == 2
+    assert "ei ole tyhjä" in said
+    (tmp_path / "b" / made["name"] / "folder" / "journey.yaml").write_text("polku: 2\n", encoding="utf-8")
+    code, _, said = polku("--language", "en", "backup", tmp_path / "shop", "--to", tmp_path / "b", "--verify")
+    assert code == 1
+    assert "journey.yaml" in said

@@ -175,3 +175,20 @@ def test_a_job_that_waits_for_history_has_not_failed(tmp_path):
         with project.history.lease("import of a test"):
             assert not runner.run(job, True)
         assert [(s.failures, s.reason) for s in runner.ledger.all((job,))] == [(0, None)]
+
+
+def test_trails_are_kept_up_where_there_are_some(tmp_path):
+    from polku.trails import open_trails
+    from record import deeds
+    from record.events import event
+
+    deeds.walked(tmp_path / "shop")
+    with open_project(tmp_path / "shop") as project:
+        job = next(job for job in jobs(project) if job.name == "trails")
+        runner = Runner(project, (job,))
+        assert not runner.run(job), "nobody has asked for trails yet"
+        before = open_trails(project).events
+        assert not runner.run(job), "they are as they should be"
+        project.inbox.append([event("news", 1, user="u1")])
+        assert runner.run(job)
+        assert open_trails(project, refresh=False).events == before + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from polku.backups.taking import erasures_wait, note_erasures
@@ -35,6 +36,9 @@ def jobs(project: Project) -> tuple[Job, ...]:
         ),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
         Job("retention", N_("Deletes what has been kept for its time"), retention.job, 24 * HOUR),
+        Job(
+            "trails", N_("Takes news into this server's trails before anybody asks"), warm, 60.0, stale, alone=False
+        ),
         Job("clear", N_("Removes what processes that died left behind"), clear, HOUR, alone=False),
     )
 
@@ -60,6 +64,23 @@ def crowded(project: Project) -> bool:
 def compact(project: Project) -> Outcome | None:
     done = project.history.compact(project.settings.inbox.files)
     return {"days": done["days"], "files": done["files_before"] - done["files_after"]} if done["days"] else None
+
+
+def stale(project: Project) -> bool:
+    """Whether this machine has trails, and they are behind: news, or an erasure that another server made."""
+    from polku.trails.store import Store
+
+    if not project.map_file.exists() or Store(project.data / "trails").current_name() is None:
+        return False
+    from polku.trails import open_trails
+
+    return open_trails(project, refresh=False).position != dataclasses.asdict(project.position())
+
+
+def warm(project: Project) -> Outcome | None:
+    from polku.trails import open_trails
+
+    return {"events": open_trails(project).events}
 
 
 def vacuum(project: Project) -> Outcome | None:
