@@ -44,7 +44,9 @@ def shared(tmp_path_factory):
 def fresh(project: Project, tmp_path_factory) -> Identities:
     """Identities that know nothing yet."""
     with project.state.write() as connection:
-        for table in (tables.identities, tables.joins, tables.aliases, tables.quarantine, tables.identity_changes):
+        for table in (
+            tables.identities, tables.joins, tables.aliases, tables.quarantine, tables.identity_changes, tables.crowds,
+        ):  # fmt: skip
             connection.execute(sa.delete(table))
         for name in ("customer", "identity", "aliases"):
             project.state.set_counter(connection, name, 0)

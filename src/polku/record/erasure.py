@@ -371,6 +371,7 @@ def _empty_state(project: Project, of: Belongings, words: Sequence[str], counts:
             (tables.traits, tables.traits.c.identity.in_(numbers)),
             (tables.joins, _either(numbers)),
             (tables.aliases, tables.aliases.c.user.in_(numbers)),
+            (tables.crowds, tables.crowds.c.identity.in_(numbers)),
             (tables.quarantine, tables.quarantine.c.identity.in_(numbers)),
             (tables.identities, tables.identities.c.id.in_(numbers)),
         ):

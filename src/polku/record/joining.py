@@ -119,8 +119,7 @@ def say(state: State, connection: Connection, pair: Pairs, evidence: str, by: st
     if done.rowcount == 0:
         kinds = {"weaker_kind": pair.weaker_kind[0], "stronger_kind": pair.stronger_kind[0]}
         connection.execute(sa.insert(table).values(weaker=one, stronger=other, counts=False, **kinds, **values))
-    quarantine.review(connection, [one, other], caps)
-    return reconsider(state, connection, [one, other])
+    return _resettle(state, connection, quarantine.review(connection, [one, other], caps), one)
 
 
 def undo(state: State, connection: Connection, number: int, by: str, caps: Caps) -> Changed:
@@ -137,13 +136,18 @@ def undo(state: State, connection: Connection, number: int, by: str, caps: Caps)
         raise RecordError(N_("Join number {number} was undone before."), number=number)
     connection.execute(sa.update(table).where(table.c.id == number).values(undone_at=now(), undone_by=by))
     pair = [int(row.weaker), int(row.stronger)]
-    quarantine.review(connection, pair, caps)
-    return reconsider(state, connection, pair)
+    return _resettle(state, connection, quarantine.review(connection, pair, caps), pair[0])
 
 
 def reconsider(state: State, connection: Connection, ids: Sequence[int]) -> Changed:
-    """Decide anew about every join of these ids: one was said or undone, or an id went into quarantine or out."""
+    """Decide anew about every join of these ids: they went into quarantine or out of it."""
     return _settle(state, connection, np.array(sorted(set(ids)), np.int64), np.empty(0, np.int64), None, 0)
+
+
+def _resettle(state: State, connection: Connection, freed: list[int], weaker: int) -> Changed:
+    """Decide anew about the joins of a pair's weaker end, and of ids that are held no longer."""
+    ids = np.array(sorted(freed), np.int64)
+    return _settle(state, connection, ids, np.array([weaker], np.int64), None, 0, even_held=True)
 
 
 # -- what is known ----------------------------------------------------------------------------------------------------
@@ -227,15 +231,17 @@ def _concerned(connection: Connection, ids: Ints, anonymous: Ints) -> _Rows:
 
 
 def _settle(
-    state: State, connection: Connection, ids: Ints, anonymous: Ints, new: Pairs | None, fresh_from: int
-) -> Changed:
-    """Decide about the joins of ``ids`` and ``anonymous`` and the ``new`` ones; write it; what it makes of customers.
+    state: State, connection: Connection, ids: Ints, weaker: Ints, new: Pairs | None, fresh_from: int,
+    *, even_held: bool = False,
+) -> Changed:  # fmt: skip
+    """Decide about the joins of ``ids``, those whose weaker end is in ``weaker``, and the ``new`` ones; write it; what
+    it makes of customers.
 
-    An anonymous id in quarantine may have thousands of joins: unless it is among ``ids``, they stay as they are.
+    An anonymous id in quarantine may have thousands of joins, which stay as they are unless ``even_held`` says so.
     """
     held = quarantine.held(connection)
     old = fresh_from or np.iinfo(np.int64).max
-    open_ = np.unique(anonymous[(anonymous < old) & ~np.isin(anonymous, held)])
+    open_ = np.unique(weaker[(weaker < old) & (even_held | ~np.isin(weaker, held))])
     rows = _concerned(connection, np.unique(ids[ids < old]), open_)
     if new is not None and len(new):
         rows = _with_new(rows, new)

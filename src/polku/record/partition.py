@@ -88,7 +88,10 @@ def _merge(connection: Connection, merges: Sequence[tuple[int, int]]) -> None:
 
 
 def _split(connection: Connection, removed: Ints) -> tuple[list[tuple[int, int]], set[int]]:
-    """Group the ids of the customers concerned anew, by the joins that still count among them."""
+    """Take apart what no join holds together any more: (customers that moved as a whole, those that came apart)."""
+    removed, dirty = _without_leaves(connection, removed)
+    if not len(removed):
+        return [], dirty
     concerned = sorted(set(customers_of(connection, np.unique(removed)).values()))
     rows = members(connection, concerned)
     nodes = np.array([row.id for row in rows], np.int64)
@@ -111,8 +114,41 @@ def _split(connection: Connection, removed: Ints) -> tuple[list[tuple[int, int]]
     for b, a in zip(before, after, strict=True):
         now_in.setdefault(b, set()).add(a)
     moved = [(c, next(iter(at))) for c, at in now_in.items() if len(at) == 1 and at != {c}]
-    dirty = {key for c, at in now_in.items() if len(at) > 1 for key in (c, *at)}
+    dirty |= {key for c, at in now_in.items() if len(at) > 1 for key in (c, *at)}
     return moved, dirty
+
+
+def _without_leaves(connection: Connection, removed: Ints) -> tuple[Ints, set[int]]:
+    """Let ids go that no join holds any more, without reading the groups that they leave.
+
+    Returns the removed joins whose ends are both held by others yet, and the customers that came apart.
+    """
+    ends = np.unique(removed)
+    leaves = np.setdiff1d(ends, np.fromiter(_held(connection, ends), np.int64))
+    if not len(leaves):
+        return removed, set()
+    who = tables.identities
+    before = customers_of(connection, leaves)
+    gone = [{"node": node, "to": node} for node in leaves.tolist()]
+    change = sa.update(who).values(customer=sa.bindparam("to"))
+    connection.execute(change.where(who.c.id == sa.bindparam("node")), gone)
+    dirty = set(leaves.tolist()) | set(before.values())
+    for key in sorted(set(before.values()) & set(leaves.tolist())):  # it took the key with it
+        rest = sa.and_(who.c.customer == key, who.c.customer != who.c.id)
+        least = connection.execute(sa.select(sa.func.min(who.c.id)).where(rest)).scalar()
+        if least is not None:
+            connection.execute(sa.update(who).where(rest).values(customer=int(least)))
+            dirty.add(int(least))
+    return removed[~np.isin(removed, leaves).any(axis=1)], dirty
+
+
+def _held(connection: Connection, nodes: Ints) -> Iterator[int]:
+    """Those of these ids that some join holds; of a thousand joins one is looked at."""
+    table, who = tables.joins.c, tables.identities.c
+    for some in portions(nodes.tolist()):
+        for end in (table.weaker, table.stronger):
+            holds = sa.exists().where(end == who.id, table.counts.is_(True))
+            yield from connection.execute(sa.select(who.id).where(who.id.in_(some), holds)).scalars()
 
 
 def customers_of(connection: Connection, nodes: Ints) -> dict[int, int]:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from polku.record import tables
 from polku.record.clock import now
-from polku.record.hashes import kind_of
+from polku.record.hashes import STRENGTH, kind_of
 from polku.record.partition import portions
 from polku.record.state import State
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 HELD, KEPT, RELEASED = "held", "kept", "released"
+#: From so many anonymous ids on, a user's are not counted again but noted (table ``crowds``).
+CROWD = 100
+#: Kinds that a user may be joined with besides anonymous ids.
+NAMED = tuple(kind for kind in STRENGTH if kind != "anonymous")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ def newly(state: State, connection: Connection, new: Pairs, fresh_from: int, cap
     for (node, other), count in _stored(connection, known).items():
         if (node, other) in more:
             more[node, other] += count
+    _note_crowds(state, connection, {n: c for (n, o), c in more.items() if o == "anonymous" and c >= CROWD})
     over: dict[int, tuple[str, int]] = {}
     for (node, other), count in more.items():
         if count > caps.of(kinds[node], other):
@@ -94,8 +99,12 @@ def newly(state: State, connection: Connection, new: Pairs, fresh_from: int, cap
     return np.array(sorted(over), np.int64)
 
 
-def review(connection: Connection, ids: Sequence[int], caps: Caps) -> None:
-    """Let those of ``ids`` out that are held and no longer over their cap."""
+def review(connection: Connection, ids: Sequence[int], caps: Caps) -> list[int]:
+    """Let those of ``ids`` out that are held and no longer over their cap, as a person changed their evidence.
+
+    Returns who is out.
+    """
+    connection.execute(sa.delete(tables.crowds).where(tables.crowds.c.identity.in_(ids)))
     table, who = tables.quarantine, tables.identities.c
     query = (
         sa.select(table.c.identity, who.kind, who.value)
@@ -107,6 +116,7 @@ def review(connection: Connection, ids: Sequence[int], caps: Caps) -> None:
     free = sorted(set(here) - over)
     if free:
         connection.execute(sa.delete(table).where(table.c.identity.in_(free)))
+    return free
 
 
 def others(connection: Connection, wanted: Sequence[tuple[int, str]]) -> dict[int, int]:
@@ -151,8 +161,28 @@ def _stored(connection: Connection, nodes: list[int]) -> dict[tuple[int, str], i
     alive: Any = sa.and_(table.undone_at.is_(None), table.said_by.is_(None))
     found: dict[tuple[int, str], int] = {}
     for some in portions(nodes):
-        for mine, other in ((table.weaker, table.stronger_kind), (table.stronger, table.weaker_kind)):
-            query = sa.select(mine, other, sa.func.count()).where(mine.in_(some), alive).group_by(mine, other)
+        crowds = {(int(row.identity), "anonymous"): int(row.devices) for row in connection.execute(_crowds(some))}
+        found.update(crowds)
+        few = [node for node in some if (node, "anonymous") not in crowds]
+        for mine, other, which, kinds in (
+            (table.weaker, table.stronger_kind, some, tuple(STRENGTH)),
+            (table.stronger, table.weaker_kind, some, NAMED),
+            (table.stronger, table.weaker_kind, few, ("anonymous",)),
+        ):
+            here = sa.and_(mine.in_(which), other.in_(kinds), alive)
+            query = sa.select(mine, other, sa.func.count()).where(here).group_by(mine, other)
             for node, kind, count in connection.execute(query):
                 found[int(node), kind] = found.get((int(node), kind), 0) + int(count)
     return found
+
+
+def _crowds(nodes: list[int]) -> sa.Select[tuple[int, int]]:
+    table = tables.crowds.c
+    return sa.select(table.identity, table.devices).where(table.identity.in_(nodes))
+
+
+def _note_crowds(state: State, connection: Connection, crowds: dict[int, int]) -> None:
+    for some in portions(sorted(crowds)):
+        connection.execute(sa.delete(tables.crowds).where(tables.crowds.c.identity.in_(some)))
+        columns: dict[str, Sequence[Any]] = {"identity": some, "devices": [crowds[node] for node in some]}
+        state.insert_many(connection, tables.crowds, columns)

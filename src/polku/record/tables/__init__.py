@@ -17,7 +17,7 @@ from polku.record.tables.core import (
     refusals,
     traits,
 )
-from polku.record.tables.evidence import aliases, joins, quarantine
+from polku.record.tables.evidence import aliases, crowds, joins, quarantine
 from polku.record.tables.jobs import jobs
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 
@@ -30,6 +30,7 @@ __all__ = [
     "contacts",
     "costs",
     "counters",
+    "crowds",
     "erased",
     "erasures",
     "identities",

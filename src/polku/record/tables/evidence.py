@@ -41,6 +41,14 @@ aliases = Table(
     Index("aliases_user", "user"),
 )
 
+#: How many anonymous ids events named with a user, of those with many: nobody has to count them again.
+crowds = Table(
+    "crowds",
+    metadata,
+    Column("identity", BigInteger, primary_key=True, autoincrement=False),
+    Column("devices", BigInteger, nullable=False),
+)
+
 #: Ids that join nothing. ``verdict``: held (it would join too many), kept (a person wants it so), released (a person
 #: lets it join in spite of all). ``reason``: the kind of ids that were too many; ``others``: how many when it was seen.
 quarantine = Table(

@@ -52,6 +52,11 @@ def upgrade() -> None:
     )
     op.create_index("aliases_user", "aliases", ["user"])
     op.create_table(
+        "crowds",
+        sa.Column("identity", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("devices", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "quarantine",
         sa.Column("identity", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("verdict", sa.String(10), nullable=False),
@@ -65,6 +70,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("quarantine")
+    op.drop_table("crowds")
     op.drop_table("aliases")
     op.drop_index("joins_pair", "joins")
     op.drop_index("joins_stronger", "joins")
