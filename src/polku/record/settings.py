@@ -76,6 +76,11 @@ class Server:
         N_("Where people whose role allows it may save from: all, local (this machine only), none (nowhere)."),
         one_of=("local", "all", "none"),
     )
+    log: str = setting(
+        "text",
+        N_("How the server writes its log to stderr: text, or json (an object a line)."),
+        one_of=("text", "json"),
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from polku.errors import UsageError
 from polku.language import N_
 from polku.web.app import create_app
 from polku.web.http import BoundedHttp
+from polku.web.logs import json_lines
 
 #: How many ports after the wished one are tried.
 TRIES = 50
@@ -92,6 +93,9 @@ def serve(
     Raises UsageError when no port is free, AccessError when others would get in without signing in.
     """
     mask_logs()
+    as_json = project.settings.server.log == "json"
+    if as_json:
+        json_lines()
     settings = project.settings.server
     proxies, names = words(settings.proxies), words(settings.names)
     beyond = not is_loopback(host) or bool(proxies) or bool(names)
@@ -107,7 +111,8 @@ def serve(
     config = uvicorn.Config(
         doors,
         http=BoundedHttp,
-        log_level="warning",
+        log_config=None if as_json else uvicorn.config.LOGGING_CONFIG,
+        log_level="info" if as_json else "warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=3,
