@@ -17,6 +17,7 @@ from polku.events.times import read_times
 from polku.language import N_
 from polku.record.clock import now
 from polku.record.consents import Decision
+from polku.record.contacts import Contact, Kind
 
 if TYPE_CHECKING:
     from polku.record.project import Project
@@ -74,6 +75,8 @@ def import_list(
         who = _who(project, cell)
         what = purpose_of(cell["purpose"]) if cell.get("purpose") else purpose
         yes = _granted(cell.get("granted", "yes") or "yes")
+        if who is not None and project.erased.any([who]):
+            continue  # erased: no list brings them back
         if who is None or what is None or yes is None or times[number] is None:
             faults.append(str(number + 2))
             continue
@@ -91,6 +94,8 @@ def import_list(
             ),
             file=path.name, count=len(faults), lines=", ".join(faults[:MOST_FAULTS]),
         )  # fmt: skip
+    with project.state.write() as connection:
+        project.contacts.write(connection, _contacts(project, rows, columns, path))
     fresh = _news(project, made)
     for at in range(0, len(fresh), 100_000):
         project.consents.decide(fresh[at : at + 100_000])
@@ -123,6 +128,22 @@ def _who(project: Project, cell: dict[str, str]) -> tuple[str, str] | None:
         if text and (found := addresses.found("email" if kind == "email" else "phone", text)) is not None:
             return "user", f"{kind}:{found[1]}"
     return None
+
+
+def _contacts(project: Project, rows: list[dict[str, Any]], columns: dict[str, str], path: Path) -> list[Contact]:
+    """The addresses of the list: who may be written to must have one."""
+    at = now()
+    found: dict[tuple[str, str], Contact] = {}
+    for name in ("email", "phone", "id"):
+        for row in rows if name in columns else ():
+            text = (row.get(columns[name]) or "").strip()
+            if name == "id" and "@" not in text:
+                continue
+            kind: Kind = "phone" if name == "phone" else "email"
+            address = project.contacts.addresses.found(kind, text)
+            if address is not None and not project.erased.any([(kind, address[1])]):
+                found[kind, address[1]] = Contact(kind, address[1], address[0], at, at, f"list:{path.name}")
+    return list(found.values())
 
 
 def _granted(text: str) -> bool | None:

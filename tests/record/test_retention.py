@@ -1,0 +1,104 @@
+"""What is older than its kind's time goes, nothing else, and it is told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from polku.jobs import jobs
+from polku.record import retention
+from polku.record.clock import moment, now
+from polku.record.contacts import Contact
+from polku.record.project import Project, create_project
+from polku.record.refused import Refused, note_refused
+
+from .events import event, stored
+
+DAY = 86_400_000_000
+RULES = "[retention]\nevents = 100\nanonymous = 30\nrefused = 7\ncontacts = 50\nbackups = 20\n"
+
+
+def ago(days: float) -> dt.datetime:
+    return moment(now() - int(days * DAY))
+
+
+def on(name: str, days: float, **ids: str) -> dict[str, object]:
+    return {**event(name, 0, **ids), "time": ago(days)}  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Project]:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "polku.toml").write_text(RULES, encoding="utf-8")
+    with create_project(folder, "en") as project:
+        stored(
+            project,
+            on("old", 150, user="anna"), on("young", 90, user="anna"), on("mine", 60, anonymous="c1"),
+            on("joins", 5, user="anna", anonymous="c1"), on("nobody", 60), on("stranger", 60, anonymous="c9"),
+            on("fresh", 10, anonymous="c9"), on("junk", 60, user="null", anonymous="c8"),
+        )  # fmt: skip
+        mail = [project.contacts.address_hash("email", f"{name}@x.fi") for name in ("anna", "gone", "new")]
+        with project.state.write() as connection:
+            long_ago, lately = now() - 60 * DAY, now() - DAY
+            project.contacts.write(
+                connection,
+                [Contact("email", h, "x", t, t) for h, t in zip(mail, (long_ago, long_ago, lately), strict=True)],
+            )
+            refused = [Refused("web", "segment", "door", "no_event", now() - d * DAY, None, "{}") for d in (1, 9)]
+            note_refused(project.state, connection, refused)
+        stored(project, {**on("known", 2, user="anna"), "context": f'{{"ids": {{"email": "{mail[0]}"}}}}'})
+        for name, days in (("refused/a.csv", 9), ("refused/b.csv", 1), ("backups/state-1-format.db", 30)):
+            file = project.data / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("x", encoding="utf-8")
+            os.utime(file, (ago(days).timestamp(),) * 2)
+        yield project
+
+
+def names(project: Project) -> set[str]:
+    return set(project.history.read(["event_id"]).read_all()["event_id"].to_pylist())
+
+
+DUE = {"events": 1, "anonymous": 3, "refused": 2, "contacts": 1, "backups": 1}
+
+
+def test_a_dry_run_changes_nothing(shop: Project) -> None:
+    before = names(shop)
+    due = {kept.rule: kept.due for kept in retention.preview(shop)}
+    assert due == DUE | {"anonymous": 3}
+    assert names(shop) == before
+    assert retention.runs(shop) == ()
+
+
+def test_what_is_older_goes(shop: Project) -> None:
+    files = set((shop.data / "history").rglob("*.parquet"))
+    assert {kept.rule: kept.due for kept in retention.apply(shop)} == DUE
+    assert names(shop) == {"young", "mine", "joins", "fresh", "known"}
+    assert {r["rule"]: r["removed"] for r in retention.runs(shop)} == DUE
+    assert not any(path.exists() for path in files if "day=" + ago(150).date().isoformat() in str(path))
+    assert sorted(p.name for p in (shop.data / "refused").iterdir()) == ["b.csv"]
+    assert shop.contacts.count()["email"] == 2
+    assert {kept.due for kept in retention.apply(shop)} == {0}
+    everything = shop.changes(None, ["event_id"]).rows.read_all()
+    assert set(everything["event_id"].to_pylist()) == names(shop)
+
+
+def test_the_daily_job_does_it(shop: Project) -> None:
+    (job,) = [job for job in jobs(shop) if job.name == "retention"]
+    assert job.run(shop) == DUE
+    assert job.run(shop) is None
+
+
+def test_nothing_goes_where_everything_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "polku.toml").write_text(RULES.replace("100", "0").replace("30", "0"), encoding="utf-8")
+    with create_project(folder, "en") as project:
+        stored(project, on("a", 5000, user="anna"), on("b", 5000))
+        assert {kept.due for kept in retention.apply(project)} == {0}
+        assert names(project) == {"a", "b"}
