@@ -51,6 +51,7 @@ def test_it_says_what_the_living_map_says(journey, who, as_of):
         assert customers_behind(made, each, answer.outside.behind).total == answer.outside.n
         for stage in answer.stages:
             assert customers_behind(made, each, stage.lapsed.behind).total == stage.lapsed.numerator
+            assert customers_behind(made, each, stage.customers.behind).total == stage.customers.n
 
 
 def test_it_draws_itself():

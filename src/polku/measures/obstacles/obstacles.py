@@ -175,7 +175,10 @@ def _priced(
     return Obstacle(
         name, found.suspect.kind, _title(view, found), ids[at], title_of(view.journey, ids[at]),
         Count(found.people, met),
-        Rate(found.went_on, found.meetings, behind=met, behind_not=select("obstacle", name, "stopped", **options)),
+        Rate(
+            found.went_on, found.meetings, behind=met, behind_not=select("obstacle", name, "stopped", **options),
+            behind_all=met, unit="times",
+        ),
         found.near.expected or 0.0,
         Estimate(effect, effect - z * found.error, effect + z * found.error, round(found.near.compared)),
         _odds(found),

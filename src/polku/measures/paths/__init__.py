@@ -85,7 +85,7 @@ MEASURES = (
         N_("Steps taken again, ways there and back, and the time that goes into it."),
         (OF, BY_CUSTOMER, LIMIT),
         run="polku.measures.paths.loops:loops",
-        selects={"loop": ("repeated",)},
+        selects={"loop": ("repeated", "took")},
         members="polku.measures.paths.loops:members",
     ),
     Measure(
@@ -101,7 +101,7 @@ MEASURES = (
             LIMIT,
         ),
         run="polku.measures.paths.onward:onward",
-        selects={"onward": ("converted", "not", "had_time", "pending", "with")},
+        selects={"onward": ("converted", "not", "had_time", "pending", "with", "walked")},
         members="polku.measures.paths.onward:members",
         example={"from": "one"},
     ),

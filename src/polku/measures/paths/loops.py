@@ -18,6 +18,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
+from polku.measures.paths.walkers import walkers
 from polku.measures.result import Count, Rate
 from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
@@ -131,7 +132,10 @@ def loops(view: View, of: str | None = None, by: str = "customer", limit: int = 
 
     def looped(s: int) -> Loop:
         with_it, times, twice, right_after, later, seconds = (int(x) for x in total.found[s])
-        rate = Rate(twice, with_it, behind=select(chain_text((steps.names[s],)), "repeated"), unit=UNITS[by])
+        mine = chain_text((steps.names[s],))
+        rate = Rate(
+            twice, with_it, behind=select(mine, "repeated"), behind_all=select(mine, "took"), unit=UNITS[by]
+        )  # fmt: skip
         return Loop(
             steps.names[s], steps.titles[s], rate, times, times / with_it, right_after, later,
             seconds / twice if twice else None,
@@ -150,9 +154,11 @@ def loops(view: View, of: str | None = None, by: str = "customer", limit: int = 
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who takes the step again, or goes from it to another and right back."""
+    """bool[C] a bucket: who takes the step again, or at all; or goes from it to another and right back."""
     steps = alphabet_of(view, selector.option("of"))
     numbers = [steps.place(name) for name in chain_of(selector.name)]
+    if selector.what == "took":
+        return walkers(view, steps, selector.option("by") or "customer", numbers[0])
     between = numbers[1] if len(numbers) > 1 else -1
     work = functools.partial(_again, view, steps, selector.option("by") or "customer", numbers[0], between)
     return view.map(work)

@@ -20,6 +20,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Table, estimate_cell, rate_cell, words
 from polku.measures.charts import Chart, Forest, Series
 from polku.measures.paths.alphabet import Alphabet, alphabet_of
+from polku.measures.paths.walkers import walkers
 from polku.measures.result import ENOUGH, Estimate, Rate
 from polku.measures.segments import UNITS, segments
 from polku.measures.selectors import Selector
@@ -149,7 +150,7 @@ def onward(
         name = chain_text((from_, steps.names[s]))
         rate = Rate(came, met - is_open, is_open, select(name, "converted"), select(name, "not"),
                     select(name, "pending"), behind_all=select(name, "had_time"), unit=UNITS[by])  # fmt: skip
-        base = Rate(having, paths, behind=select(name, "with"), unit=UNITS[by])
+        base = Rate(having, paths, behind=select(name, "with"), behind_all=select(name, "walked"), unit=UNITS[by])
         return Onward(
             steps.names[s], steps.titles[s], rate, base, lift_of(paths, met, having, both, came, met - is_open)
         )
@@ -167,6 +168,8 @@ def onward(
 def members(view: View, selector: Selector) -> list[Mask]:
     """bool[C] a bucket: who came on, did not, had their time (both), still may, or has the second step at all."""
     steps = alphabet_of(view, selector.option("of"))
+    if selector.what == "walked":
+        return walkers(view, steps, selector.option("by") or "customer")
     source, target = (steps.place(name) for name in chain_of(selector.name))
     text = selector.option("within")
 

@@ -152,7 +152,7 @@ def stickiness(view: View, what: str | None = None) -> Stickiness:
     days = tuple(
         DaysThere(
             d, d == MOST_DAYS, Count(int(counts[d]), select(str(d), "days")),
-            Rate(int(counts[d]), total, behind=select(str(d), "days")),
+            Rate(int(counts[d]), total, behind=select(str(d), "days"), behind_all=select("all", "days")),
         )
         for d in range(1, last + 1)
     )  # fmt: skip
@@ -164,11 +164,12 @@ def stickiness(view: View, what: str | None = None) -> Stickiness:
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who was there on just so many days (the last number: or more)."""
-    return view.map(functools.partial(_on_days, view, selector.option("of"), int(selector.name)))
+    """bool[C] a bucket: who was there on just so many days (the last number: or more), or on any."""
+    days = 0 if selector.name == "all" else int(selector.name)
+    return view.map(functools.partial(_on_days, view, selector.option("of"), days))
 
 
 def _on_days(view: View, what: str | None, days: int, bucket: Columns) -> Mask:
     asked = asked_for(view, "day", what)
     found = kernel.days_there(bucket, asked.codes, asked.every, view.start, view.end)
-    return np.asarray(np.minimum(found, MOST_DAYS) == days)
+    return np.asarray(found > 0 if days == 0 else np.minimum(found, MOST_DAYS) == days)

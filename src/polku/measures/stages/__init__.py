@@ -15,7 +15,7 @@ MEASURES = (
         N_("Current stages"),
         N_("Where everyone is now: customers by current stage, the quickest answer there is."),
         run="polku.measures.stages.standing:standing",
-        selects={"standing": ("outside",)},
+        selects={"standing": ("outside", "at")},
         members="polku.measures.stages.standing:members",
     ),
 )

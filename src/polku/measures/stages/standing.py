@@ -107,8 +107,9 @@ def standing(view: View) -> StandingNow:
             now,
             behind=view.select("stage", stage.id, "lapsed"),
             behind_not=view.select("stage", stage.id, "now"),
+            behind_all=view.select("standing", stage.id, "at"),
         )
-        return Standing(stage.id, titled(stage), Count(now), rate)
+        return Standing(stage.id, titled(stage), Count(now, rate.behind_all), rate)
 
     return StandingNow(
         period=view.period, persona=view.persona, segment=view.segment, stages=tuple(map(made, range(stages))),
@@ -117,10 +118,11 @@ def standing(view: View) -> StandingNow:
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who has been seen and is at no stage."""
-    return view.map(functools.partial(_outside, view.rules, view.paying(), view.as_of))
+    """bool[C] a bucket: who has been seen and is at the stage, or at none."""
+    stage = view.stage(selector.name) if selector.what == "at" else -1
+    return view.map(functools.partial(_at, view.rules, view.paying(), view.as_of, stage))
 
 
-def _outside(rules: fold.Rules, paying: npt.NDArray[np.bool_], as_of: int, bucket: Columns) -> Mask:
+def _at(rules: fold.Rules, paying: npt.NDArray[np.bool_], as_of: int, stage: int, bucket: Columns) -> Mask:
     rows = fold.current(bucket, rules, paying, as_of)
-    return np.asarray((rows[:, fold.C_EVENTS] > 0) & (rows[:, fold.C_STAGE] < 0))
+    return np.asarray((rows[:, fold.C_EVENTS] > 0) & (rows[:, fold.C_STAGE] == stage))
