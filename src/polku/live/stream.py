@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polku.errors import MeasureError
+from polku.events.schema import HISTORY
 from polku.measures.result import to_dict
 from polku.measures.timeline import Change, Step, Timeline, timeline_view
 from polku.measures.view import View, view_of
@@ -30,10 +31,12 @@ COLUMNS = (
     "seq", "event_id", "received_at", "time", "event", "original_event", "source", "channel", "anonymous_id", "user_id",
     "account_id", "value", "currency", "properties", "context",
 )  # fmt: skip
+SHAPE = pa.schema([HISTORY.field(name).with_nullable(True) for name in COLUMNS])
 #: How many of the latest events are looked at; filters choose among these.
 KEPT = 1000
-#: Events that were moved to history already are looked for in the days up to this many ago, by when they happened.
-DAYS = 2
+#: Events that were moved to history already are looked for in the days up to this many ago, by when they happened, and in
+#: what the moves among this many of the latest commits brought.
+DAYS, COMMITS = 2, 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,10 +131,12 @@ class Stream:
             if self._older is None or self._older[0] != mark:
                 least = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=DAYS)
                 latest = (pc.field("seq") > snapshot.moved - KEPT) & (pc.field("seq") <= snapshot.moved)
-                files = [f for f in snapshot.files if f.day >= least]
+                commits = self.project.history.commits_since(max(0, snapshot.version - COMMITS)) or ()
+                brought = {f.path for c in commits if c.kind == "move" for f in c.added}
+                files = [f for f in snapshot.files if f.day >= least or f.path in brought]
                 self._older = (mark, self.project.history.read(COLUMNS, files=files, where=latest).read_all())
             parts.append(self._older[1])
-        table = pa.concat_tables(parts).sort_by([("seq", "descending")]).slice(0, KEPT)
+        table = pa.concat_tables([part.cast(SHAPE) for part in parts]).sort_by([("seq", "descending")]).slice(0, KEPT)
         return tuple(arrived(table, self._customers(table)))
 
     def _customers(self, table: pa.Table) -> list[int | None]:
