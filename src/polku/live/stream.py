@@ -34,8 +34,8 @@ COLUMNS = (
 SHAPE = pa.schema([HISTORY.field(name).with_nullable(True) for name in COLUMNS])
 #: How many of the latest events are looked at; filters choose among these.
 KEPT = 1000
-#: Events that were moved to history already are looked for in the days up to this many ago, by when they happened, and in
-#: what the moves among this many of the latest commits brought.
+#: Events that were moved to history already are looked for in the days up to this many ago, by when they happened, and
+#: in what the moves among this many of the latest commits brought.
 DAYS, COMMITS = 2, 30
 
 
