@@ -272,8 +272,11 @@ def _felt(
         id, title, stage, kind, scale, n, Count(people, select("answered")),
         _score(kind, best, worst, n, scores, caution),
         Estimate(mean.value, mean.low, mean.high, n, mean.reason),
-        Rate(best, n, behind=select("best")), Rate(n - best - worst, n, behind=select("middle")),
-        Rate(worst, n, behind=select("worst")), planned, float(felt.mean()) if n else None,
+        *(
+            Rate(part, n, behind=select(what), behind_all=select("answered"), unit="answers")
+            for what, part in (("best", best), ("middle", n - best - worst), ("worst", worst))
+        ),
+        planned, float(felt.mean()) if n else None,
         tuple((float(s), int(c)) for s, c in zip(*np.unique(scores, return_counts=True), strict=True)),
     )  # fmt: skip
 
