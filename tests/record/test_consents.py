@@ -249,6 +249,33 @@ def decided(made: Sequence[Decision], who: tuple[str, str], time: int) -> list[D
     return [d for d in made if (d.kind, d.value) == who and d.time <= time]
 
 
+CONSENTING = """\
+polku: 1
+title: A shop
+timezone: Europe/Helsinki
+stages:
+  - id: all
+    touchpoints:
+      - {id: agreed, match: {event: page, where: "consent like '%email%'"}}
+      - {id: other, match: {event: page}}
+"""
+
+
+def test_a_map_asks_for_consent_as_of_the_event(tmp_path: Path) -> None:
+    from polku.trails import open_trails
+
+    with create_project(tmp_path / "shop", "en") as project:
+        (project.folder / "journey.yaml").write_text(CONSENTING, encoding="utf-8")
+        page = event("e1", 1, user="u0")
+        stored(
+            project, {**page, "consent": "ads,email"}, {**event("e2", 1, user="u1"), "consent": "ads"}, event("e3", 1)
+        )
+        project.inbox.append([{**event("e4", 2, user="u2"), "consent": "email"}])
+        trails = open_trails(project)
+        met = [trails.tables.touchpoints[trails.tables.code_touchpoint[c]] for b in trails.buckets for c in b.code]
+        assert sorted(met) == ["agreed", "agreed", "other"]
+
+
 # -- lists and people -------------------------------------------------------------------------------------------------
 
 

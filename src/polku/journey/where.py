@@ -4,7 +4,7 @@
     context.campaign.source in ('instagram', 'facebook') and not properties.coupon is null
     lower(traits.city) like 'hels%' or properties.quantity::number between 2 and 5
 
-Fields are ``event``, ``source``, ``channel``, ``value``, and any depth of ``properties.…``, ``context.…``,
+Fields are ``event``, ``source``, ``channel``, ``consent``, ``value``, and any depth of ``properties.…``, ``context.…``,
 ``traits.…`` (a name with other signs than letters, digits and ``_`` in double quotes: ``properties."utm-source"``).
 Operators are ``= != <> < <= > >=``, ``and or not``, ``in``, ``between``, ``like`` and ``ilike`` (``%`` any text,
 ``_`` any sign), ``is null``, their ``not`` forms, casts to ``number``, ``text``, ``boolean`` and ``timestamp``,

@@ -32,6 +32,7 @@ HISTORY = {
     "event": "event",
     "source": "source",
     "channel": "channel",
+    "consent": "consent",
     "value": "value",
     "properties": "properties",
     "context": "context",

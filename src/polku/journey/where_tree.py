@@ -16,7 +16,7 @@ Comparison = OneOf["=", "!=", "<", "<=", ">", ">="]
 Value = str | float | bool | dt.datetime
 
 #: Columns of history whose kind is fixed.
-COLUMNS: dict[str, Kind] = {"event": "text", "source": "text", "channel": "text", "value": "number"}
+COLUMNS: dict[str, Kind] = {"event": "text", "source": "text", "channel": "text", "consent": "text", "value": "number"}
 #: Columns that hold JSON.
 JSON = ("properties", "context", "traits")
 

@@ -330,10 +330,12 @@ def matching(profiles: pa.Table, where: str) -> npt.NDArray[np.int64]:
 
 
 #: A profile stands in for an event, so that one language serves both: it has traits and nothing else.
-PROFILE_COLUMNS = {name: name for name in ("event", "source", "channel", "value", "properties", "context", "traits")}
+PROFILE_COLUMNS = {
+    name: name for name in ("event", "source", "channel", "consent", "value", "properties", "context", "traits")
+}
 PROFILES = (
     "select customer, traits::varchar as traits, null::varchar as event, null::varchar as source, "
-    "null::varchar as channel,"
+    "null::varchar as channel, null::varchar as consent,"
     " null::double as value, null::varchar as properties, null::varchar as context from profiles"
 )
 

@@ -31,7 +31,7 @@ from polku.trails.wheres import evaluate
 ALWAYS = ("time", "seq", "event", "channel", "session_id", "value", "currency", "context")
 IDS = {"person": ("user_id", "anonymous_id"), "account": ("account_id",)}
 #: Columns of few distinct values, or of values worth looking at once.
-AS_DICTIONARY = ("event", "source", "channel", "currency", "context", "properties")
+AS_DICTIONARY = ("event", "source", "channel", "consent", "currency", "context", "properties")
 
 CONTEXT = Keys.of(["page.path", "page.url", "page.referrer", "campaign.source", "campaign.medium", "campaign.name"])
 PATH, URL, REFERRER, SOURCE, MEDIUM, NAME = range(6)

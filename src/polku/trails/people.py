@@ -28,7 +28,7 @@ Event = tuple[str | dt.datetime, str] | tuple[str | dt.datetime, str, Mapping[st
 
 KNOWN = {
     "value", "currency", "path", "referrer", "campaign", "properties", "context", "channel", "session", "source",
-    "user", "anonymous", "account", "seq",
+    "consent", "user", "anonymous", "account", "seq",
 }  # fmt: skip
 
 SCHEMA = pa.schema(
@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
         ("event", pa.string()),
         ("original_event", pa.string()),
         ("source", pa.string()),
+        ("consent", pa.string()),
         ("channel", pa.string()),
         ("anonymous_id", pa.string()),
         ("user_id", pa.string()),
@@ -113,6 +114,7 @@ def history_of(journey: Journey, people: Mapping[str, Sequence[Event]]) -> pa.Ta
                     "received_at": time,
                     "event": event[1],
                     "source": facts.get("source"),
+                    "consent": facts.get("consent"),
                     "channel": facts.get("channel"),
                     **ids,
                     "session_id": facts.get("session"),
