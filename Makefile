@@ -50,6 +50,7 @@ java: $(VENV)/.dev
 
 node: $(VENV)/.dev
 	$(BIN)/python scripts/find_node.py
+	$(BIN)/python scripts/write_tracker.py --tools
 
 postgres: $(VENV)/.dev
 	$(BIN)/python scripts/find_postgres.py

@@ -45,8 +45,8 @@ def test_making_it_anew_gives_the_same() -> None:
     write = writer()
     if not write.TERSER.exists():
         if os.environ.get("CI") == "true":
-            pytest.fail("terser is not here: npm ci --prefix scripts/tracker")
-        pytest.skip("terser is not here: npm ci --prefix scripts/tracker")
+            pytest.fail("terser is not here: python scripts/write_tracker.py --tools")
+        pytest.skip("terser is not here: python scripts/write_tracker.py --tools")
     for name, file in write.sources().items():
         assert (write.SERVED / name).read_text(encoding="utf-8") == write.served(name, file)
 
