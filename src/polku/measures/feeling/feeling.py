@@ -265,6 +265,9 @@ def _felt(
     def select(what: str) -> str:
         return view.select("feeling", "+".join(s.touchpoint for s in surveys), what, answers=option)
 
+    def rate(what: str, of: int) -> Rate:
+        return Rate(of, n, behind=select(what), behind_all=select("answered"), unit="answers")
+
     mean = mean_of(scores)
     felt = np.concatenate([LOW + (s.scores - s.scale[0]) / (s.scale[1] - s.scale[0]) * (HIGH - LOW) for s in surveys])
     caution = FEW if 0 < n < ENOUGH else None
@@ -272,10 +275,7 @@ def _felt(
         id, title, stage, kind, scale, n, Count(people, select("answered")),
         _score(kind, best, worst, n, scores, caution),
         Estimate(mean.value, mean.low, mean.high, n, mean.reason),
-        *(
-            Rate(part, n, behind=select(what), behind_all=select("answered"), unit="answers")
-            for what, part in (("best", best), ("middle", n - best - worst), ("worst", worst))
-        ),
+        rate("best", best), rate("middle", n - best - worst), rate("worst", worst),
         planned, float(felt.mean()) if n else None,
         tuple((float(s), int(c)) for s, c in zip(*np.unique(scores, return_counts=True), strict=True)),
     )  # fmt: skip
