@@ -10,6 +10,7 @@ import pytest
 
 from polku.backups import manifests, note_erasures, restore, take, verify
 from polku.backups.taking import erasures_wait
+from polku.backups.vault import names
 from polku.errors import RecordError, UsageError
 from polku.record.place import Place
 from polku.record.project import Project, create_project, open_project
@@ -168,6 +169,10 @@ def test_nothing_is_written_over(shop, tmp_path, request):
     with pytest.raises(UsageError, match="not empty"):
         restore(tmp_path / "b", shop.folder)
     if not shop.state.sqlite:
+        empty = request.getfixturevalue("store").bucket() + "/history"
+        with pytest.raises(UsageError, match="state at"):
+            restore(tmp_path / "b", tmp_path / "again", state=shop.where.state, history=empty)
+        assert names(Place(empty), "") == [], "nothing was begun"
         with pytest.raises(UsageError, match="state at"):
             restore(tmp_path / "b", tmp_path / "again", state=shop.where.state)
         with pytest.raises(UsageError, match="history at"):

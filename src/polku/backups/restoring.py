@@ -45,9 +45,11 @@ class Restored:
     erased: int
 
 
-def verify(where: str | Path, name: str | None = None, progress: Progress | None = None) -> tuple[Manifest, list[str]]:
+def verify(
+    where: str | Path | Place, name: str | None = None, progress: Progress | None = None
+) -> tuple[Manifest, list[str]]:
     """Read every file of a backup (the last one where none is named); gives it and the names of damaged files."""
-    place = place_of(None, where)
+    place = where if isinstance(where, Place) else place_of(None, where)
     manifest = _chosen(place, name)
     damaged: list[str] = []
     parts = (*manifest.files, *manifest.data)
@@ -90,6 +92,7 @@ def restore(
             N_("{folder} is not empty, and nothing is written over. Restore into a folder that is not there yet."),
             folder=str(folder),
         )
+    _whole(place, manifest)
     work = folder.with_name(f".{folder.name}.restoring-{uuid.uuid4().hex}")
     try:
         data = work / ".polku"
@@ -100,9 +103,14 @@ def restore(
             data, dataclasses.replace(load_settings(work).record, state="", history=""), state, history
         )
         _own_record(work, asked)
-        _bring_history(place, manifest, Place(asked.history or data / "history"), tell)
+        target, url = (
+            Place(asked.history or data / "history"),
+            asked.state or f"sqlite:///{(data / 'state.db').as_posix()}",
+        )
+        _refuse_what_is_there(target, url)
+        _bring_history(place, manifest, target, tell)
         reached("history restored")
-        _bring_state(place, manifest, asked.state or f"sqlite:///{(data / 'state.db').as_posix()}", tell)
+        _bring_state(place, manifest, url, tell)
         reached("state restored")
         whereabouts.remember(data, asked)
         if folder.exists():
@@ -149,11 +157,6 @@ def _own_record(work: Path, asked: whereabouts.Whereabouts) -> None:
 
 
 def _bring_history(place: Place, manifest: Manifest, target: Place, tell: Progress) -> None:
-    if deltalake.DeltaTable.is_deltatable(target.uri, target.options):
-        raise UsageError(
-            N_("There is a history at {where} already, and nothing is written over. Choose another place."),
-            where=target.uri,
-        )
     for number, part in enumerate(manifest.data):
         tell(number, len(manifest.data), N_("Copying history"))
         vault.fetch(place, part.name, part.sha256, target, part.name.removeprefix(f"{DATA}/"))
@@ -166,11 +169,6 @@ def _bring_history(place: Place, manifest: Manifest, target: Place, tell: Progre
 def _bring_state(place: Place, manifest: Manifest, url: str, tell: Progress) -> None:
     state = State(url)
     try:
-        if state.format() is not None:
-            raise UsageError(
-                N_("There is a state at {where} already, and nothing is written over. Choose an empty database."),
-                where=state.where,
-            )
         state.migrate_to(manifest.format)
         parts = {part.name.rsplit("/", 1)[1].removesuffix(".parquet"): part for part in manifest.files
                  if part.name.startswith(f"{manifest.name}/state/")}  # fmt: skip
@@ -182,7 +180,6 @@ def _bring_state(place: Place, manifest: Manifest, url: str, tell: Progress) -> 
                 tell(number, len(there), N_("Copying the state"))
                 if table.name in parts:
                     content = place.read(parts[table.name].name)
-                    _check(place, parts[table.name].name, parts[table.name].sha256, content)
                     load(state, connection, table, content)
             state.set_meta(connection, "restored_at", str(now()))
             state.set_meta(connection, "restored_from", manifest.name)
@@ -190,15 +187,39 @@ def _bring_state(place: Place, manifest: Manifest, url: str, tell: Progress) -> 
         state.close()
 
 
-def _check(place: Place, name: str, wanted: str, content: bytes) -> None:
-    import hashlib
-
-    if hashlib.sha256(content).hexdigest() != wanted:
-        raise RecordError(
-            N_("The file {name} of the backup at {where} is damaged: its checksum is another."),
-            where=place.uri,
-            name=name,
+def _refuse_what_is_there(target: Place, url: str) -> None:
+    """Before anything is written: an empty place for history, an empty database."""
+    if deltalake.DeltaTable.is_deltatable(target.uri, target.options):
+        raise UsageError(
+            N_("There is a history at {where} already, and nothing is written over. Choose another place."),
+            where=target.uri,
         )
+    state = State(url)
+    try:
+        if state.format() is not None:
+            raise UsageError(
+                N_("There is a state at {where} already, and nothing is written over. Choose an empty database."),
+                where=state.where,
+            )
+    finally:
+        state.close()
+
+
+def _whole(place: Place, manifest: Manifest) -> None:
+    """Read the backup's own files once before anything is written; history's are checked while they are copied."""
+    for part in manifest.files:
+        try:
+            found = vault.checksum(place, part.name)
+        except FileNotFoundError as fault:
+            raise RecordError(
+                N_("The backup at {where} lacks the file {name}."), where=place.uri, name=part.name
+            ) from fault
+        if found != part.sha256:
+            raise RecordError(
+                N_("The file {name} of the backup at {where} is damaged: its checksum is another."),
+                where=place.uri,
+                name=part.name,
+            )
 
 
 def _erase_again(project: Project, place: Place) -> int:

@@ -52,7 +52,7 @@ def backup(
             return
         with terminal.progress() as progress:
             if verify:
-                made, damaged = check(to, None, progress)
+                made, damaged = check(place_of(project, to), None, progress)
                 if damaged:
                     raise RecordError(
                         N_("The backup {name} at {where} is damaged: {files}."),
