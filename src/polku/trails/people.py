@@ -39,7 +39,6 @@ SCHEMA = pa.schema(
         ("event", pa.string()),
         ("original_event", pa.string()),
         ("source", pa.string()),
-        ("consent", pa.string()),
         ("channel", pa.string()),
         ("anonymous_id", pa.string()),
         ("user_id", pa.string()),
