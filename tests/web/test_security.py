@@ -270,6 +270,10 @@ def test_guessing_is_held_up(visitor: Callable[..., Client], entrance: Entrance,
     texts = [re.sub(r"nobody-at-all|owner", "NAME", found[0].text) for found in answers.values()]
     assert texts[0] == texts[1], "an unknown name is told as a wrong password is"
     assert len(shop.audit.entries(1000, action="sign-in.throttled")) == before + 2
+    failed = {e.about for e in shop.audit.entries(1000, action="sign-in") if not e.actor}
+    assert {"owner", "?"} <= failed <= {"owner", "editor", "viewer", "?"}, (
+        "what nobody is called may be a password in the wrong field"
+    )
     for name in answers:
         entrance.by_pair.forgive(f"{name} 203.0.113.9")
         entrance.by_account.forgive(name)

@@ -101,15 +101,19 @@ class Entrance:
         audit = self.project.audit
         if wait := max(waits):
             if self.told.take(pair) == 0.0:  # one row a while: a flood of tries is not a flood of rows
-                audit.note("", "sign-in.throttled", name, address=address)
+                audit.note("", "sign-in.throttled", self._known(name), address=address)
             raise ThrottledError(N_("There were too many tries. Wait a while and try again."), wait)
         user = self.users.verify(name, password)
         if user is None:
-            audit.note("", "sign-in.failed", name, address=address)
+            audit.note("", "sign-in.failed", self._known(name), address=address)
             raise AccessError(N_("The name or the password is not right."))
         self.by_pair.forgive(pair)
         self.by_account.forgive(name)
         return user
+
+    def _known(self, name: str) -> str:
+        """The name as the log may keep it: what nobody is called may be a password in the wrong field."""
+        return name if name.isprintable() and self.users.knows(name) else "?"
 
     def start(self, user: User, address: str, agent: str, how: str) -> str:
         """A session for somebody who has shown who they are."""

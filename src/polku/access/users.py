@@ -88,6 +88,13 @@ class Users:
         with self.state.read() as connection:
             return _user(self._row(connection, name))
 
+    def knows(self, name: str) -> bool:
+        """Whether somebody is called so."""
+        with self.state.read() as connection:
+            return (
+                connection.execute(sa.select(tables.users.c.id).where(tables.users.c.name == name)).first() is not None
+            )
+
     # -- changes ----------------------------------------------------------------------------------------------------
 
     def add(self, name: str, role: str, password: str, *, by: str = "", address: str = "") -> User:
