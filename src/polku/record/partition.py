@@ -123,8 +123,9 @@ def _without_leaves(connection: Connection, removed: Ints) -> tuple[Ints, set[in
 
     Returns the removed joins whose ends are both held by others yet, and the customers that came apart.
     """
-    ends = np.unique(removed)
-    leaves = np.setdiff1d(ends, np.fromiter(_held(connection, ends), np.int64))
+    ends, joins = np.unique(removed, return_counts=True)
+    once = ends[joins == 1]  # what lost several joins may have held others together
+    leaves = np.setdiff1d(once, np.fromiter(_held(connection, once), np.int64))
     if not len(leaves):
         return removed, set()
     who = tables.identities
