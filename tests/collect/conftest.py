@@ -29,7 +29,7 @@ class Site:
 
 
 @contextmanager
-def served(folder: Path, settings: str = "") -> Iterator[Site]:
+def served(folder: Path, settings: str = "", state: str | None = None) -> Iterator[Site]:
     """Make a project in ``folder`` and serve it until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "polku.toml").write_text(settings, encoding="utf-8")
@@ -39,7 +39,7 @@ def served(folder: Path, settings: str = "") -> Iterator[Site]:
         found.append(url.rstrip("/"))
         ready.set()
 
-    with create_project(folder, "en") as project:
+    with create_project(folder, "en", state=state) as project:
         thread = threading.Thread(
             target=serve, args=(project, "127.0.0.1", 0, on_ready), kwargs={"stop": stop}, daemon=True
         )

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backends import postgres as postgresql
 from polku.collect import doors as doors_module
 from polku.errors import PolkuError
 from polku.record.project import create_project, open_project
@@ -121,6 +122,20 @@ def test_a_full_queue(tmp_path: Path) -> None:
             if answer.status_code == 503:
                 assert send(site.client, id_).status_code == 200
         assert ids(site) == {"first": 1, **{f"w{n}": 1 for n in range(8)}}
+
+
+def test_a_database_that_goes_away(tmp_path: Path, postgres: postgresql.Postgres) -> None:
+    with (
+        postgresql.serving(postgres.programs, ()) as own,  # one that flushes; the session's is not stopped
+        served(tmp_path / "shop", QUICK, own.database()) as site,
+    ):
+        assert send(site.client, "before").status_code == 200
+        own.stop()
+        refused_for_now(send(site.client, "during"))
+        assert site.client.get("/ready").status_code == 503
+        own.start(())
+        assert send(site.client, "during").status_code == 200
+        assert ids(site) == {"before": 1, "during": 1}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's")

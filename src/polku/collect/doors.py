@@ -20,7 +20,7 @@ from polku.access.entrance import is_loopback
 from polku.access.limits import Limit, network
 from polku.collect.counters import Counters
 from polku.collect.vitals import metrics, vitals
-from polku.collect.writer import Deposit, Writer
+from polku.collect.writer import UNWRITABLE, Deposit, Writer
 from polku.errors import Unreadable
 from polku.events.arrival import Arrival, Call, Dropped, Outcome, Parsed, Reply
 from polku.events.door import Visit, enter
@@ -43,6 +43,7 @@ UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED, Refusal.LEFT_OUT})
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"access-control-expose-headers", b"retry-after"),  # polku.js waits as long as it is told
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -138,6 +139,10 @@ class Doors:
             call = msgspec.structs.replace(call, body=body, received_at=now())
             reply = await self._take(protocol, call)
             answer, after, unread = "ok", None, False
+        except UNWRITABLE as fault:  # keys, consents or the erased could not be looked up
+            log.warning("events could not be judged: %s", fault)
+            answer, after, unread = "unwritable", self.settings.retry_after, False
+            reply = protocol.refuse(call, 503, answer, "Events cannot be stored now.")
         except Refuse as refused:
             reply = protocol.refuse(call, refused.status, refused.code, refused.message)
             answer, after, unread = refused.code, refused.after, refused.status in UNREAD
