@@ -165,7 +165,8 @@ def test_imports_keep_addresses_apart(name: str, tmp_path: Path) -> None:
             project.contacts.address_hash("email", "anna@example.fi"),
             project.contacts.address_hash("phone", "0401234567"),
         )
-        assert any(json.loads(r["context"] or "{}").get("ids") == {"email": mail, "phone": phone} for r in rows)
+        ids = {"phone": phone} if name == "a.csv" else {"email": mail, "phone": phone}  # there the e-mail is the id
+        assert any(json.loads(r["context"] or "{}").get("ids") == ids for r in rows)
         assert project.contacts.of(mail).value == "anna@example.fi"  # type: ignore[union-attr]
         assert project.contacts.count() == {"email": 1, "phone": 1}
         assert import_files(project, tmp_path / name).stored == 0  # the same file is known again

@@ -71,6 +71,7 @@ FILES: Final = frozenset({"png", "jpg", "jpeg", "webp", "gif", "svg", "avif", "j
 
 # Lengths are bounded (64 and 63 by RFC 5321), so that no text can make the search slow.
 EMAIL: Final = re.compile(r"(?:[\w.+'-]|%2[Bb]){1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_USUAL: Final = re.compile(r"[A-Za-z0-9._+'-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,63}")
 PHONE: Final = re.compile(r"(?<![\w+%])(?:\+|%2[Bb])\d(?:[ ().\u00a0-]{0,3}\d){6,15}(?!\d)")
 
 
@@ -143,7 +144,10 @@ def normal_email(text: str) -> str | None:
     >>> normal_email("Matti@Äiti.fi"), normal_email("logo@2x.png"), normal_email("nobody")
     ('matti@xn--iti-pla.fi', None, None)
     """
-    text = unicodedata.normalize("NFC", text.strip().removeprefix("mailto:")).lower()
+    text = text.strip().removeprefix("mailto:")
+    if _USUAL.fullmatch(text) and text.rpartition(".")[2].lower() not in FILES:
+        return text.lower()  # nearly all: nothing to compose, nothing to encode
+    text = unicodedata.normalize("NFC", text).lower()
     local, at, domain = text.rpartition("@")
     ending = domain.rpartition(".")[2]
     if not (at and local) or re.search(r"[\s,;:<>()@]", local) or "." not in domain:

@@ -85,7 +85,7 @@ class Private:
                 columns[name] = self._objects(values, ids, last, about=about)
             else:
                 own = (about and key.own is not None) or name in who
-                columns[name] = self._values(values, key, own, ids)
+                columns[name] = self._values(values, key, own, ids, whole=name in who)
         rest = raw.rest
         if rest is not None and _is_text(rest) and _may_hold(rest, True):
             rest = self._objects(rest, ids, None, about=True)
@@ -118,8 +118,11 @@ class Private:
 
     # -- values ------------------------------------------------------------------------------------------------------
 
-    def _values(self, values: pa.Array, key: Key, own: bool, ids: dict[Kind, Any]) -> pa.Array:
-        """A column of texts with its addresses replaced, distinct value by distinct value."""
+    def _values(self, values: pa.Array, key: Key, own: bool, ids: dict[Kind, Any], *, whole: bool) -> pa.Array:
+        """A column of texts with its addresses replaced, distinct value by distinct value.
+
+        ``whole``: the column is an id itself, so that its address need not stand in ``context.ids`` too.
+        """
         words = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
         fresh: list[str | None] = []
         kinds: list[Kind | None] = []
@@ -127,7 +130,7 @@ class Private:
             cleaned, kind = self._value(word, key, own) if isinstance(word, str) else (word, None)
             fresh.append(cleaned)
             kinds.append(kind)
-        for kind in {k for k in kinds if k is not None} if own else ():
+        for kind in {k for k in kinds if k is not None} if own and not whole else ():
             bare = pa.array(
                 [w.partition(":")[2] if w and k == kind else None for w, k in zip(fresh, kinds, strict=True)],
                 pa.string(),
