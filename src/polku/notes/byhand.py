@@ -59,7 +59,7 @@ class Made:
             case ("event",):
                 self.event = str(value)
             case ("source",):
-                return value == SOURCE
+                return bool(value == SOURCE)
             case ("channel",):
                 self.channel = str(value)
             case ("value",):
