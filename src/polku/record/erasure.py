@@ -124,6 +124,10 @@ KEPT = (
     N_("Sums in which nobody can be told apart, such as the costs of advertising and counts of refusals."),
 )
 ELSEWHERE = N_("Backups made elsewhere still hold the customer: delete them, or let their keeping time run out.")
+KNOWN_BACKUPS = N_(
+    "Backups in {place} still hold the customer; a restore erases them again. "
+    "Delete those made before now to be rid of it."
+)
 IMPORTED = N_("The file {file}, which was imported, still names the customer: delete it, or take the rows out.")
 SERVER = N_("The database server's own logs and backups still hold the customer until they are replaced.")
 OTHERS = N_("Other servers of this project renew their trails when they are next asked.")
@@ -290,7 +294,13 @@ def _carry_out(project: Project, lease: Lease, number: str, tell: Progress) -> N
         tell(4, 6, N_("Renewing the trails"))
         counts["trails"] = _renew_trails(project, words)
         files = [[IMPORTED, {"file": file}] for file in _imported_files(project, words)]
-        told["todo"] = [*files, [ELSEWHERE, {}], *([[SERVER, {}], [OTHERS, {}]] if not project.state.sqlite else [])]
+        backups_there = [[KNOWN_BACKUPS, {"place": place}] for place in _backup_places(project)]
+        told["todo"] = [
+            *files,
+            *backups_there,
+            [ELSEWHERE, {}],
+            *([[SERVER, {}], [OTHERS, {}]] if not project.state.sqlite else []),
+        ]
         told["kept"] = list(KEPT)
         with project.state.write() as connection:
             connection.execute(
@@ -450,6 +460,13 @@ def clean_refused(folder: Path, words: Sequence[str]) -> int:
         else:
             file.unlink()
     return gone
+
+
+def _backup_places(project: Project) -> list[str]:
+    """Where backups of this project are, as far as it made them itself."""
+    from polku.backups.taking import _places
+
+    return [str(place) for place in _places(project)]
 
 
 def _imported_files(project: Project, words: Sequence[str]) -> list[str]:
