@@ -1,8 +1,8 @@
 """Run as a program: load a server with batches of Segment's protocol, as SDKs do: what is not answered 200 comes again.
 
 ``python -m collect.loader PORT[,PORT...] FILE WORKERS``. Each batch has five events and one that must be refused. When
-it is sent first, its events' ids go to FILE with a ``+`` before them; when it is answered 200, with a ``=``. SIGTERM: no
-new batches; it ends when all that were begun are answered.
+it is sent first, its events' ids go to FILE with a ``+`` before them; when it is answered 200, with a ``=``. SIGTERM:
+no new batches; it ends when all that were begun are answered.
 """
 
 from __future__ import annotations
