@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from polku.cli import main
 from polku.events.refusals import Refusal
 from polku.language import Reader
 from polku.live import refusals
@@ -257,7 +258,7 @@ def test_accessible(door: Door, page_of: Callable[..., Any], scheme: str, width:
 # -- in the terminal -------------------------------------------------------------------------------------------------
 
 
-def test_in_the_terminal(door: Door) -> None:
+def test_in_the_terminal(door: Door, capsys: pytest.CaptureFixture[str]) -> None:
     door.send(door.track("Product Viewed", "terminal"), {"type": "track"})
     command = [sys.executable, "-m", "polku", "live", str(door.project.folder), "--json", "--follow", "--limit", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
@@ -272,9 +273,9 @@ def test_in_the_terminal(door: Door) -> None:
             assert n <= 3
         finally:
             process.kill()
-    done = subprocess.run(
-        [sys.executable, "-m", "polku", "--language", "fi", "refusals", str(door.project.folder)],
-        capture_output=True, encoding="utf-8", check=True,
-    )  # fmt: skip
-    assert "tapahtuman nimi puuttuu (no_event)" in done.stdout
-    assert "Anna tapahtumalle nimi" in done.stdout
+    with pytest.raises(SystemExit) as end:
+        main(["--language", "fi", "refusals", str(door.project.folder)])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert "tapahtuman nimi puuttuu (no_event)" in told
+    assert "Anna tapahtumalle nimi" in told
