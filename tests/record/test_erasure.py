@@ -218,3 +218,15 @@ def test_a_death_at_any_moment_is_made_good(tmp_path: Path) -> None:
             (receipt,) = erasure.receipts(project)
             assert (receipt.done, receipt.counts["events"]) == (True, 7), passed[number]
         assert found(folder, words) == [], passed[number]
+
+
+def test_on_a_server_as_well(project: Project) -> None:
+    """The same on PostgreSQL, whose own files are not Polku's to look into."""
+    stored(project, event("e1", 1, user=WHO, anonymous=DEVICE), event("e2", 2, user="bert"))
+    project.inbox.append([event("w1", 3, user=WHO)])
+    project.consents.decide([Decision("user", WHO, "email", True, 5, "form")])
+    receipt = erasure.forget(project, WHO, "mikko")
+    assert receipt.done
+    assert {user for _, user, _ in people(project)} == {"bert"}
+    assert project.consents.of([("user", WHO)]) == ()
+    assert erasure.finish(project) == 0
