@@ -115,7 +115,7 @@ def serve(
         log_level="info" if as_json else "warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=10,  # seconds: a doors' request waits for the state for some
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
     )
