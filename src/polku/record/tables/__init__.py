@@ -18,6 +18,7 @@ from polku.record.tables.core import (
     traits,
 )
 from polku.record.tables.evidence import aliases, crowds, joins, quarantine
+from polku.record.tables.guidance import outbox, rule_versions, run_notes, runs, timers
 from polku.record.tables.jobs import jobs
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 
@@ -46,11 +47,16 @@ __all__ = [
     "meta",
     "metadata",
     "moves",
+    "outbox",
     "quarantine",
     "refusals",
     "refused_events",
     "retention_runs",
+    "rule_versions",
+    "run_notes",
+    "runs",
     "sessions",
+    "timers",
     "traits",
     "users",
 ]

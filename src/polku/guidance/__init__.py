@@ -1,0 +1,1 @@
+"""Guidance: the right content to the right customer at the right moment; see docs/guidance-inside.md."""
