@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from polku.errors import RecordError
 from polku.events.arrival import Arrival
-from polku.record.contacts import Addresses, Contact, key_of, might_hold, normal_email, normal_phone
+from polku.record.contacts import SECRET, Addresses, Contact, key_of, might_hold, normal_email, normal_phone
 from polku.record.project import Project, create_project
 from polku.sources.importing import import_files
 
@@ -20,6 +20,12 @@ from .deeds import MAP
 ADDRESSES = Addresses(b"a secret", "FI")
 MAIL = ADDRESSES.hash("email", "anna@example.fi")
 PHONE = ADDRESSES.hash("phone", "+358401234567")
+
+
+def test_the_secret_is_there_before_anybody_writes(tmp_path: Path) -> None:
+    with create_project(tmp_path / "shop") as project, project.state.write() as connection:
+        assert project.state.meta(connection, SECRET) is not None
+        assert len(project.contacts.address_hash("email", "anna@example.fi")) == 22, "asked inside a write: no wait"
 
 
 @pytest.mark.parametrize(

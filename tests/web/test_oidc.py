@@ -251,6 +251,32 @@ def test_a_sign_in_is_finished_where_it_was_begun(browser: Callable[[], Client],
         assert browser().get(f"/sign-in/provider/callback{query}").status_code == 403
 
 
+def test_who_was_removed_comes_back_by_an_invitation_alone(
+    browser: Callable[[], Client], entrance: Entrance, issuer: Issuer
+) -> None:
+    if not entrance.users.any():
+        entrance.users.provided(issuer.url, "42", "anna@shop.example", "owner")
+    issuer.claims = {"sub": "77", "email": "eve@shop.example"}
+    client = browser()
+    assert client.get(begun(client)).status_code == 303
+    entrance.users.remove("eve@shop.example")
+    for claims in ({"sub": "77"}, {"sub": "78"}, {"sub": "77", "email": "eva@shop.example"}):
+        issuer.claims = {"email": "eve@shop.example", **claims}
+        refused = browser()
+        done = refused.get(begun(refused))
+        assert (done.status_code, "removed by an owner" in done.text) == (403, True), claims
+    assert client.get("/account").status_code == 303, "the session has ended"
+    entrance.users.invite("eve@shop.example", "viewer")
+    issuer.claims = {"sub": "77", "email": "eve@shop.example"}
+    invited = browser()
+    assert invited.get(begun(invited)).status_code == 303
+    entrance.users.remove("eve@shop.example")
+    entrance.users.add("eve@shop.example", "viewer", "four plain words here")
+    entrance.users.remove("eve@shop.example")
+    again = browser()
+    assert again.get(begun(again)).status_code == 403, "removed once more"
+
+
 def test_an_invitation_is_as_good_as_a_domain(
     browser: Callable[[], Client], entrance: Entrance, issuer: Issuer
 ) -> None:

@@ -105,13 +105,19 @@ class Users:
             return self._add(connection, name, role, kept, by or name, address)
 
     def remove(self, name: str, *, by: str = "", address: str = "") -> None:
-        """The person can no longer sign in: sessions and links end. Raises AccessError for the last owner."""
+        """The person can no longer sign in: sessions and links end, and an identity provider does not bring them back
+        (a new invitation does). Raises AccessError for the last owner."""
         with self.state.write(LANE) as connection:
             row = self._row(connection, name)
             self._keep_an_owner(connection, row, None)
             connection.execute(sa.delete(tables.users).where(tables.users.c.id == row.id))
             connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.user == row.id))
             connection.execute(sa.delete(tables.links).where(tables.links.c.name == row.name))
+            gone = tables.removed_users
+            connection.execute(sa.delete(gone).where(gone.c.name == row.name))
+            connection.execute(
+                sa.insert(gone).values(name=row.name, issuer=row.issuer, subject=row.subject, time=now())
+            )
             self.audit.note(by, "user.removed", row.name, {"role": row.role}, address=address, connection=connection)
         self._asked = None
 
@@ -166,7 +172,8 @@ class Users:
         """The person whom an identity provider has signed in: known by issuer and subject, else made with ``role``.
 
         Whom an owner knows keeps the role that the owner gave. Raises AccessError where the person is new and
-        ``role`` is None, or where somebody else has the name.
+        ``role`` is None, where an owner has removed them and not invited them since, or where somebody else has the
+        name.
         """
         name = name_of(name)
         table = tables.users
@@ -177,6 +184,14 @@ class Users:
             if known is not None:
                 return _user(known)
             invited = self._open_invitation(connection, name)
+            gone = tables.removed_users
+            same = sa.or_(gone.c.name == name, sa.and_(gone.c.issuer == issuer, gone.c.subject == subject))
+            if invited is not None:
+                connection.execute(sa.delete(gone).where(same))
+            elif connection.execute(sa.select(gone.c.name).where(same)).first() is not None:
+                raise AccessError(
+                    N_("{name} was removed by an owner. An owner can invite them again: polku users add."), name=name
+                )
             role = invited or role
             if role is None:
                 raise AccessError(N_("{name} has not been invited. An owner can: polku users add."), name=name)
@@ -280,6 +295,7 @@ class Users:
         }  # fmt: skip
         done = connection.execute(sa.insert(tables.users).values(**values))
         assert done.inserted_primary_key is not None
+        connection.execute(sa.delete(tables.removed_users).where(tables.removed_users.c.name == name))
         self.audit.note(by, "user.added", name, {"role": role}, address=address, connection=connection)
         self._asked = None
         return User(int(done.inserted_primary_key[0]), name, role, kept is not None, more.get("issuer"), made, None)

@@ -359,8 +359,12 @@ class Contacts:
 
     @functools.cached_property
     def addresses(self) -> Addresses:
-        """With the project's key, which is made when it is first asked for and stays with the state."""
+        """With the project's key, which is made when the project is first opened and stays with the state."""
         return Addresses(self._secret(), self._country)
+
+    def ready(self) -> None:
+        """Have the key. Opening a project asks for it: made later it would wait for the write of whoever needs it."""
+        assert self.addresses is not None
 
     def _secret(self) -> bytes:
         with self._state.read() as connection:

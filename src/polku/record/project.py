@@ -205,6 +205,7 @@ def _open(path: Path, language: str | None, state: str | None, history: str | No
     try:
         _refuse_a_second_state(project)
         project.backup = project.state.migrate(data / "backups")
+        project.contacts.ready()
         project.history.create()
         if where.state or where.history:
             _belong_together(project)

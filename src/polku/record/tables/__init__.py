@@ -1,6 +1,6 @@
 """The state's tables, by what they are about; each migration of ``migrations/versions`` is held to them by a test."""
 
-from polku.record.tables.access import audit, keys, links, sessions, users
+from polku.record.tables.access import audit, keys, links, removed_users, sessions, users
 from polku.record.tables.base import Key, metadata
 from polku.record.tables.collection import refused_events
 from polku.record.tables.core import (
@@ -51,6 +51,7 @@ __all__ = [
     "quarantine",
     "refusals",
     "refused_events",
+    "removed_users",
     "retention_runs",
     "rule_versions",
     "run_notes",

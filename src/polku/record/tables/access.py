@@ -48,6 +48,17 @@ users = Table(
     Index("users_subject", "issuer", "subject", unique=True),
 )
 
+#: Whom an owner removed: a domain in ``oidc.roles`` does not let them in again, an invitation does.
+removed_users = Table(
+    "removed_users",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("issuer", String(400)),
+    Column("subject", String(400)),
+    Column("time", BigInteger, nullable=False),
+    Index("removed_users_subject", "issuer", "subject"),
+)
+
 sessions = Table(
     "sessions",
     metadata,
