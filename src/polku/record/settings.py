@@ -292,11 +292,11 @@ class Retention:
 
     events: int = setting(0, N_("Days that events are kept."), least=0)
     anonymous: int = setting(
-        395, N_("Days that events without a known customer (only an anonymous id, or none) are kept."), least=0
+        0, N_("Days that events without a known customer (only an anonymous id, or none) are kept."), least=0
     )
     refused: int = setting(30, N_("Days that refused events and refused rows of files are kept."), least=0)
     contacts: int = setting(
-        1095, N_("Days that an address is kept after it was last seen, or its customer last did anything."), least=0
+        0, N_("Days that an address is kept after it was last seen, or its customer last did anything."), least=0
     )
     backups: int = setting(90, N_("Days that backups of the state in .polku/backups are kept."), least=0)
 
