@@ -17,6 +17,8 @@
     ├── MeasureError        a measure was asked for something that it cannot answer
     ├── MissingExtraError   a part of Polku that is installed on request is missing
     ├── EngineError         a cluster cannot be reached, or what it needs is missing
+    ├── ContentError        a piece of content cannot be read, or lacks what it is to be filled with
+    ├── ChannelError        a channel is not set up as it must be to deliver
     ├── AccessError         keys, people and roles: who may do what
     ├── MachineError        the machine refuses: no room on the disk, no permission
     └── UsageError          a command or a page was asked with options that do not fit
@@ -137,6 +139,14 @@ class MissingExtraError(PolkuError):
 
 class EngineError(PolkuError):
     code = "engine"
+
+
+class ContentError(PolkuError):
+    code = "content"
+
+
+class ChannelError(PolkuError):
+    code = "channel"
 
 
 class AccessError(PolkuError):
