@@ -1,0 +1,356 @@
+"""Whether a rule helped: everyone it would have reached, treated against held out, with the interval that may be read
+on any day, in conversion and in euros.
+
+Both groups are those who entered the rule: who was held out is decided by a hash, so the only difference between them
+is the rule (a randomised hold-out; R. Kohavi, D. Tang and Y. Xu, Trustworthy online controlled experiments, Cambridge
+2020, chapter 3). A message that was capped, or found no address, leaves its customer among the treated: they are
+compared as they were dealt (intention to treat), else the groups would no longer be alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from polku.journey.model import Journey, Text
+from polku.kernels import experiments as columns_of_acts
+from polku.kernels import guidance as kernel
+from polku.kernels.columns import Columns
+from polku.language import N_
+from polku.measures.result import Estimate, Rate
+from polku.measures.steps import codes_of, goal_of, title_of
+from polku.measures.value.buying import currency_of, no_sums
+from polku.measures.view import View, view_of
+from polku.record import tables
+from polku.statistics.effects import Effect, Moments, SampleRatio, compare, sample_ratio
+from polku.statistics.rates import Compared
+from polku.statistics.sequential import TUNED_FOR, confidence_sequence
+
+if TYPE_CHECKING:
+    from polku.guidance.rules import Rule
+    from polku.record.project import Project
+
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+DAY = 86400
+LEVEL = 0.95
+TREATED, HELD_OUT = 0, 1
+#: A forecast of when it will be known looks no further than this.
+LONGEST = 365
+#: The pace of entries is that of these last days.
+PACE = 28
+#: The sizes of the groups are an alarm below this p (Fabijan and others, KDD 2019).
+MISMATCH = 0.001
+
+NOBODY_HELD = N_("nobody is held out, so there is nothing to compare with")
+NOBODY_YET = N_("nobody has entered yet")
+NOT_UP = N_("nobody has had their time yet")
+FEW = N_("so few that this is rough")
+NO_PACE = N_("nobody entered in the last {days} days, so it cannot be told when")
+TOO_FAR = N_("not within a year at the present pace and effect")
+NO_EFFECT = N_("so far there is no difference that could become known")
+NO_MONEY = N_("the goal's events have no money")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """Treated or held out: ``entered`` customers, of whom ``reached`` the goal (those whose time is not up apart), and
+    the money of the goal a customer.
+    """
+
+    entered: int
+    reached: Rate
+    money: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Known:
+    """When the difference will be known: ``already``, or on ``day``, or None with a ``reason`` (``facts`` fill it)."""
+
+    already: bool
+    day: dt.date | None = None
+    reason: str | None = None
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Funnel:
+    """Messages of a rule: made, by state of the outbox (sent, capped, failed, ...), and of the sent those delivered,
+    opened and clicked by people (None: the channel tells nothing of it).
+    """
+
+    made: int
+    states: Mapping[str, int]
+    delivered: int | None = None
+    opened: int | None = None
+    clicked: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a rule did. ``uplift`` is relative where ``of_relative``, else in points; it and ``money`` (of the goal, a
+    treated customer) carry the interval that stays true however often one looks. ``credited``: money that all treated
+    brought more than they would have, each order counted for one rule only.
+    """
+
+    rule: str
+    judge_by: str | None
+    goal: str
+    goal_title: Text
+    within: int
+    level: float
+    currency: str | None
+    treated: Group
+    held_out: Group
+    uplift: Estimate
+    of_relative: bool
+    difference: Estimate
+    money: Estimate
+    credited: Estimate
+    known: Known
+    sizes: SampleRatio | None
+    messages: Funnel
+    unseen: int  # entered, and without an event since: erased, or of a merge
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the groups' sizes are an alarm: then no other figure can be trusted."""
+        return self.sizes is not None and self.sizes.p is not None and self.sizes.p < MISMATCH
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Entries:
+    """First entries of a rule, by customer: ``customer`` int64[n] ascending, ``at`` int64[n] seconds, ``held`` bool[n],
+    ``until`` int64[n]: the second from which another rule has credit for what the customer does.
+    """
+
+    customer: I64
+    at: I64
+    held: npt.NDArray[np.bool_]
+    until: I64
+
+
+def entries_of(project: Project, rule: str, since: int = 0) -> Entries:
+    """Who entered ``rule`` first at or after ``since`` (microseconds), from the runs of the state."""
+    runs = tables.runs
+    mine = sa.select(runs.c.customer, runs.c.entered_at, runs.c.status, runs.c.id).where(
+        runs.c.rule == rule, runs.c.entered_at >= since
+    )
+    whose = sa.select(runs.c.customer).where(runs.c.rule == rule, runs.c.entered_at >= since)
+    others = sa.select(runs.c.customer, runs.c.entered_at).where(
+        runs.c.rule != rule, runs.c.customer.in_(whose), runs.c.entered_at >= since
+    )
+    with project.state.engine.connect() as connection:
+        first: dict[int, tuple[int, int, bool]] = {}
+        for customer, entered, status, number in connection.execute(mine):
+            key = (entered, number, status == "held_out")
+            if customer not in first or key < first[customer]:
+                first[customer] = key
+        nexts: dict[int, int] = {}
+        for customer, entered in connection.execute(others):
+            if entered > first[customer][0] and entered < nexts.get(customer, 1 << 62):
+                nexts[customer] = entered
+    order = sorted(first)
+    return Entries(
+        np.array(order, np.int64),
+        np.array([first[c][0] // 1_000_000 for c in order], np.int64),
+        np.array([first[c][2] for c in order], np.bool_),
+        np.array([nexts[c] // 1_000_000 if c in nexts else int(columns_of_acts.UNLIMITED) for c in order], np.int64),
+    )
+
+
+def judged(journey: Journey, rule: Rule) -> tuple[str, int]:
+    """The goal (a touchpoint or an event) and the seconds after entry that judge ``rule``: those of its ``judge_by``,
+    else the map's goal within the map's window. Raises MeasureError when the map says nothing of a goal.
+    """
+    measure = journey.measures.get(rule.judge_by) if rule.judge_by else None
+    if measure is None:
+        return goal_of(journey), journey.window
+    goal = measure.to or (measure.steps[-1] if measure.steps else None)
+    return goal or goal_of(journey), measure.within or journey.window
+
+
+def proof(project: Project, rule: Rule, *, since: int = 0, level: float = LEVEL, view: View | None = None) -> Proof:
+    """The proof of ``rule``: those who first entered it at or after ``since`` (microseconds since 1970).
+
+    ``view``: of the project's trails, where one is open already. Raises MeasureError when nothing says what the goal
+    is, MissingExtraError without tea-tasting (extra ``models``).
+    """
+    view = view_of(project) if view is None else view
+    entries = entries_of(project, rule.id, since)
+    return proof_of(view, rule, entries, level=level, messages=messages_of(project, rule.id, since))
+
+
+def proof_of(view: View, rule: Rule, entries: Entries, *, level: float = LEVEL, messages: Funnel) -> Proof:
+    """The same of entries that are known already."""
+    goal, within = judged(view.journey, rule)
+    did, up, held = acts_of(view, entries, goal, within)
+    unseen = len(entries.customer) - len(held)
+    sums = [_moments(did[up & (held == bool(k))]) for k in (TREATED, HELD_OUT)]
+    reached, value, credited = ([parts[i] for parts in sums] for i in range(3))
+    groups = [_group(did[held == bool(k)], up[held == bool(k)], reached[k], value[k]) for k in (TREATED, HELD_OUT)]
+    why = _why_not(groups)
+    found = compare(reached[TREATED], reached[HELD_OUT], cuped=True, rate=True, level=level)
+    estimate, relative = uplift_of(found, level, why)
+    money = no_sums(view)
+    if money is None and value[TREATED].n + value[HELD_OUT].n and not (value[TREATED] + value[HELD_OUT]).scatter[0, 0]:
+        money = NO_MONEY
+    each = _money(value, level, why or money)
+    share = rule.holdout
+    sizes = sample_ratio((groups[0].entered, groups[1].entered), (1 - share, share)) if 0 < share < 1 else None
+    return Proof(
+        rule=rule.id, judge_by=rule.judge_by, goal=goal, goal_title=title_of(view.journey, goal), within=within,
+        level=level, currency=currency_of(view), treated=groups[TREATED], held_out=groups[HELD_OUT],
+        uplift=estimate, of_relative=relative, difference=_sequence(found.absolute, found.error, found, level, why),
+        money=each, credited=_times(_money(credited, level, why or money), groups[TREATED].reached.denominator),
+        known=known_when(found, level, view.as_of, within, entries, why), sizes=sizes, messages=messages,
+        unseen=unseen,
+    )  # fmt: skip
+
+
+def acts_of(view: View, entries: Entries, goal: str, within: int) -> tuple[F64, npt.NDArray[np.bool_], Any]:
+    """What those who entered did (float64[n, 5], see the kernel), whether their time is up, and whether they were held
+    out; those without a trail left out.
+    """
+    starts, untils, held = [], [], []
+    for bucket in view.buckets:
+        place = np.searchsorted(entries.customer, bucket.customer)
+        at = np.minimum(place, max(len(entries.customer) - 1, 0))
+        if len(entries.customer):
+            here = entries.customer[at] == bucket.customer
+        else:
+            here = np.zeros(bucket.customers, np.bool_)
+        start, until = np.full(bucket.customers, -1, np.int64), np.zeros(bucket.customers, np.int64)
+        start[here], until[here] = entries.at[at[here]], entries.until[at[here]]
+        dealt = np.zeros(bucket.customers, np.bool_)
+        dealt[here] = entries.held[at[here]]
+        starts.append(start)
+        untils.append(until)
+        held.append(dealt)
+    work = functools.partial(_acts, codes_of(view, goal), within, view.as_of)
+    parts = view.map_with(work, starts, untils)
+    kept = [(s >= 0) & ~c.skip for s, c in zip(starts, view.columns, strict=True)]
+    if not parts:
+        return np.zeros((0, 5)), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
+    did = np.concatenate([d[k] for (d, _), k in zip(parts, kept, strict=True)])
+    up = np.concatenate([u[k] for (_, u), k in zip(parts, kept, strict=True)])
+    return did, up, np.concatenate([h[k] for h, k in zip(held, kept, strict=True)])
+
+
+def _acts(goal: Any, within: int, as_of: int, bucket: Columns, start: I64, until: I64) -> tuple[F64, Any]:
+    did, up = kernel.outcomes_after(bucket, start, until, goal, within, 30 * DAY, as_of)
+    return did, up
+
+
+def _moments(did: F64) -> tuple[Moments, Moments, Moments]:
+    """Of conversion, of money, and of money that is this rule's alone; each with the time before beside it."""
+    one = np.ones(len(did))
+    count, value, before, before_value = (did[:, k] for k in range(4))
+    return (
+        Moments.of(np.column_stack([count > 0, one, before > 0, one]).astype(np.float64)),
+        Moments.of(np.column_stack([value, one, before_value, one])),
+        Moments.of(np.column_stack([did[:, kernel.CREDITED], one, before_value, one])),
+    )
+
+
+def _group(did: F64, up: npt.NDArray[np.bool_], reached: Moments, value: Moments) -> Group:
+    n = int(np.count_nonzero(did[up][:, 0] > 0))
+    rate = Rate(n, int(np.count_nonzero(up)), int(np.count_nonzero(~up)))
+    return Group(len(did), rate, float(value.mean[0]) if value.n else None)
+
+
+def _why_not(groups: Sequence[Group]) -> str | None:
+    if not groups[TREATED].entered:
+        return NOBODY_YET
+    if not groups[HELD_OUT].entered:
+        return NOBODY_HELD
+    return NOT_UP if not all(g.reached.denominator for g in groups) else None
+
+
+def uplift_of(found: Effect, level: float, why: str | None = None) -> tuple[Estimate, bool]:
+    """The uplift with its always-valid interval, relative where the held-out did reach the goal, else in points."""
+    if found.relative_error is not None:
+        return _sequence(found.relative, found.relative_error, found, level, why), True
+    return _sequence(found.absolute, found.error, found, level, why), False
+
+
+def _sequence(read: Compared, error: float | None, found: Effect, level: float, why: str | None) -> Estimate:
+    n = found.n + found.base_n
+    if why is not None:
+        return Estimate(None, n=n, reason=why)
+    sequence = confidence_sequence(read.value, error, n, level)
+    rough = FEW if found.tested.method == "fisher" else None
+    reason = read.reason or found.tested.reason if error is None else rough
+    return Estimate(sequence.value, sequence.low, sequence.high, n, reason)
+
+
+def _money(sums: Sequence[Moments], level: float, why: str | None) -> Estimate:
+    if why is not None:
+        return Estimate(None, n=sums[TREATED].n + sums[HELD_OUT].n, reason=why)
+    found = compare(sums[TREATED], sums[HELD_OUT], cuped=True, level=level)
+    return _sequence(found.absolute, found.error, found, level, None)
+
+
+def _times(each: Estimate, n: int) -> Estimate:
+    """A figure a customer, over ``n`` of them."""
+    value, low, high = (None if x is None else x * n for x in (each.value, each.low, each.high))
+    return Estimate(value, low, high, each.n, each.reason)
+
+
+def known_when(found: Effect, level: float, as_of: int, within: int, entries: Entries, why: str | None) -> Known:
+    """When the interval of the difference will leave 0 out, if effect and pace stay as they are.
+
+    The standard error shrinks with the root of the number of people, so the confidence sequence's half-width at n
+    people is known beforehand; the least n at which it is below the difference is looked for.
+    """
+    if why is not None or found.error is None or found.absolute.value is None:
+        return Known(False, reason=why or found.absolute.reason or found.tested.reason)
+    value, n = found.absolute.value, found.n + found.base_n
+    if _half(found.error, n, n, level) < abs(value):
+        return Known(True)
+    recent = int(np.count_nonzero(entries.at > as_of - PACE * DAY))
+    if not recent:
+        return Known(False, reason=NO_PACE, facts={"days": PACE})
+    if value == 0:
+        return Known(False, reason=NO_EFFECT)
+    begun = int(entries.at.min())
+    a_day = recent / max(1.0, min(PACE, (as_of - begun) / DAY))
+    most = n + math.ceil(a_day * LONGEST)
+    if _half(found.error, n, most, level) >= abs(value):
+        return Known(False, reason=TOO_FAR)
+    low, high = n, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _half(found.error, n, middle, level) < abs(value) else (middle, high)
+    pending = len(entries.at) - n
+    days = max(high - n - pending, 0) / a_day + within / DAY
+    day = dt.datetime.fromtimestamp(as_of, dt.UTC) + dt.timedelta(days=math.ceil(days))
+    return Known(False, day.date())
+
+
+def _half(error: float, n: int, then: int, level: float) -> float:
+    """Half the width of the confidence sequence once ``then`` people have had their time."""
+    found = confidence_sequence(0.0, error * math.sqrt(n / then), then, level, TUNED_FOR)
+    return found.high if found.high is not None else math.inf
+
+
+def messages_of(project: Project, rule: str, since: int = 0) -> Funnel:
+    """What became of a rule's messages, from the outbox."""
+    box = tables.outbox
+    asked = (
+        sa.select(box.c.state, sa.func.count())
+        .where(box.c.rule == rule, box.c.made_at >= since)
+        .group_by(box.c.state)
+        .order_by(box.c.state)
+    )
+    with project.state.engine.connect() as connection:
+        states = {state: int(n) for state, n in connection.execute(asked)}
+    return Funnel(sum(states.values()), states)
