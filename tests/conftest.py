@@ -1,4 +1,4 @@
-"""Servers that tests of several rooms share: one of each for a session, started when first asked for."""
+"""What tests of all rooms share: servers (one of each for a session, started when first asked for), settings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import hypothesis
 import pytest
 
 from backends import postgres as postgresql
 from backends import s3
+
+# A machine that does other work too is slow at times: no test is about the seconds of one example.
+hypothesis.settings.register_profile("polku", deadline=None)
+hypothesis.settings.load_profile("polku")
 
 
 @pytest.fixture(scope="session")
