@@ -17,7 +17,7 @@ from polku.record import tables
 from polku.statistics.effects import Moments, compare
 
 DAY = 86400
-NONE = p.Funnel(0, {})
+NONE = p.Funnel({}, 0, {})
 
 
 def rule_of(**more) -> Rule:
@@ -135,26 +135,23 @@ def test_groups_that_were_not_dealt_as_planned_are_an_alarm():
     assert not proved(people, *rows, holdout=0.25).mismatch
 
 
-def test_entries_come_from_the_runs(tmp_path):
+def test_entries_come_from_the_notes(tmp_path):
     from polku.record.project import create_project
 
     rows = [
         ("reminder", 7, 5_000_000, "held_out"),
-        ("reminder", 8, 3_000_000, "done"),
+        ("reminder", 7, 4_000_000, "entered"),
+        ("reminder", 8, 3_000_000, "treated"),
         ("reminder", 8, 9_000_000, "held_out"),  # a second run: the first one is what counts
-        ("other", 8, 2_000_000, "done"),  # before: no credit taken
-        ("other", 8, 6_000_000, "done"),
-        ("other", 9, 1_000_000, "done"),
+        ("other", 8, 2_000_000, "treated"),  # before: no credit taken
+        ("other", 8, 6_000_000, "treated"),
+        ("other", 9, 1_000_000, "treated"),
     ]
     with create_project(tmp_path / "shop") as project:
         with project.state.write() as connection:
-            for number, (rule, customer, entered, status) in enumerate(rows, 1):
-                connection.execute(
-                    tables.runs.insert().values(
-                        id=number, rule=rule, version="1", customer=customer, key="", step=0, entered_at=entered,
-                        status=status, facts="{}",
-                    )
-                )  # fmt: skip
+            for number, (rule, customer, at, what) in enumerate(rows, 1):
+                note = {"id": number, "run": number, "rule": rule, "customer": customer, "what": what, "facts": "{}"}
+                connection.execute(tables.run_notes.insert().values(time=at, known=at, **note))
         found = p.entries_of(project, "reminder")
         assert found.customer.tolist() == [7, 8]
         assert found.at.tolist() == [5, 3]

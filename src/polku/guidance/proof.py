@@ -1,7 +1,7 @@
 """Whether a rule helped: everyone it would have reached, treated against held out, with the interval that may be read
 on any day, in conversion and in euros.
 
-Both groups are those who entered the rule: who was held out is decided by a hash, so the only difference between them
+Both groups are those for whom the rule's first message was due: who was held out is decided by a hash, so the only difference between them
 is the rule (a randomised hold-out; R. Kohavi, D. Tang and Y. Xu, Trustworthy online controlled experiments, Cambridge
 2020, chapter 3). A message that was capped, or found no address, leaves its customer among the treated: they are
 compared as they were dealt (intention to treat), else the groups would no longer be alike.
@@ -43,6 +43,8 @@ F64 = npt.NDArray[np.float64]
 DAY = 86400
 LEVEL = 0.95
 TREATED, HELD_OUT = 0, 1
+#: The notes by which the engine says to which group a run was dealt.
+ARMS = ("treated", "held_out")
 #: A forecast of when it will be known looks no further than this.
 LONGEST = 365
 #: The pace of entries is that of these last days.
@@ -83,10 +85,11 @@ class Known:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Funnel:
-    """Messages of a rule: made, by state of the outbox (sent, capped, failed, ...), and of the sent those delivered,
+    """Runs of a rule by how they stand, and its messages: made, by state of the outbox (sent, capped, failed, ...), and of the sent those delivered,
     opened and clicked by people (None: the channel tells nothing of it).
     """
 
+    runs: Mapping[str, int]
     made: int
     states: Mapping[str, int]
     delivered: int | None = None
@@ -128,7 +131,7 @@ class Proof:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entries:
-    """First entries of a rule, by customer: ``customer`` int64[n] ascending, ``at`` int64[n] seconds, ``held`` bool[n],
+    """First acts of a rule, by customer: ``customer`` int64[n] ascending, ``at`` int64[n] seconds, ``held`` bool[n],
     ``until`` int64[n]: the second from which another rule has credit for what the customer does.
     """
 
@@ -139,25 +142,26 @@ class Entries:
 
 
 def entries_of(project: Project, rule: str, since: int = 0) -> Entries:
-    """Who entered ``rule`` first at or after ``since`` (microseconds), from the runs of the state."""
-    runs = tables.runs
-    mine = sa.select(runs.c.customer, runs.c.entered_at, runs.c.status, runs.c.id).where(
-        runs.c.rule == rule, runs.c.entered_at >= since
-    )
-    whose = sa.select(runs.c.customer).where(runs.c.rule == rule, runs.c.entered_at >= since)
-    others = sa.select(runs.c.customer, runs.c.entered_at).where(
-        runs.c.rule != rule, runs.c.customer.in_(whose), runs.c.entered_at >= since
-    )
+    """Who came to the first act of ``rule`` first at or after ``since`` (microseconds), from the notes of its runs.
+
+    The engine notes ``treated`` or ``held_out`` at the moment when the message was due and all conditions held, so both
+    groups are of those who would have got it.
+    """
+    notes = tables.run_notes
+    dealt = (notes.c.what.in_(ARMS), notes.c.known >= since)
+    mine = sa.select(notes.c.customer, notes.c.known, notes.c.id, notes.c.what).where(notes.c.rule == rule, *dealt)
+    whose = sa.select(notes.c.customer).where(notes.c.rule == rule, *dealt)
+    others = sa.select(notes.c.customer, notes.c.known).where(notes.c.rule != rule, notes.c.customer.in_(whose), *dealt)
+    first: dict[int, tuple[int, int, bool]] = {}
+    nexts: dict[int, int] = {}
     with project.state.engine.connect() as connection:
-        first: dict[int, tuple[int, int, bool]] = {}
-        for customer, entered, status, number in connection.execute(mine):
-            key = (entered, number, status == "held_out")
+        for customer, at, number, what in connection.execute(mine):
+            key = (at, number, what == ARMS[HELD_OUT])
             if customer not in first or key < first[customer]:
                 first[customer] = key
-        nexts: dict[int, int] = {}
-        for customer, entered in connection.execute(others):
-            if entered > first[customer][0] and entered < nexts.get(customer, 1 << 62):
-                nexts[customer] = entered
+        for customer, at in connection.execute(others):
+            if at > first[customer][0] and at < nexts.get(customer, 1 << 62):
+                nexts[customer] = at
     order = sorted(first)
     return Entries(
         np.array(order, np.int64),
@@ -343,14 +347,21 @@ def _half(error: float, n: int, then: int, level: float) -> float:
 
 
 def messages_of(project: Project, rule: str, since: int = 0) -> Funnel:
-    """What became of a rule's messages, from the outbox."""
-    box = tables.outbox
-    asked = (
+    """What became of a rule's runs and messages since, from the state."""
+    box, runs = tables.outbox, tables.runs
+    ran = (
+        sa.select(runs.c.status, sa.func.count())
+        .where(runs.c.rule == rule, runs.c.entered_at >= since)
+        .group_by(runs.c.status)
+        .order_by(runs.c.status)
+    )
+    made = (
         sa.select(box.c.state, sa.func.count())
         .where(box.c.rule == rule, box.c.made_at >= since)
         .group_by(box.c.state)
         .order_by(box.c.state)
     )
     with project.state.engine.connect() as connection:
-        states = {state: int(n) for state, n in connection.execute(asked)}
-    return Funnel(sum(states.values()), states)
+        stand = {status: int(n) for status, n in connection.execute(ran)}
+        states = {state: int(n) for state, n in connection.execute(made)}
+    return Funnel(stand, sum(states.values()), states)
