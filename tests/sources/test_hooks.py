@@ -221,7 +221,7 @@ MISFITS: list[tuple[str, str, Any, Refusal]] = [
     ("event", "a", {}, Refusal.NO_EVENT),
     ("event", "a", {"a": [1]}, Refusal.UNMAPPED),
     ("time", "a", {"a": "soon"}, Refusal.UNREADABLE_TIME),
-    ("value", "a", {"a": "5,0"}, Refusal.UNREADABLE_VALUE),
+    ("value", "a", {"a": "5,0 kpl"}, Refusal.UNREADABLE_VALUE),
     ("value", "length(a)", {"a": None}, Refusal.UNMAPPED),
     ("currency", "a", {"a": "euros"}, Refusal.UNKNOWN_CURRENCY),
     ("user_id", "a", {"a": {"b": 1}}, Refusal.UNMAPPED),

@@ -67,7 +67,7 @@ EVENTS: list[tuple[dict[str, Any], str, str, dict[str, Any]]] = [
      {"properties": {"name": "Sale", "creative": "a.png", "target": "/sale"}}),
     ({**PAGE, "c_n": "Sale", "c_i": "click"}, "Promotion Clicked", "content interaction", {}),
     ({**PAGE, "idgoal": 3, "revenue": "12.5"}, "Goal Reached", "Goal Reached",
-     {"properties": {"goal": "3"}, "value": 12.5}),
+     {"properties": {"goal": "3", "revenue": 12.5}, "value": 12.5}),
     ({**PAGE, "idgoal": 0, "ec_id": "A7", "revenue": "50.8", "ec_st": 44.8, "ec_tx": "8.7", "ec_sh": 6, "ec_dt": 0,
       "ec_items": ITEMS}, "Order Completed", "ecommerce order",
      {"value": 36.1, "context": AT,

@@ -41,7 +41,9 @@ CALLS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
      {"event": "Product Added", "user_id": "42", "anonymous_id": None}),
     ("/v1/track", {"event": "A", "userId": 42.0}, {"user_id": "42"}),
     ("/v1/track", {"event": "A", "properties": {"total": "12.50", "value": 3}}, {"value": 12.5}),
-    ("/v1/track", {"event": "A", "properties": {"revenue": None, "total": "many", "value": 3}}, {"value": 3.0}),
+    ("/v1/track", {"event": "A", "properties": {"revenue": None, "total": "", "value": 3}}, {"value": 3.0}),
+    # another property does not stand in for one that cannot be read: the door judges it
+    ("/v1/track", {"event": "A", "properties": {"revenue": "many", "value": 3}}, {"value": None}),
     ("/v1/track", {"event": "A", "properties": {"revenue": True, "currency": "euros"}},
      {"value": None, "currency": None}),
     ("/v1/track", {"event": "A", "properties": None, "context": None}, {"properties": {}, "context": {}}),

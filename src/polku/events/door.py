@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from polku.events.arrival import Arrival
 from polku.events.refusals import Refusal
+from polku.events.values import MONEY, currency_of, read_amount
 
 if TYPE_CHECKING:
     from polku.record.permission import Learned, Permission
@@ -21,9 +23,13 @@ if TYPE_CHECKING:
 #: Characters of the longest name of an event, and of the longest id.
 MOST_NAME = 200
 MOST_ID = 500
+#: Characters of the longest text that is an amount.
+MOST_AMOUNT = 50
 #: Objects and lists in one another: enough for any shop, little enough for every reader of JSON.
 MOST_DEPTH = 64
 MINUTE = 60_000_000
+#: How a query string alone begins (``context.page.search``); a question of a person does not.
+QUERY = re.compile(r"\?[\w.~%+\[\]-]+=")
 #: So far ahead of Polku's clock an event may be and still count as happening now; further ahead it is an error.
 MOST_AHEAD = 24 * 60 * MINUTE
 
@@ -122,6 +128,36 @@ def message_id(arrival: Arrival, visit: Visit) -> Refusal | None:
     return None
 
 
+def amount(arrival: Arrival, visit: Visit) -> Refusal | None:
+    """Money that came as a text is read as imports read it; what cannot be read refuses the event, in the open.
+
+    An order whose revenue is "12,50 €" is worth 12.5 EUR; with "free" it would count as an order worth nothing. What is
+    called ``value`` may be no money at all (a colour, a setting) and refuses nothing.
+    """
+    if arrival.kind != "track":
+        return None
+    properties = arrival.properties
+    if arrival.value is None and properties:
+        for name in MONEY:
+            given = properties.get(name)
+            if given is None or given == "":
+                continue
+            read = read_amount(given) if type(given) is str and len(given) <= MOST_AMOUNT else None
+            if read is None or read.refused:
+                if name == "value":
+                    return None
+                odd = read is not None and read.refused == Refusal.VALUE_NOT_FINITE
+                return Refusal.VALUE_NOT_FINITE if odd else Refusal.UNREADABLE_VALUE
+            arrival.value = properties[name] = read.number
+            arrival.currency = arrival.currency or read.currency
+            break
+    if arrival.value is not None and arrival.currency is None and type(said := properties.get("currency")) is str:
+        arrival.currency = currency_of(said.strip())
+        if arrival.currency is None and said.strip():
+            return Refusal.UNKNOWN_CURRENCY
+    return None
+
+
 def privacy(arrival: Arrival, visit: Visit) -> Refusal | None:
     """Nothing of a person that the map does not need: IP addresses are cut, query parameters of pages go."""
     context = arrival.context
@@ -142,7 +178,7 @@ def privacy(arrival: Arrival, visit: Visit) -> Refusal | None:
 
 
 #: In this order.
-STEPS: tuple[Step, ...] = (size, clock, consent, message_id, privacy)
+STEPS: tuple[Step, ...] = (size, clock, consent, message_id, amount, privacy)
 
 
 def cut_address(text: Any) -> str | None:
@@ -199,14 +235,14 @@ def _in_list(values: list[Any], keep: frozenset[str], depth: int) -> None:
 def clean_url(url: str, keep: frozenset[str]) -> str:
     """The address with ``utm_*`` and the parameters to ``keep`` only, and without a fragment that holds values.
 
-    Texts that are no addresses stay: only what begins with a scheme, ``/`` or ``?`` is one.
+    Texts that are no addresses stay: only what begins with a scheme, with ``/`` or with ``?name=`` is one.
 
     >>> clean_url("https://shop.example/p?id=7&utm_source=ig&token=x#top", frozenset({"id"}))
     'https://shop.example/p?id=7&utm_source=ig#top'
-    >>> clean_url("?q=shoes", frozenset()), clean_url("What size am I?", frozenset())
-    ('', 'What size am I?')
+    >>> [clean_url(text, frozenset()) for text in ("?q=shoes", "What size am I?", "?? Is it = 5")]
+    ['', 'What size am I?', '?? Is it = 5']
     """
-    if not (url.startswith(("/", "?")) or "://" in url[:12]):
+    if not (url.startswith("/") or "://" in url[:12] or QUERY.match(url)):
         return url
     rest, mark, fragment = url.partition("#")
     place, _, query = rest.partition("?")

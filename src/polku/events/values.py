@@ -27,6 +27,8 @@ SIGNS = {
 }  # fmt: skip
 #: Codes of today and of the past (Babel's list of ISO 4217).
 ISO_4217 = frozenset(list_currencies())
+#: Properties that say what an event is worth; the first that is given wins: without shipping and tax, else all of it.
+MONEY = ("revenue", "total", "value")
 BLANKS = re.compile(r"[\s\u00a0\u202f\u2009'’]+")
 NUMBER = re.compile(r"^[+-]?\d+(?:[.,]\d+)*$|^[+-]?[.,]\d+$|^[+-]?\d+(?:\.\d+)?[eE][+-]?\d+$|^[+-]?\d+[.,]$")
 #: Simple enough for the computer's own reading, whatever the column's decimal mark.

@@ -344,7 +344,7 @@ class _Mapping:
         found = self._get(field)
         if found is None or found == "":
             return None
-        number = reading.number(found)
+        number = reading.amount(found)
         if number is None:
             said = N_("it gives {found}, and a number is needed")
             raise _Found(Refusal.UNREADABLE_VALUE, field, said, found=_shown(found))

@@ -145,10 +145,9 @@ def _events(given: Fields) -> Iterator[Arrival]:
     if goal == "0":
         yield _commerce(given, extra)
     elif goal is not None:
-        arrival = Arrival(
-            event="Goal Reached", properties={"goal": goal, **extra}, value=reading.number(given.get("revenue"))
-        )
-        yield arrival
+        revenue = reading.text(given.get("revenue"))
+        facts = {"goal": goal, "revenue": revenue if (read := reading.amount(revenue)) is None else read}
+        yield Arrival(event="Goal Reached", properties=_known(facts) | extra, value=read)
     elif given.get("e_c") or given.get("e_a"):
         facts = {"category": given.get("e_c"), "name": given.get("e_n"), "value": reading.number(given.get("e_v"))}
         name = reading.text(given.get("e_a")) or reading.text(given.get("e_c"))
@@ -201,9 +200,11 @@ def _commerce(given: Fields, extra: dict[str, Any]) -> Arrival:
             items = None
     properties: dict[str, Any] = {}
     for name, word in commerce.MATOMO_ORDER.items():
-        found = reading.text(given.get(name)) if word == "order_id" else reading.number(given.get(name))
+        found = reading.text(given.get(name)) if word == "order_id" else reading.amount(given.get(name))
         if found is not None:
             properties[word] = found
+        elif (unreadable := reading.text(given.get(name))) is not None:
+            extra = {**extra, "revenue": unreadable}  # the door refuses it: what the order is worth is not known
     if isinstance(items, list):
         properties["products"] = commerce.matomo_products(items)
     properties |= extra
@@ -211,9 +212,9 @@ def _commerce(given: Fields, extra: dict[str, Any]) -> Arrival:
         empty = isinstance(items, list) and not items
         return Arrival(event="ecommerce cart emptied" if empty else "ecommerce cart update", properties=properties)
     total = properties.get("total")
-    if total is not None:
+    if total is not None and "revenue" not in properties:
         properties["revenue"] = round(total - properties.get("tax", 0.0) - properties.get("shipping", 0.0), 6)
-    return Arrival(event="ecommerce order", properties=properties, value=properties.get("revenue"))
+    return Arrival(event="ecommerce order", properties=properties, value=reading.worth(properties))
 
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:

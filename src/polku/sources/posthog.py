@@ -185,10 +185,9 @@ class _Request:
         elif kind == "alias" and (arrival.previous_id is None or arrival.user_id is None):
             return Refusal.NO_PREVIOUS_ID
         arrival.properties = kept
-        arrival.value = next(
-            (v for k in ("revenue", "$revenue", "value", "total") if (v := reading.number(kept.get(k))) is not None),
-            None,
-        )
+        if "$revenue" in kept:
+            kept.setdefault("revenue", kept.pop("$revenue"))
+        arrival.value = reading.worth(kept)
         arrival.currency = reading.currency(kept.get("currency"))
         return arrival
 

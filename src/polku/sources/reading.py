@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from polku.errors import Unreadable
+from polku.events.values import MONEY, read_amount
 from polku.language import N_
 
 #: A body that a protocol packs by itself (not by Content-Encoding) may hold this many bytes when unpacked.
@@ -147,6 +148,33 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def amount(value: Any) -> float | None:
+    """An amount as programs or people write it, read as imports read it; None for what is none or can be two.
+
+    >>> amount("19.90"), amount("1 299,50 €"), amount("1,299"), amount("free")
+    (19.9, 1299.5, None, None)
+    """
+    found = number(value)
+    if found is not None or not isinstance(value, str) or len(value) > 40:
+        return found
+    read = read_amount(value)
+    return None if read.refused else read.number
+
+
+def worth(properties: Mapping[str, Any]) -> float | None:
+    """What an event is worth: the first of MONEY that is given, where it is a plain number.
+
+    Where it is not, the door's step ``amount`` reads or refuses it: no other property may stand in for it.
+
+    >>> worth({"revenue": None, "total": 5}), worth({"revenue": "49,90", "total": 62})
+    (5.0, None)
+    """
+    for name in MONEY:
+        if name in properties and (given := properties[name]) is not None and given != "":
+            return number(given)
+    return None
 
 
 def currency(value: Any) -> str | None:

@@ -204,7 +204,8 @@ def _arrival(message: Message, kind: Kind | None, sent: int | None, shared: dict
     previous = None if message.previousId is None else reading.text(message.previousId)
     if call == "alias" and (previous is None or (user is None and anonymous is None)):
         return Refusal.NO_PREVIOUS_ID
-    value, currency = _money(properties) if properties else (None, None)
+    # what a group's traits tell is what a company earns, not what it paid
+    value, currency = _money(properties) if properties and call != "group" else (None, None)
     group = message.groupId if message.groupId is not None else context.get("groupId")
     return Arrival(
         event=event,
@@ -241,10 +242,7 @@ def _money(properties: dict[str, Any]) -> tuple[float | None, str | None]:
     currency = properties.get("currency")
     if currency is not None:
         currency = reading.currency(currency)
-    for name in ("revenue", "total", "value"):
-        if name in properties and (amount := reading.number(properties[name])) is not None:
-            return amount, currency
-    return None, currency
+    return reading.worth(properties), currency
 
 
 def _session(context: dict[str, Any], integrations: Any) -> str | None:
