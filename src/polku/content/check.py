@@ -1,0 +1,236 @@
+"""The check of a project's content: every fault of every piece at once, with file and line.
+
+Unknown variables and filters, what does not parse, missing translations, a missing unsubscribe link, a missing subject,
+pieces that the map names and the folder has not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from liquid.template import BoundTemplate
+
+from polku.content.facts import FILE as FACTS
+from polku.content.facts import NAMES, constants, person
+from polku.content.piece import FOLDER, Piece, named, paths, read_piece
+from polku.content.render import ALWAYS, NONE, frame_of, templates
+from polku.errors import ContentError, nearest
+from polku.language import N_, Reader
+from polku.record import tables
+
+if TYPE_CHECKING:
+    from polku.record.project import Project
+
+_LINK: Final = re.compile(r"\bunsubscribe_url\b")
+#: Names whose members anybody's events and traits decide: only their own members can be known to the check.
+_OPEN: Final = frozenset({"event", "cart", "order"})
+_PEOPLE: Final = frozenset({"customer", "contact", "account"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: where (``line`` from 1, 0: the file as a whole), its stable ``code``, what is wrong."""
+
+    file: str
+    line: int
+    code: str
+    message: str
+    facts: Mapping[str, Any]
+
+    def text(self, reader: Reader) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {reader(self.message, **self.facts)}"
+
+    def to_dict(self, reader: Reader) -> dict[str, Any]:
+        return {"file": self.file, "line": self.line, "code": self.code, "message": reader(self.message, **self.facts)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Known:
+    """What pieces may ask for. ``shared``: the constants; ``traits``: names that events have told of customers."""
+
+    shared: Mapping[str, Any]
+    traits: frozenset[str]
+    rules: frozenset[str] = frozenset()
+
+
+def check_content(project: Project) -> tuple[Fault, ...]:
+    """Every fault of the project's content, by file and line."""
+    faults: list[Fault] = []
+    try:
+        shared = constants(project.folder)
+    except ContentError as error:
+        shared = {}
+        faults.append(_told(FACTS, 0, "facts", error))
+    with project.state.read() as connection:
+        names = connection.execute(sa.select(tables.traits.c.name).distinct()).scalars().all()
+    known = Known(shared, frozenset(person(dict.fromkeys(names, "x x"))))
+    there = paths(project.folder)
+    for path in there:
+        try:
+            piece = read_piece(project.folder, path)
+        except ContentError as error:
+            faults.append(_told(path, 1, "unreadable", error))
+            continue
+        for rule in RULES:
+            faults += rule(project, piece, known)
+    faults += _translations(there)
+    faults += _missing(project, there)
+    return tuple(sorted(faults, key=lambda f: (f.file, f.line, f.code)))
+
+
+def _told(file: str, line: int, code: str, error: ContentError) -> Fault:
+    return Fault(file, int(error.facts.get("line", line)), code, error.message, error.facts)
+
+
+def parses(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    """Liquid, the layout."""
+    try:
+        templates(piece)
+        if piece.format == "md":
+            frame_of(project.folder, piece)
+    except ContentError as error:
+        yield _told(piece.path, 1, "syntax", error)
+
+
+def subject(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    if piece.channel == "email" and not piece.subject:
+        yield Fault(piece.path, 1, "subject", N_("An e-mail needs a subject in its front matter."), {})
+
+
+def unsubscribing(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    """An e-mail that is not due to the customer says how to get no more of them."""
+    if piece.channel != "email" or not piece.unsubscribe or _LINK.search(piece.body):
+        return
+    if piece.format == "md" and piece.layout != NONE:
+        try:
+            found = frame_of(project.folder, piece)
+        except ContentError:
+            return  # told by `parses`
+        if found is None or _LINK.search(str(found[1])):
+            return
+    yield Fault(
+        piece.path, 0, "unsubscribe",
+        N_(
+            "There is no unsubscribe link. Write [Unsubscribe]({link}), or unsubscribe: no in the front matter where "
+            "it is no advertising."
+        ),
+        {"link": "{{ unsubscribe_url }}"},
+    )  # fmt: skip
+
+
+def variables(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    """Names that nothing gives a value to."""
+    try:
+        made = templates(piece)
+    except ContentError:
+        return
+    for part, template in made.items():
+        first = piece.first_line if part == "body" else 1
+        for segments, start, source in _asked(template):
+            line = first + source.count("\n", 0, start) if part == "body" else 1
+            yield from _unknown(piece, known, segments, line, _has_default(source, start))
+
+
+def _asked(template: BoundTemplate) -> Iterator[tuple[list[Any], int, str]]:
+    for found in template.analyze().globals.values():
+        for variable in found:
+            yield list(variable.segments), variable.span.index, _source_of(template)
+
+
+def _source_of(template: BoundTemplate) -> str:
+    nodes = template.nodes
+    return nodes[0].token.source if nodes else ""
+
+
+def _has_default(source: str, start: int) -> bool:
+    return bool(re.match(r"[^}%|]*\|\s*default\b", source[start : start + 300]))
+
+
+def _unknown(piece: Piece, known: Known, segments: list[Any], line: int, default: bool) -> Iterator[Fault]:
+    root, members = str(segments[0]), [str(s) for s in segments[1:] if isinstance(s, str)]
+    path = ".".join([root, *members])
+    if root in _OPEN or (root in NAMES and root not in _PEOPLE) or root in ALWAYS:
+        return
+    if root in _PEOPLE:
+        if not members or members[0] in known.traits or members[0] == "first_name" or default:
+            return
+        close = nearest(members[0], known.traits)
+        message = (
+            N_("No customer has {name}; did you mean {nearest}?") if close
+            else N_("No customer has {name} yet. Write what stands instead: | default: ...")
+        )  # fmt: skip
+        yield Fault(piece.path, line, "trait", message, {"name": path, "nearest": f"{root}.{close}" if close else ""})
+        return
+    value: Any = known.shared
+    for name in (root, *members):
+        if not isinstance(value, Mapping) or name not in value:
+            break
+        value = value[name]
+        if not isinstance(value, Mapping) or piece.language in value:
+            return
+    else:
+        return
+    if default:
+        return
+    close = nearest(root, [*NAMES, *known.shared])
+    if close and root not in known.shared and close != root:
+        yield Fault(piece.path, line, "variable", N_("There is no {name}; did you mean {nearest}?"),
+                    {"name": path, "nearest": close})  # fmt: skip
+    else:
+        said = N_("Nothing gives {name} a value. Put it into {file}, or into the rule.")
+        yield Fault(piece.path, line, "variable", said, {"name": path, "file": FACTS})
+
+
+RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (parses, subject, unsubscribing, variables)
+
+
+def _translations(there: list[str]) -> Iterator[Fault]:
+    """Where a project speaks several languages, every piece has all of them."""
+    spoken: dict[str, set[str]] = {}
+    for path in there:
+        found = named(path)
+        assert found is not None
+        spoken.setdefault(found["name"], set()).add(found["language"])
+    languages = set().union(*spoken.values()) if spoken else set()
+    for path in there:
+        found = named(path)
+        assert found is not None
+        if found["language"] != min(spoken[found["name"]]):
+            continue
+        for missing in sorted(languages - spoken[found["name"]]):
+            yield Fault(
+                path, 0, "translation", N_("There is no {file}, and other pieces are in {language}."),
+                {"file": f"{FOLDER}/{found['name']}.{missing}.{found['format']}", "language": missing},
+            )  # fmt: skip
+
+
+def named_in(journey: Any) -> dict[str, str]:
+    """Pieces that the map's rules name: path to the rule's id."""
+    found: dict[str, str] = {}
+
+    def look(value: Any, rule: str) -> None:
+        if isinstance(value, Mapping):
+            for inner in value.values():
+                look(inner, rule)
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                look(inner, rule)
+        elif isinstance(value, str) and value.startswith(f"{FOLDER}/"):
+            found.setdefault(value, rule)
+
+    for rule in journey.guidance:
+        look(rule.model_dump(), rule.id)
+    return found
+
+
+def _missing(project: Project, there: list[str]) -> Iterator[Fault]:
+    if not project.map_file.exists():
+        return
+    for path, rule in named_in(project.journey()).items():
+        if path not in there:
+            yield Fault(path, 0, "missing", N_("The rule {rule} names this file, and there is none."), {"rule": rule})
