@@ -21,6 +21,7 @@ from polku.record.tables.evidence import aliases, crowds, joins, quarantine
 from polku.record.tables.guidance import outbox, rule_versions, run_notes, runs, timers
 from polku.record.tables.jobs import jobs
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
+from polku.record.tables.sending import suppressions, tasks
 
 __all__ = [
     "Key",
@@ -57,6 +58,8 @@ __all__ = [
     "run_notes",
     "runs",
     "sessions",
+    "suppressions",
+    "tasks",
     "timers",
     "traits",
     "users",
