@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from polku.errors import ProjectError, nearest
 from polku.language import LANGUAGES, N_, translate
+from polku.record.channelsettings import ChannelHook, read_channels
 from polku.record.hooksettings import Hook, read_hooks
 from polku.zones import is_zone
 
@@ -268,6 +269,65 @@ class Privacy:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Mail:
+    """How e-mail goes out. The password comes from POLKU_MAIL_PASSWORD or POLKU_MAIL_PASSWORD_FILE."""
+
+    host: str = setting("", N_("The SMTP server, such as smtp.example.com. Empty: no e-mail is sent."))
+    port: int = setting(587, N_("Its port: 587 with STARTTLS, 465 with TLS."), least=1, most=65535)
+    security: str = setting(
+        "starttls",
+        N_("How the connection is kept secret: starttls, tls, or none (for a server on this machine)."),
+        one_of=("starttls", "tls", "none"),
+    )
+    user: str = setting("", N_("The name to sign in to the SMTP server with. Empty: it asks for none."))
+    sender: str = setting("", N_("Who e-mail comes from, such as Shop <hello@shop.example>."))
+    reply_to: str = setting("", N_("Where answers go. Empty: to the sender."))
+    bounces: str = setting("", N_("Where undeliverable mail comes back to (the envelope's sender). Empty: the sender."))
+    postal_address: str = setting("", N_("The sender's name and postal address, at the foot of every letter."))
+    links: str = setting(
+        "",
+        N_(
+            "The address at which customers reach this server, such as https://polku.shop.example: unsubscribing and "
+            "counted links lead there."
+        ),
+    )
+    track: str = setting(
+        "clicks",
+        N_(
+            "What is counted of those who allow analytics: clicks, opens (and clicks; a picture that is fetched), none."
+        ),
+        one_of=("clicks", "opens", "none"),
+    )
+    dkim_selector: str = setting(
+        "",
+        N_(
+            "The selector of the DKIM key, whose private half stands in POLKU_DKIM_KEY or POLKU_DKIM_KEY_FILE. Empty: "
+            "letters are not signed here."
+        ),
+    )
+    connections: int = setting(4, N_("How many connections to the SMTP server at once."), least=1, most=50)
+    seconds: int = setting(30, N_("Seconds to wait for an answer of a server that receives."), least=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sending:
+    """What may be sent, and how long it is tried."""
+
+    consent: str = setting(
+        "granted",
+        N_(
+            "Who gets letters that they did not ask for: granted (those who gave consent to the channel's purpose), or "
+            "not_denied (all who have not said no; for business customers, where the law lets you)."
+        ),
+        one_of=("granted", "not_denied"),
+    )
+    late: int = setting(
+        24, N_("A message that could not be sent for this many hours is dropped; what is owed is sent late."), least=1
+    )
+    hours: int = setting(72, N_("For this many hours a receiver that refuses for now is tried again."), least=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Consent:
     """What customers are asked for, and what happens to events without it."""
 
@@ -325,8 +385,12 @@ class Settings:
     privacy: Privacy = dataclasses.field(default_factory=Privacy)
     consent: Consent = dataclasses.field(default_factory=Consent)
     retention: Retention = dataclasses.field(default_factory=Retention)
+    mail: Mail = dataclasses.field(default_factory=Mail)
+    sending: Sending = dataclasses.field(default_factory=Sending)
     #: ``[[hooks]]``, in the order of the file; described in ``hooksettings``.
     hooks: tuple[Hook, ...] = ()
+    #: ``[[channels]]``: web hooks by which messages leave, described in ``channelsettings``.
+    channels: tuple[ChannelHook, ...] = ()
 
 
 class SettingsError(ProjectError):
@@ -352,11 +416,13 @@ def read_settings(text: str, name: str = FILE) -> Settings:
     faults: list[Fault] = []
     hooks, unfit = read_hooks(data.pop("hooks", []))
     faults += unfit
+    channels, unfit = read_channels(data.pop("channels", []))
+    faults += unfit
     settings = _fill(Settings, data, "", faults)
     if faults:
         raise SettingsError(name, faults)
     assert isinstance(settings, Settings)
-    return dataclasses.replace(settings, hooks=hooks)
+    return dataclasses.replace(settings, hooks=hooks, channels=channels)
 
 
 def load_settings(folder: Path) -> Settings:
@@ -472,6 +538,8 @@ def settings_text(language: str, **given: Any) -> str:
             for inner in dataclasses.fields(field.default_factory):
                 write(inner, f"{field.name}__")
     said = N_("Web hooks of other systems: polku hook example prints one to begin with; each is a section [[hooks]].")
+    lines.extend(["", f"# {translate(language, said)}"])
+    said = N_("Channels of your own (SMS, a CRM): each is a section [[channels]] with name, url and address.")
     lines.extend(["", f"# {translate(language, said)}"])
     return "\n".join(lines) + "\n"
 
