@@ -81,7 +81,7 @@ def test_browsers_may_send_from_anywhere(site: Site) -> None:
     assert "POST" in allowed.headers["access-control-allow-methods"]
     assert allowed.headers["access-control-allow-headers"] == "content-type,authorization"
     text = json.dumps({**EVENT, "messageId": "beacon"})
-    sent = site.client.post("/v1/t", content=text, headers={"Content-Type": "text/plain", "Origin": "https://shop.fi"})
+    sent = site.client.post("/v1/t", content=text, headers={"Content-Type": "text/plain", "Origin": "http://localhost"})
     assert (sent.status_code, sent.headers["access-control-allow-origin"]) == (200, "*")
     assert rows(site, "beacon")
     assert site.client.get("/v1/track").status_code == 405
@@ -244,7 +244,35 @@ def test_limits_by_key_and_address(tmp_path: Path) -> None:
         assert send("203.0.113.10", 10) == (200, None)
         status, after = send("203.0.113.11", 10)
         assert (status, after is not None and 1 <= after <= 10) == (429, True)
-        assert site.project.inbox.waiting() == 10
+        other = {"writeKey": site.project.keys.create("till", ["write"], source="web").text}
+        assert send("203.0.113.12", 10, other) == (200, None), "each key by itself, whatever its source"
+        assert site.project.inbox.waiting() == 20
+
+
+def test_without_a_key_this_machine_alone_may_send(tmp_path: Path) -> None:
+    with served(tmp_path / "shop") as site:
+        port = site.url.rpartition(":")[2]
+        cases = [
+            ({}, 200),
+            ({"Origin": site.url}, 200),
+            ({"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, 200),
+            ({"Host": f"localhost:{port}"}, 200),
+            ({"Origin": "https://elsewhere.example"}, 401),
+            ({"Origin": f"http://127.0.0.1.elsewhere.example:{port}"}, 401),
+            ({"Origin": "null"}, 401),
+            ({"Origin": "http://[bad"}, 401),
+            ({"Sec-Fetch-Site": "cross-site"}, 401),
+            ({"Host": "elsewhere.example"}, 401),
+        ]
+        for headers, wanted in cases:
+            answer = site.client.post("/v1/track", json=EVENT, headers=headers)
+            assert answer.status_code == wanted, headers
+            looked = site.client.get("/matomo.php?idsite=1&rec=1&action_name=x", headers=headers)
+            assert looked.status_code == wanted, headers
+        assert "polku keys create" in site.client.post("/v1/track", json=EVENT, headers=cases[4][0]).json()["message"]
+        key = site.project.keys.create("web", ["write"]).text
+        answer = site.client.post("/v1/track", json={**EVENT, "writeKey": key}, headers=cases[4][0])
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*"), "a shop's own page"
 
 
 def test_the_doors_are_in_front_of_the_pages(site: Site) -> None:

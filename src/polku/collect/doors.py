@@ -12,6 +12,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -53,6 +54,8 @@ PREFLIGHT_AGE = b"86400"
 BURST = 10
 #: Refused with these, the request's body was not read to its end.
 UNREAD = frozenset({405, 408, 413, 429})
+#: Answered to a page of another site while no key is asked for.
+FOREIGN = "Without a key this machine's own pages and programs alone may send. Make one: polku keys create --write"
 #: Paths that are answered besides protocols and pages.
 VITALS = ("/ready", "/metrics")
 
@@ -216,25 +219,27 @@ class Doors:
         outcome = Outcome(accepted=0)
         if not (parsed.events or parsed.dropped or parsed.key or parsed.site):
             return protocol.reply(call, parsed, outcome)  # a look whether the door is there, or for flags
-        source = self._source(protocol, parsed)
+        source, payer = self._source(protocol, call, parsed)
         if parsed.events or parsed.dropped:
+            within(self.by_key, payer, len(parsed.events))
             outcome = await self._store(protocol, call, parsed, source)
         return protocol.reply(call, parsed, outcome)
 
-    def _source(self, protocol: Protocol, parsed: Parsed) -> str:
-        """Whose events these are. Raises Refuse when no key says so."""
+    def _source(self, protocol: Protocol, call: Call, parsed: Parsed) -> tuple[str, str]:
+        """Whose events these are, and against whose limit they count. Raises Refuse when no key says so."""
         if parsed.proven is not None:
-            return parsed.proven
+            return parsed.proven, f"hook {parsed.proven}"
         keys = self.project.keys
         found = keys.find(parsed.key) if parsed.key else None
         if found is None and parsed.site:
             found = keys.of_site(parsed.site)
         if found is not None and "write" in found.scopes:
-            return found.source or protocol.NAME
-        if self.anyone and not keys.has_write:
-            return protocol.NAME
+            return found.source or protocol.NAME, f"key {found.id}"
+        keyless = self.anyone and not keys.has_write
+        if keyless and of_this_machine(call):
+            return protocol.NAME, protocol.NAME
         self._count(protocol, Refusal.WRONG_KEY)
-        raise Refuse(401, "wrong_key", Refusal.WRONG_KEY.text())
+        raise Refuse(401, "wrong_key", FOREIGN if keyless else Refusal.WRONG_KEY.text())
 
     def _count(self, protocol: Protocol, reason: Refusal) -> None:
         """Count a whole request that was refused; nobody known sent it, so its text is not kept."""
@@ -243,7 +248,6 @@ class Doors:
         self.writer.note(Refused(protocol.NAME, protocol.NAME, "door", name, now(), None, None))
 
     async def _store(self, protocol: Protocol, call: Call, parsed: Parsed, source: str) -> Outcome:
-        within(self.by_key, source, len(parsed.events))
         visit = Visit(
             source=source,
             address=call.address,
@@ -319,6 +323,32 @@ def call_of(scope: Scope) -> Call:
         address=client[0] if client else "",
         received_at=now(),
     )
+
+
+def of_this_machine(call: Call) -> bool:
+    """Whether a request is of a program or page of this machine: not of a page from elsewhere that a browser here shows
+    (its Origin; ``Sec-Fetch-Site`` where an image asks), nor by a name that somebody pointed at this machine.
+
+    >>> call = Call(method="POST", path="/v1/batch", query="", headers={"host": "localhost:8000"}, address="127.0.0.1")
+    >>> of_this_machine(call)
+    True
+    >>> call.headers["origin"] = "https://elsewhere.example"
+    >>> of_this_machine(call)
+    False
+    """
+    origin = call.headers.get("origin")
+    if origin is not None and not _is_local(origin):
+        return False
+    if origin is None and call.headers.get("sec-fetch-site") == "cross-site":
+        return False
+    return "host" not in call.headers or _is_local(f"http://{call.headers['host']}")
+
+
+def _is_local(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:  # no address at all
+        return False
 
 
 def within(limit: Limit, name: str, tokens: int = 1) -> None:
