@@ -1,10 +1,11 @@
 """Whether a rule helped: everyone it would have reached, treated against held out, with the interval that may be read
 on any day, in conversion and in euros.
 
-Both groups are those for whom the rule's first message was due: who was held out is decided by a hash, so the only difference between them
-is the rule (a randomised hold-out; R. Kohavi, D. Tang and Y. Xu, Trustworthy online controlled experiments, Cambridge
-2020, chapter 3). A message that was capped, or found no address, leaves its customer among the treated: they are
-compared as they were dealt (intention to treat), else the groups would no longer be alike.
+Both groups are those for whom the rule's first message was due: who was held out is decided by a hash, so the only
+difference between them is the rule (a randomised hold-out; R. Kohavi, D. Tang and Y. Xu, Trustworthy online
+controlled experiments, Cambridge 2020, chapter 3). A message that was capped, or found no address, leaves its
+customer among the treated: they are compared as they were dealt (intention to treat), else the groups would no longer
+be alike.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ class Known:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Funnel:
-    """Runs of a rule by how they stand, and its messages: made, by state of the outbox (sent, capped, failed, ...), and of the sent those delivered,
-    opened and clicked by people (None: the channel tells nothing of it).
+    """Runs of a rule by how they stand, and its messages: made, by state of the outbox (sent, capped, failed, ...),
+    and of the sent those delivered, opened and clicked by people (None: the channel tells nothing of it).
     """
 
     runs: Mapping[str, int]
