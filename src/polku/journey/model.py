@@ -44,7 +44,9 @@ def _empty(value: Any) -> Any:
 class Part(BaseModel):
     """Any part of the map: frozen, and without keys that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, defer_build=True
+    )
 
 
 class Target(Part):
@@ -275,8 +277,8 @@ class Guidance(Part):
     id: Id = Field(description="Its name: small letters, digits and _; unique.", examples=["cart_reminder"])
     title: Text | None = Field(default=None, description="What people read.")
     when: Free = Field(
-        description="What sets it off: reached and without (touchpoints or stages), failed (a touchpoint), entered "
-        "and lapsed (stages), for (a time).",
+        description="What sets it off: reached (a touchpoint or stage) with without and for, entered, left, lapsed or "
+        "won_back (stages), failed (a touchpoint), segment, event with where, date, every (day, week, month), score.",
         examples=[{"reached": "cart", "without": "order", "for": "4h"}],
     )
     only_if: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
@@ -288,7 +290,24 @@ class Guidance(Part):
         examples=[{"channel": "email", "content": "content/cart_reminder.en.md"}],
     )
     do: Annotated[tuple[Free, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Free] | None)] = (
-        Field(default=(), description="What else is done, in order.")
+        Field(
+            default=(),
+            description="What is done in order: send, task, wait, if with then and else, stop.",
+            examples=[[{"wait": "3d"}, {"send": {"channel": "email", "content": "content/welcome_2.en.md"}}]],
+        )
+    )
+    until: Annotated[tuple[Any, ...], BeforeValidator(one_or_many), AfterValidator(freeze)] = Field(
+        default=(),
+        description="The goal: whoever reaches one of these touchpoints or stages leaves the rule.",
+        examples=["order"],
+    )
+    group: Name | None = Field(
+        default=None, description="Nobody waits in two rules of one group at a time.", examples=["carts"]
+    )
+    priority: int = Field(default=0, description="Of several rules that want the same customer the highest goes first.")
+    owed: bool = Field(
+        default=False,
+        description="Asked for or due to the customer, as a receipt or the end of a trial: no hold-out, no caps.",
     )
     limit: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
         default_factory=Frozen, description="How often at most.", examples=[{"times": 1, "every": "14d"}]
@@ -298,6 +317,32 @@ class Guidance(Part):
     )
     judge_by: Name | None = Field(default=None, description="The measure of this map that judges it.")
     state: Literal["draft", "on", "off"] = Field(default="draft", description="Whether it runs.")
+
+
+class ContactCap(Part):
+    """At most so many messages on a channel within any window of that length."""
+
+    times: Annotated[int, Field(ge=0)] = Field(description="How many at most.", examples=[3])
+    every: Seconds = Field(description="The window: it rolls, and is no calendar week.", examples=["7d"])
+
+
+class ContactPolicy(Part):
+    """What holds over all rules of guidance together."""
+
+    caps: Annotated[
+        dict[str, ContactCap],
+        BeforeValidator(_empty, json_schema_input_type=dict[str, ContactCap] | None),
+        AfterValidator(Frozen),
+    ] = Field(
+        default_factory=Frozen,
+        description="How many messages a customer gets at most, by channel.",
+        examples=[{"email": {"times": 3, "every": "7d"}}],
+    )
+    quiet_hours: Name | None = Field(
+        default="21:00-08:00",
+        description="When nothing is sent that makes a sound, in the customer's own time; null: no such hours.",
+        examples=["21:00-08:00"],
+    )
 
 
 class Task(Part):
@@ -376,6 +421,9 @@ class Journey(Part):
     guidance: Annotated[
         tuple[Guidance, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Guidance] | None)
     ] = Field(default=(), description="What is sent or done when.")
+    contact_policy: Annotated[ContactPolicy, BeforeValidator(_empty, json_schema_input_type=ContactPolicy | None)] = (
+        Field(default_factory=ContactPolicy, description="Caps and quiet hours over all rules of guidance.")
+    )
     plan: Annotated[
         tuple[Task, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Task] | None)
     ] = Field(default=(), description="What is done to the journey, by whom and when.")

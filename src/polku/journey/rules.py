@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from babel.numbers import list_currencies
 
 from polku.errors import ExpressionError, nearest
-from polku.journey import kinds, reach, values, words
+from polku.journey import guiding, kinds, reach, values, words
 from polku.journey.condition import atoms, parse_condition
 from polku.journey.fault import Fault, Path
+from polku.journey.names import keys, named, no_stage, no_touchpoint
 from polku.journey.sketch import Sketch, Spot
 from polku.journey.where import parse_where
 from polku.journey.where_tree import fields_of
@@ -68,64 +69,19 @@ def touchpoint_names(map: Sketch) -> Iterator[tuple[Path, str]]:
         yield from task.texts("touchpoint")
 
 
-def no_touchpoint(map: Sketch, path: Path, id: str, column: int | None = None) -> Fault:
-    return map.unknown(
-        "name.touchpoint",
-        N_("there is no touchpoint {found!r} in this map; did you mean {nearest!r}?"),
-        N_("there is no touchpoint {found!r} in this map; there are {known}"),
-        path,
-        id,
-        list(map.touchpoint),
-        column,
-    )
-
-
 def stages_exist(map: Sketch) -> Faults:
     """Where the map names a stage, there is one."""
     for task in map.root.parts("plan"):
-        yield from _named(map, task.texts("stage"), map.stage_ids, no_stage)
-    for rule in map.root.parts("guidance"):
-        for key in ("entered", "lapsed", "won_back"):
-            yield from _named(map, rule.texts("when", key), map.stage_ids, no_stage)
-
-
-def _named(
-    map: Sketch, found: Iterator[tuple[Path, str]], known: Collection[str], fault: Callable[[Sketch, Path, str], Fault]
-) -> Faults:
-    for path, name in found:
-        if name not in known:
-            yield fault(map, path, name)
-
-
-def no_stage(map: Sketch, path: Path, id: str) -> Fault:
-    return map.unknown(
-        "name.stage",
-        N_("there is no stage {found!r} in this map; did you mean {nearest!r}?"),
-        N_("there is no stage {found!r} in this map; there are {known}"),
-        path,
-        id,
-        map.stage_ids,
-    )
-
-
-def no_place(map: Sketch, path: Path, id: str) -> Fault:
-    return map.unknown(
-        "name.place",
-        N_("there is no touchpoint or stage {found!r} in this map; did you mean {nearest!r}?"),
-        N_("there is no touchpoint or stage {found!r} in this map; there are {known}"),
-        path,
-        id,
-        [*map.touchpoint, *map.stage_ids],
-    )
+        yield from named(map, task.texts("stage"), map.stage_ids, no_stage)
 
 
 def personas_exist(map: Sketch) -> Faults:
     """Where the map names a persona, there is one."""
-    known = _keys(map, "personas")
+    known = keys(map, "personas")
     spots: list[tuple[Spot, tuple[str, ...]]] = [(touchpoint, ("personas",)) for touchpoint in map.touchpoints]
     spots += [(rule, ("only_if", "persona")) for rule in map.root.parts("guidance")]
-    for spot, keys in spots:
-        for path, name in spot.texts(*keys):
+    for spot, at in spots:
+        for path, name in spot.texts(*at):
             if name not in known:
                 yield map.unknown(
                     "name.persona",
@@ -137,87 +93,13 @@ def personas_exist(map: Sketch) -> Faults:
                 )
 
 
-def _keys(map: Sketch, key: str) -> list[str]:
-    found = map.root.data.get(key)
-    return list(found) if isinstance(found, dict) else []
-
-
-#: What the parts of a guidance rule may say.
-GUIDANCE_KEYS = {
-    "when": ("reached", "without", "failed", "entered", "lapsed", "won_back", "segment", "for", "within"),
-    "only_if": ("consent", "persona", "segment"),
-    "send": ("channel", "content"),
-    "limit": ("times", "every"),
-}
-
-
-def guidance_keys_are_known(map: Sketch) -> Faults:
-    """A misspelt condition would be no condition at all."""
-    for rule in map.root.parts("guidance"):
-        for part, known in GUIDANCE_KEYS.items():
-            found = rule.data.get(part)
-            for key in found if isinstance(found, dict) else ():
-                if key in known:
-                    continue
-                near, path = nearest(str(key), known), (*rule.path, part, key)
-                message = (
-                    N_("there is no key {key!r} here; did you mean {nearest!r}?")
-                    if near
-                    else N_("there is no key {key!r} here; there are {known}")
-                )
-                listed = ", ".join(known)
-                yield map.fault(
-                    "shape.unknown_key", message, path, key_of=True, key=str(key), nearest=near, known=listed
-                )
-
-
-def guidance_fits(map: Sketch) -> Faults:
-    """What guidance refers to exists, and its times can be read."""
-    places = [*map.touchpoint, *map.stage_ids]
-    for rule in map.root.parts("guidance"):
-        for path, name in rule.texts("when", "failed"):
-            if name not in map.touchpoint:
-                yield no_touchpoint(map, path, name)
-            elif not list(map.touchpoint[name].parts("fails")):
-                message = N_("the touchpoint {id!r} has no fails, so that nothing tells of its failing")
-                yield map.fault("reach.fails", message, path, id=name)
-        for key in ("reached", "without"):
-            yield from _named(map, rule.texts("when", key), places, no_place)
-        for path, name in [*rule.texts("when", "segment"), *rule.texts("only_if", "segment")]:
-            if name not in _keys(map, "segments"):
-                yield map.unknown(
-                    "name.segment",
-                    N_("there is no segment {found!r} in this map; did you mean {nearest!r}?"),
-                    N_("there is no segment {found!r} in this map; there are {known}"),
-                    path,
-                    name,
-                    _keys(map, "segments"),
-                )
-        for path, name in rule.texts("judge_by"):
-            if name not in _keys(map, "measures"):
-                yield map.unknown(
-                    "name.measure",
-                    N_("there is no measure {found!r} in this map; did you mean {nearest!r}?"),
-                    N_("there is no measure {found!r} in this map; there are {known}"),
-                    path,
-                    name,
-                    _keys(map, "measures"),
-                )
-        for keys in (("when", "for"), ("when", "within"), ("limit", "every")):
-            for path, text in rule.texts(*keys):
-                try:
-                    values.duration(text)
-                except values.UnreadableError as reason:
-                    yield map.fault("value.unreadable", reason.message, path, **reason.facts)
-
-
 def channels_are_known(map: Sketch) -> Faults:
     """A channel of one's own is allowed, and more often it is a slip: a warning."""
     spots: list[tuple[Spot, tuple[str, ...]]] = [(touchpoint, ("channel",)) for touchpoint in map.touchpoints]
     spots += [(rule, ("send", "channel")) for rule in map.root.parts("guidance")]
-    for spot, keys in spots:
-        for path, name in spot.texts(*keys):
-            if name not in words.CHANNELS:
+    for spot, at in spots:
+        for path, name in spot.texts(*at):
+            if name not in words.CHANNELS and (spot.path[0] != "guidance" or name not in words.WAYS):
                 yield map.unknown(
                     "name.channel",
                     N_("Polku knows no channel {found!r}; did you mean {nearest!r}?"),
@@ -360,8 +242,7 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     touchpoints_exist,
     stages_exist,
     personas_exist,
-    guidance_keys_are_known,
-    guidance_fits,
+    *guiding.RULES,
     channels_are_known,
     consents_are_known,
     content_is_there,
