@@ -19,12 +19,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polku.access.entrance import is_loopback
 from polku.access.limits import Limit, network
+from polku.collect.columns import Kept
 from polku.collect.counters import Counters
 from polku.collect.vitals import metrics, vitals
 from polku.collect.writer import UNWRITABLE, Deposit, Writer
 from polku.errors import Unreadable
-from polku.events.arrival import Arrival, Call, Dropped, Outcome, Parsed, Reply
+from polku.events.arrival import Call, Dropped, Outcome, Parsed, Reply
 from polku.events.door import Visit, enter
+from polku.events.plain import enter_plain
 from polku.events.refusals import Refusal
 from polku.record.clock import now
 from polku.record.contacts import might_hold
@@ -217,11 +219,11 @@ class Doors:
                 self._count(protocol, Refusal.UNREADABLE_REQUEST)
             raise Refuse(fault.status, fault.code, str(fault)) from fault
         outcome = Outcome(accepted=0)
-        if not (parsed.events or parsed.dropped or parsed.key or parsed.site):
+        if not (parsed.count or parsed.dropped or parsed.key or parsed.site):
             return protocol.reply(call, parsed, outcome)  # a look whether the door is there, or for flags
         source, payer = self._source(protocol, call, parsed)
-        if parsed.events or parsed.dropped:
-            within(self.by_key, payer, len(parsed.events))
+        if parsed.count or parsed.dropped:
+            within(self.by_key, payer, parsed.count)
             outcome = await self._store(protocol, call, parsed, source)
         return protocol.reply(call, parsed, outcome)
 
@@ -255,17 +257,20 @@ class Doors:
             parameters=self.parameters,
             permission=self.project.permission,
             learned=Learned(),
-            search=bool(call.query) or might_hold(call.body),
         )
-        kept: list[Arrival] = []
+        if parsed.plain is not None:
+            enter_plain(parsed.plain, visit)
+        if parsed.events:
+            visit.search = bool(call.query) or might_hold(call.body)
+        kept = Kept([], plain=parsed.plain)
         dropped = list(parsed.dropped)
         times: dict[int, int | None] = {}
-        for at, arrival in enumerate(parsed.events):
+        for at, (place, arrival) in enumerate(zip(parsed.places, parsed.events, strict=True)):
             reason = enter(arrival, visit)
             if reason is None:
-                kept.append(arrival)
+                kept.arrivals.append(arrival)
+                kept.places.append(place)
             else:
-                place = parsed.places[at]
                 times[place] = arrival.time
                 raw = bytes(parsed.raws[at]) if parsed.raws else msgspec.json.encode(arrival)
                 dropped.append(Dropped(reason=reason, raw=raw, place=place))

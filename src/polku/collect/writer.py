@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from polku.collect.columns import table_of
+from polku.collect.columns import Kept, table_of
 from polku.errors import RecordError
 from polku.events.arrival import Arrival
+from polku.kernels.glance import glance, objects
 from polku.record.contacts import might_hold
 from polku.record.inbox import LANE, Inbox
 from polku.record.permission import Learned, Permission
@@ -44,7 +46,7 @@ class Deposit:
     ``waiter`` is the caller's own. Once it was told, ``fault`` is None when all of it is on disk.
     """
 
-    arrivals: list[Arrival]
+    kept: Kept
     refused: list[Refused]
     learned: Learned
     size: int
@@ -100,7 +102,7 @@ class Writer:
 
     def put(self, deposit: Deposit) -> bool:
         """Take a deposit into the queue; False when it is full, and nothing was taken."""
-        events = len(deposit.arrivals) + len(deposit.refused)
+        events = len(deposit.kept) + len(deposit.refused)
         with self._wake:
             waiting = self.waiting
             full = waiting.events + events > self.most_events or waiting.bytes + deposit.size > self.most_bytes
@@ -131,7 +133,7 @@ class Writer:
                     return []
             events = 0
             for at, deposit in enumerate(self._queue):
-                events += len(deposit.arrivals)
+                events += len(deposit.kept)
                 if events > MOST_GROUP and at:
                     group, self._queue = self._queue[:at], self._queue[at:]
                     return group
@@ -145,7 +147,7 @@ class Writer:
             self._write(group)
             self.seconds = time.monotonic() - began
             with self._wake:
-                self.waiting.events -= sum(len(d.arrivals) + len(d.refused) for d in group)
+                self.waiting.events -= sum(len(d.kept) + len(d.refused) for d in group)
                 self.waiting.bytes -= sum(d.size for d in group)
             self.told(group)
 
@@ -170,7 +172,7 @@ class Writer:
 
     def store(self, group: Sequence[Deposit]) -> None:
         """Bring a group to disk in one transaction."""
-        requests = [d.arrivals for d in group if d.arrivals]
+        requests = [d.kept for d in group if len(d.kept)]
         rows = table_of(requests) if requests else None
         noted = self._noted[:]
         with self.state.write(LANE) as connection:
@@ -191,4 +193,6 @@ class Writer:
 def warm() -> None:
     """Load the kernels that make ids and look for addresses, so that the first events do not wait for them."""
     might_hold(b"{}")
-    table_of([[Arrival(event="page", time=0)]])
+    table_of([Kept([Arrival(event="page", time=0)])])
+    text = np.frombuffer(b'{"properties":{}}', np.uint8)
+    objects(text, glance(text, np.array([0, len(text)])).spans[:, :2])

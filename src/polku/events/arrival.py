@@ -7,9 +7,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from polku.events.plain import Plain
 
 Kind = Literal["track", "page", "screen", "identify", "group", "alias"]
 
@@ -72,7 +75,8 @@ class Parsed(msgspec.Struct, kw_only=True):
 
     ``places[i]`` is the place of ``events[i]`` in its request; ``raws[i]`` its text as it came, to be kept when a step
     refuses it (a protocol that gives none has the event as it was read kept). ``proven``: the source, where the request
-    proves by itself who sent it (a signed web hook); then no key is asked for. ``replies``: what the answer needs.
+    proves by itself who sent it (a signed web hook); then no key is asked for. ``plain``: events that
+    no step needs to look into (``polku.events.plain``), besides ``events``. ``replies``: what the answer needs.
     """
 
     key: str | None = None
@@ -82,7 +86,13 @@ class Parsed(msgspec.Struct, kw_only=True):
     raws: list[bytes | msgspec.Raw] = msgspec.field(default_factory=list)
     places: list[int] = msgspec.field(default_factory=list)
     dropped: list[Dropped] = msgspec.field(default_factory=list)
+    plain: Plain | None = None
     replies: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many events there are."""
+        return len(self.events) + (len(self.plain) if self.plain is not None else 0)
 
 
 class Outcome(msgspec.Struct, kw_only=True, frozen=True):

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from polku.collect.columns import table_of
+from polku.collect.columns import Kept, table_of
 from polku.errors import RecordError, UsageError, nearest
 from polku.events.arrival import Arrival
 from polku.events.door import Visit, enter
@@ -170,7 +170,7 @@ def _store(project: Project, arrival: Arrival, visit: Visit, refused: Refusal | 
     assert visit.learned is not None
     with project.state.write(LANE) as connection:
         if refused is None:
-            project.inbox.put(connection, table_of([[arrival]]))
+            project.inbox.put(connection, table_of([Kept([arrival])]))
         else:
             what = Refused(SOURCE, SOURCE, "door", refused.name.lower(), arrival.received_at, arrival.time, None)
             note_refused(project.state, connection, [what])

@@ -99,15 +99,23 @@ class Consents:
 
     def held(self, ids: Iterable[tuple[str, str]], time: int) -> Held:
         """What held at ``time``: see Held. Of ids that are not joined yet all decisions count."""
-        memory = self._memory
-        if memory is None:
-            memory = self.refresh()
-        elif clock.monotonic() > self._due:
-            self._follow()
+        memory = self._followed()
         if not memory:
             return NEVER
         found = memory.held(ids, time)
         return NEVER if found is None else Held(*found)
+
+    def known(self) -> bool:
+        """Whether anybody decided on anything."""
+        return bool(self._followed())
+
+    def _followed(self) -> Memory:
+        memory = self._memory
+        if memory is None:
+            return self.refresh()
+        if clock.monotonic() > self._due:
+            self._follow()
+        return memory
 
     def _follow(self) -> None:
         """Ask the state in a thread of its own: who is asked now must not wait for a list of a million."""

@@ -71,11 +71,15 @@ class Erased:
             self._seen = count
             return bool(self._hashes)
 
-    def any(self, ids: Iterable[tuple[str, str]]) -> bool:
-        """Whether one of these (kind, value) ids is an erased customer's."""
+    def known(self) -> bool:
+        """Whether anybody was erased."""
         if time.monotonic() > self._due:
             self.refresh()
-        if not self._hashes:
+        return bool(self._hashes)
+
+    def any(self, ids: Iterable[tuple[str, str]]) -> bool:
+        """Whether one of these (kind, value) ids is an erased customer's."""
+        if not self.known():
             return False
         return any(self.hash(kind, value) in self._hashes for kind, value in ids)
 

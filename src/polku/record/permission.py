@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from polku.events.arrival import Arrival
 from polku.events.purposes import WORDS, Told, read_purposes, told
 from polku.events.refusals import Refusal
-from polku.record.consents import Consents, Decision
+from polku.record.consents import NEVER, Consents, Decision
 from polku.record.contacts import Contact, Contacts
 from polku.record.erased import Erased
 from polku.record.hashes import JUNK
@@ -90,6 +90,29 @@ class Permission:
             learned.contacts += contacts
         return None
 
+    def plain(
+        self, users: list[str | None], anonymous: list[str | None], times: Sequence[int | None]
+    ) -> tuple[list[str | None], list[int]] | None:
+        """As :meth:`check`, of n events that have these ids alone, no address and no word about consent: ``consent`` of
+        each, and which must be looked at one by one. None: nothing is known of anybody, so each may be kept.
+        """
+        rule = self._rule(frozenset(), frozenset())
+        if rule == "keep" and not self._consents.known() and not self._erased.known():
+            return None
+        told: list[str | None] = []
+        doubtful: list[int] = []
+        for at, (user, device, time) in enumerate(zip(users, anonymous, times, strict=True)):
+            ids = []
+            if user and not is_junk(user):
+                ids.append(("user", user))
+            if device and not is_junk(device):
+                ids.append(("anonymous", device))
+            held = self._consents.held(ids, time or 0)
+            told.append(None if held is NEVER else ",".join(sorted(held.granted)))
+            if self._erased.any(ids) or self._rule(*held) != "keep":
+                doubtful.append(at)
+        return told, doubtful
+
     def _shared(self, arrival: Arrival, ids: list[tuple[str, str]]) -> bool:
         """Whether somebody else uses the device of one who was erased: the event is theirs, without the device's id."""
         theirs = [one for one in ids if one[0] != "anonymous"]
@@ -99,7 +122,7 @@ class Permission:
         ids[:] = theirs
         return True
 
-    def _rule(self, granted: set[str], denied: set[str]) -> str:
+    def _rule(self, granted: Collection[str], denied: Collection[str]) -> str:
         if ANALYTICS not in self.purposes or ANALYTICS in granted:
             return "keep"
         return self._settings.denied if ANALYTICS in denied else self._settings.unknown

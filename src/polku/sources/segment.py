@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,6 +23,7 @@ from polku.events.channels import channel_of
 from polku.events.refusals import Refusal
 from polku.language import N_
 from polku.sources import reading
+from polku.sources.segment_plain import FEW, plain_events
 
 NAME = "segment"
 #: Each call by its path's last part; the letters are those of the browser's SDK.
@@ -96,8 +99,16 @@ def parse(call: Call) -> Parsed:
                 count=len(batch.batch),
             )
         sent = reading.time(batch.sentAt)
-        for place, raw in enumerate(batch.batch):
-            _take(parsed, place, raw, None, sent, batch.context)
+        left: Iterable[int] = range(len(batch.batch))
+        if len(batch.batch) >= FEW and not batch.context:
+            raws = batch.batch
+
+            def slow(place: int) -> None:
+                _take(parsed, place, raws[place], None, sent, None)
+
+            parsed.plain, left = plain_events(raws, call.body, sent, slow, _known_channel)
+        for place in left:
+            _take(parsed, place, batch.batch[place], None, sent, batch.context)
         return parsed
     if len(call.body) > MOST_EVENT_BYTES:
         raise Unreadable(
@@ -218,7 +229,14 @@ def _arrival(message: Message, kind: Kind | None, sent: int | None, shared: dict
         previous_id=previous,
         account_id=None if group is None else reading.text(group),
         session_id=_session(context, message.integrations),
-        channel=_channel(message.channel, context, properties, call),
+        channel=_channel(
+            properties.get("channel"),
+            context.get("channel"),
+            message.channel,
+            call,
+            "page" in context,
+            _library(context),
+        ),
         value=value,
         currency=currency,
         properties=properties,
@@ -266,23 +284,29 @@ WEBS = ("analytics.js", "polku.js", "js", "javascript", "browser", "web", "amp")
 NOWHERE = ("", "server", "sources")
 
 
-def _channel(given: Any, context: dict[str, Any], properties: dict[str, Any], call: Kind) -> str | None:
+def _channel(own: Any, context: Any, given: Any, call: Kind, page: bool, library: str) -> str | None:
     """Where it took place: said (``properties.channel``, ``context.channel``), else guessed from the client."""
-    for said in (properties.get("channel"), context.get("channel"), given):
+    for said in (own, context, given):
         if type(said) is str and said not in NOWHERE:
             return "web" if said == "browser" else channel_of(said)
     if call == "screen":
         return "app"
-    if call == "page" or "page" in context:
+    if call == "page" or page:
         return "web"
+    name = library.lower()
+    if any(word in name for word in APPS):
+        return "app"
+    return "web" if name.endswith(WEBS) else None
+
+
+#: Of texts alone, which repeat.
+_known_channel = functools.lru_cache(maxsize=4096)(_channel)
+
+
+def _library(context: dict[str, Any]) -> str:
     library = context.get("library")
-    if type(library) is dict and type(name := library.get("name")) is str:
-        name = name.lower()
-        if any(word in name for word in APPS):
-            return "app"
-        if name.endswith(WEBS):
-            return "web"
-    return None
+    name = library.get("name") if type(library) is dict else None
+    return name if type(name) is str else ""
 
 
 def _key(authorization: str) -> str | None:
