@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 import re
 
-import crawleruseragents
-
 #: Kinds of the list that are no robots by themselves.
 LIBRARIES = "http-library"
 #: What opens a mail's pictures for the person who reads it.
@@ -31,6 +29,8 @@ WORDS = re.compile(r"(?i)\b\w*(?:bot|crawler|spider)\b[/;) ]")
 @functools.cache
 def patterns() -> tuple[tuple[str, ...], re.Pattern[str]]:
     """The list's plain texts, and its other patterns as one."""
+    import crawleruseragents  # here: opening a project must not wait for it
+
     wanted = [
         one["pattern"]
         for one in crawleruseragents.CRAWLER_USER_AGENTS_DATA

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from polku.events.text import text_of
+from polku.kernels.compiled import kernel
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _untidy(data, offsets, valid):  # type: ignore[no-untyped-def]
     """Whether any text is empty, has a blank at an end, or is a whole number with ``.0`` behind it."""
     for i in range(len(valid)):

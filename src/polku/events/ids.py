@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from polku.events.text import strings
+from polku.kernels.compiled import kernel
 from polku.kernels.hashing import combine, hash_strings, mix
 
 Hashes = npt.NDArray[np.uint64]
@@ -65,7 +66,7 @@ def _find(keys, used, key):  # type: ignore[no-untyped-def]
     return at
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _count(keys, used, hashes, earlier):  # type: ignore[no-untyped-def]
     """earlier[i] = how often hashes[i] was met before; ``used`` holds count, keys the hashes. Returns new keys."""
     fresh = 0
@@ -79,7 +80,7 @@ def _count(keys, used, hashes, earlier):  # type: ignore[no-untyped-def]
     return fresh
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _move(keys, used, new_keys, new_used):  # type: ignore[no-untyped-def]
     for i in range(len(keys)):
         if used[i]:
@@ -121,7 +122,7 @@ class Counter:
             self._keys, self._used = keys, used
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _write_ids(hashes, earlier, offsets, alphabet, out):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         at = offsets[i]

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polku.events.text import strings, text_of
+from polku.kernels.compiled import kernel
 
 #: Columns whose digits are a name, not a number.
 NAME_LIKE = re.compile(
@@ -76,7 +77,7 @@ def _kind(data, i, end):  # type: ignore[no-untyped-def]
     return 1 if i == end and digits <= MOST_DIGITS else 0
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _sizes(data, offsets, valid, prefix, loose, raw, out, kinds):  # type: ignore[no-untyped-def]
     total = np.int64(0)
     out[0] = 0
@@ -102,7 +103,7 @@ def _sizes(data, offsets, valid, prefix, loose, raw, out, kinds):  # type: ignor
         out[i + 1] = total
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _fill(data, offsets, valid, prefix, kinds, starts, out):  # type: ignore[no-untyped-def]
     for i in range(len(valid)):
         if not valid[i]:
@@ -204,7 +205,7 @@ def to_json(values: pa.Array) -> pa.Array:
         return found.to_arrow_table().column("j").combine_chunks().cast(pa.string())
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _join_sizes(starts, ends, valid, offsets):  # type: ignore[no-untyped-def]
     pieces, rows = valid.shape
     offsets[0] = 0
@@ -216,7 +217,7 @@ def _join_sizes(starts, ends, valid, offsets):  # type: ignore[no-untyped-def]
         offsets[i + 1] = offsets[i] + (size + 1 if size else 0)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _join(data, starts, ends, valid, offsets, out):  # type: ignore[no-untyped-def]
     pieces, rows = valid.shape
     for i in range(rows):

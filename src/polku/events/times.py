@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 
 from polku.events.refusals import Refusal
 from polku.events.text import Text, text_of
+from polku.kernels.compiled import kernel
 
 Micros = npt.NDArray[np.int64]
 DAY = 86_400_000_000
@@ -283,7 +284,7 @@ def _read(data, i, end, order):  # type: ignore[no-untyped-def]
     return (UTC if zone else LOCAL), total
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _read_all(data, offsets, valid, order, micros, kinds):  # type: ignore[no-untyped-def]
     for i in range(len(kinds)):
         if valid[i]:
@@ -292,7 +293,7 @@ def _read_all(data, offsets, valid, order, micros, kinds):  # type: ignore[no-un
             kinds[i], micros[i] = EMPTY, 0
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _order_evidence(data, offsets, valid):  # type: ignore[no-untyped-def]
     """(rows that put the day first, rows that put the month first, rows that do not tell)."""
     day, month, silent = 0, 0, 0

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from polku.kernels.compiled import kernel
+
 M1 = np.uint64(0xBF58476D1CE4E5B9)
 M2 = np.uint64(0x94D049BB133111EB)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -25,7 +27,7 @@ def mix(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> np.uint64(31))
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _hash_bytes(data, offsets, seed, out):  # type: ignore[no-untyped-def]
     for i in range(len(offsets) - 1):
         start, end = np.int64(offsets[i]), np.int64(offsets[i + 1])
@@ -46,7 +48,7 @@ def _hash_bytes(data, offsets, seed, out):  # type: ignore[no-untyped-def]
         out[i] = mix(h ^ word)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def combine(h, column):  # type: ignore[no-untyped-def]
     """Fold ``column`` (uint64[n]) into the row hashes ``h`` (uint64[n]), in place; the order of columns matters.
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from polku.kernels.compiled import kernel
 from polku.kernels.hashing import mix
 
 FNV = np.uint64(0x100000001B3)
 Positions = npt.NDArray[np.int64]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _after_blanks(data, at, end):  # type: ignore[no-untyped-def]
     while at < end and (data[at] == 32 or data[at] == 9 or data[at] == 10 or data[at] == 13):
         at += 1
     return at
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _find(data, offsets, valid, name, starts, ends, hashes):  # type: ignore[no-untyped-def]
     size = len(name)
     skip = np.full(256, size, np.int64)  # how far to go on by the last byte looked at (Horspool 1980)

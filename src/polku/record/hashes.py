@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from polku.kernels.compiled import typed
 from polku.kernels.hashing import hash_strings
 
 Kind = Literal["user", "anonymous", "account"]
@@ -80,7 +80,7 @@ def _junk(kind: Kind) -> Hashes:
     return _junk_hashes[kind]
 
 
-@nb.njit("void(uint64[::1], uint64[::1])", cache=True, nogil=True)
+@typed("void(uint64[::1], uint64[::1])")
 def _blank(hashes, junk):  # type: ignore[no-untyped-def]
     """Set every hash that is in the sorted ``junk`` to 0. A filter of 64 Ki bits spares nearly all searches."""
     bits = np.zeros(65536, np.uint8)
@@ -88,12 +88,18 @@ def _blank(hashes, junk):  # type: ignore[no-untyped-def]
         bits[junk[j] & np.uint64(65535)] = 1
     for i in range(len(hashes)):
         if bits[hashes[i] & np.uint64(65535)]:
-            at = np.searchsorted(junk, hashes[i])
-            if at < len(junk) and junk[at] == hashes[i]:
+            low, high = 0, len(junk)  # no np.searchsorted: loading it from the cache would bring SciPy in
+            while low < high:
+                middle = (low + high) // 2
+                if junk[middle] < hashes[i]:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < len(junk) and junk[low] == hashes[i]:
                 hashes[i] = 0
 
 
-@nb.njit("int64(uint64[::1], uint64[::1], int64[::1])", cache=True, nogil=True)
+@typed("int64(uint64[::1], uint64[::1], int64[::1])")
 def _insert_new(table, hashes, fresh):  # type: ignore[no-untyped-def]
     """Put hashes into the open-addressing ``table``; ``fresh`` gets the rows of the new ones. 0 is nobody."""
     mask = np.uint64(len(table) - 1)
@@ -112,11 +118,7 @@ def _insert_new(table, hashes, fresh):  # type: ignore[no-untyped-def]
     return count
 
 
-@nb.njit(
-    "int64(uint64[::1], int64[::1], uint64[::1], uint64[::1], int64[::1], uint64[::1], int64[::1])",
-    cache=True,
-    nogil=True,
-)
+@typed("int64(uint64[::1], int64[::1], uint64[::1], uint64[::1], int64[::1], uint64[::1], int64[::1])")
 def _insert_least(table, least, what, keys, times, whats, fresh):  # type: ignore[no-untyped-def]
     """As _insert_new, and keep the least (time, what) of each key in ``least`` and ``what``, slot by slot."""
     mask = np.uint64(len(table) - 1)

@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sqlalchemy.engine import Connection
 
 from polku.record import tables
@@ -67,6 +65,9 @@ def repartition(connection: Connection, removed: Ints, added: Ints, fresh_from: 
 
 def _groups(nodes: Ints, edges: Ints) -> Ints:
     """int64[n]: the least of the nodes (ascending) that each hangs together with; ``edges``: places in ``nodes``."""
+    from scipy.sparse import coo_array  # here: opening a project must not wait for it
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(edges), np.bool_), (edges[:, 0], edges[:, 1])), shape=(len(nodes), len(nodes)))
     count, labels = connected_components(graph, directed=False)
     least = np.full(count, np.iinfo(np.int64).max)

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -84,6 +83,8 @@ class Traits:
 
 def _distinct(found: pa.Table) -> list[tuple[int, str, int, int]]:
     """Each different text of an id once, at its latest moment: most rows repeat what is known."""
+    import duckdb  # here: opening a project must not wait for it
+
     with duckdb.connect() as connection:
         connection.register("found", found)
         rows = connection.execute(

@@ -23,7 +23,7 @@ from polku.errors import MapError, NotAProject, ProjectError
 from polku.journey.model import Journey
 from polku.journey.templates.start import BEGUN
 from polku.language import N_, Reader, choose
-from polku.record import erasure, query, tables, whereabouts
+from polku.record import erasure, tables, whereabouts
 from polku.record.changes import Changes, Changing, Position
 from polku.record.clock import now
 from polku.record.consents import Consents
@@ -151,6 +151,8 @@ class Project:
 
         Raises UsageError when the query does not run.
         """
+        from polku.record import query  # here: opening a project must not wait for DuckDB
+
         return query.run(self, text)
 
     def close(self) -> None:

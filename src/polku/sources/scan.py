@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from polku.kernels.compiled import kernel
 
 #: A row longer than this has an open quotation mark.
 LONGEST = 1 << 20
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _scan(data, size, delimiter, quote, columns, line, final, starts, ends, fields, lines, open_):  # type: ignore[no-untyped-def]
     """Fill the arrays a row each; returns (rows, bytes consumed, line number after them).
 

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from polku.kernels.compiled import kernel
 from polku.language import N_
 from polku.trails.coding import Coder, columns_for
 from polku.trails.days import Offsets, offsets_between
@@ -80,7 +80,7 @@ class Span:
         )
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _by_bucket(customer, mask, start, order):  # type: ignore[no-untyped-def]
     """A stable counting sort of rows by bucket (customer & mask)."""
     for i in range(len(customer)):

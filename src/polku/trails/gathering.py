@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from polku.kernels.compiled import kernel
 from polku.trails.build import Span, by_bucket
 from polku.trails.layout import Bucket
 from polku.trails.sorting import MICRO, Rows, arrange_unique
@@ -38,7 +38,7 @@ class Piece:
         return Piece(self.bucket, self.seq_base, self.which[chosen], self.keys[chosen])
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _fill(offsets, which, keys, time, micros, seq, seq_base, code, page, origin, session, hashes, value, at, out):  # type: ignore[no-untyped-def]
     customers, times, seqs, codes, pages, origins, sessions, values = out
     for k in range(len(which)):

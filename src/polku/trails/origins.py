@@ -6,8 +6,7 @@ the page's own host; the event's channel when it is one that brings people (not 
 
 from __future__ import annotations
 
-import numba as nb
-
+from polku.kernels.compiled import kernel
 from polku.trails.layout import Origin
 
 NONE: Origin = (None, None, None)
@@ -58,7 +57,7 @@ def of_channel(channel: str | None) -> Origin:
     return NONE if channel is None or channel in OWN_CHANNELS else (channel, None, None)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def narrow_to_host(data, spans, kinds):  # type: ignore[no-untyped-def]
     """Narrow spans of URLs to their hosts, in place; what is no URL becomes absent (kind 0). ``www.`` is left out."""
     for r in range(len(kinds)):

@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from polku.kernels.compiled import kernel
 from polku.kernels.hashing import GOLDEN, M1, hash_strings, mix
 from polku.trails.coding import Dictionary
 from polku.trails.scan import (
@@ -140,7 +140,7 @@ def words_found(found: Found, key: int) -> Values:
     return Values(number[local], words)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _otherwise(data, spans, kinds, hashes, out):  # type: ignore[no-untyped-def]
     """Which values are not the bytes that they are written with: escaped texts, numbers as ``10.0`` and ``1e3``.
 
@@ -174,7 +174,7 @@ def _shortest(found: Found, row: int, key: int) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _copy(data, spans, rows, offsets, out):  # type: ignore[no-untyped-def]
     for k in range(len(rows)):
         at = offsets[k]
@@ -195,7 +195,7 @@ def _texts(data: npt.NDArray[np.uint8], spans: I64, rows: I64) -> pa.Array:
 # -- distinct words of many batches ----------------------------------------------------------------------------------
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _number(hashes, table, slots, count, codes, new):  # type: ignore[no-untyped-def]
     """Numbers from 1 of ``hashes``, new ones after ``count``; returns the count afterwards, and how many are new."""
     mask = np.uint64(len(table) - 1)
@@ -261,7 +261,7 @@ class Wordbook:
 # -- which names there are -------------------------------------------------------------------------------------------
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _names(data, offsets, rows, events, weights, levels, keys, counts, whose, spans):  # type: ignore[no-untyped-def]
     """Count (event, place) pairs of scalar values into an open table; returns how many pairs there are."""
     mask = np.uint64(len(keys) - 1)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, Self
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from polku.kernels.compiled import kernel
 from polku.record.hashes import Kind
 from polku.trails.coding import IDS
 
@@ -29,7 +29,7 @@ class IdTable(Protocol):
     def customers(self) -> npt.NDArray[np.int64]: ...
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _fill(hashes, customers, keys, values):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(keys) - 1)
     for i in range(len(hashes)):
@@ -43,7 +43,7 @@ def _fill(hashes, customers, keys, values):  # type: ignore[no-untyped-def]
         values[at] = customers[i]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _look(hashes, keys, values, out):  # type: ignore[no-untyped-def]
     """Fill in ``out`` where it is still -1: the customer of each hash; 0 is no id."""
     mask = np.uint64(len(keys) - 1)

@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from polku.kernels.compiled import kernel
 from polku.kernels.hashing import GOLDEN, mix
 
 ABSENT, TEXT, ESCAPED, BARE = 0, 1, 2, 3  # kinds of a found value; BARE is a number, true or false
@@ -68,7 +68,7 @@ class Keys:
         )
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _string_end(data, i, end):  # type: ignore[no-untyped-def]
     """From the byte after an opening quote: (position of the closing quote, whether a backslash stands inside)."""
     escaped = False
@@ -80,7 +80,7 @@ def _string_end(data, i, end):  # type: ignore[no-untyped-def]
     return min(i, end), escaped
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _skip_container(data, i, end):  # type: ignore[no-untyped-def]
     """From an opening brace or bracket to the byte after the one that closes it."""
     depth = 0
@@ -98,7 +98,7 @@ def _skip_container(data, i, end):  # type: ignore[no-untyped-def]
     return end
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _child(data, i, j, node, parent, text, start):  # type: ignore[no-untyped-def]
     """The node under ``node`` whose key is the bytes i:j, or -1."""
     for k in range(1, len(parent)):
@@ -113,7 +113,7 @@ def _child(data, i, j, node, parent, text, start):  # type: ignore[no-untyped-de
     return -1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _scan(data, offsets, rows, parent, leaf, text, start, depth, spans, kinds):  # type: ignore[no-untyped-def]
     stack = np.zeros(depth + 1, np.int32)
     for r in range(len(rows)):
@@ -179,7 +179,7 @@ def _scan(data, offsets, rows, parent, leaf, text, start, depth, spans, kinds): 
                     kinds[r, leaf[node]] = ABSENT if null else BARE
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def hash_spans(data, spans, kinds, out):  # type: ignore[no-untyped-def]
     """uint64[m] hashes of the bytes of spans int64[m, 2]; 0 where the kind is ABSENT or the span is empty."""
     for r in range(len(out)):
@@ -199,7 +199,7 @@ def hash_spans(data, spans, kinds, out):  # type: ignore[no-untyped-def]
         out[r] = h if h != 0 else np.uint64(1)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _distinct(keys, table, slots, codes, first):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(table) - 1)
     count = 0

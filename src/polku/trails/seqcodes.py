@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.format import open_memmap
+
+from polku.kernels.compiled import kernel
 
 U32 = npt.NDArray[np.uint32]
 I64 = npt.NDArray[np.int64]
@@ -92,7 +93,7 @@ def remove_files(file: Path) -> Sequence[Path]:
     return [file, index_file(file)]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _stretch(first, seq, near):  # type: ignore[no-untyped-def]
     """The stretch that ``seq`` could lie in, looked for beside ``near`` first; -1 below all."""
     if first[near] <= seq and (near + 1 == len(first) or seq < first[near + 1]):
@@ -107,7 +108,7 @@ def _stretch(first, seq, near):  # type: ignore[no-untyped-def]
     return low - 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _place(first, at, codes, seq, local, number):  # type: ignore[no-untyped-def]
     near = 0
     for i in range(len(seq)):
@@ -122,7 +123,7 @@ def _place(first, at, codes, seq, local, number):  # type: ignore[no-untyped-def
             codes[j] = number[local[i]]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _gather(first, at, codes, seq, seq_base, out):  # type: ignore[no-untyped-def]
     near, lowest = 0, first[0]
     behind = first[-1] + at[-1] - at[-2]

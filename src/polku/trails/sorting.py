@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from polku.kernels.compiled import kernel
 from polku.kernels.hashing import mix
 from polku.trails.days import LAST_SECOND, Offsets
 
@@ -81,12 +81,12 @@ class Rows:
         )
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _before(time, seq, a, b):  # type: ignore[no-untyped-def]
     return time[a] < time[b] or (time[a] == time[b] and seq[a] <= seq[b])
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _sort_run(order, start, end, time, seq, spare):  # type: ignore[no-untyped-def]
     """Sort order[start:end] by (time, seq): runs of 16 by insertion, then merged; ``spare`` is as long as ``order``."""
     n = end - start
@@ -124,7 +124,7 @@ def _sort_run(order, start, end, time, seq, spare):  # type: ignore[no-untyped-d
         width *= 2
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _arrange(local, groups, time, seq):  # type: ignore[no-untyped-def]
     """Rows in the order of (customer, time, seq): ``order`` int64[n], and each group's start int64[groups + 1]."""
     n = len(local)
@@ -149,7 +149,7 @@ def _arrange(local, groups, time, seq):  # type: ignore[no-untyped-def]
     return order, starts
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _number_sessions(session, order, starts, out, hashes):  # type: ignore[no-untyped-def]
     """Number (customer, session) from 1 in order of appearance; returns how many there are."""
     n = len(order)
@@ -184,7 +184,7 @@ def _number_sessions(session, order, starts, out, hashes):  # type: ignore[no-un
     return count
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _gather_time(times, order, since, offset, out_time, out_micros, out_day):  # type: ignore[no-untyped-def]
     step = 0
     steps = len(since)
@@ -202,13 +202,13 @@ def _gather_time(times, order, since, offset, out_time, out_micros, out_day):  #
         out_day[i] = max(day, 0)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _gather(values, order, out):  # type: ignore[no-untyped-def]
     for i in range(len(order)):
         out[i] = values[order[i]]
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _gather_less(values, order, less, out):  # type: ignore[no-untyped-def]
     for i in range(len(order)):
         out[i] = values[order[i]] - less
@@ -299,7 +299,7 @@ def times_fit(times: npt.NDArray[np.int64]) -> bool:
     return not len(times) or (int(times.min()) >= 0 and int(times.max()) // MICRO <= LAST_SECOND)
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel
 def _repeats(order, seq, keep):  # type: ignore[no-untyped-def]
     """Mark in ``keep`` the rows to keep: of neighbours with the same seq the first. Returns how many are left out."""
     out = 0

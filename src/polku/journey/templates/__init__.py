@@ -15,8 +15,6 @@ import functools
 from importlib import resources
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from polku.errors import UsageError, nearest
 from polku.journey.templates.start import begin, content_named_in
 from polku.language import LANGUAGES, N_
@@ -60,6 +58,8 @@ def text(name: str, language: str) -> str:
 @functools.cache
 def title(name: str, language: str) -> str:
     """The template's own title in ``language``."""
+    from ruamel.yaml import YAML  # here: opening a project must not wait for it
+
     return str(YAML(typ="safe", pure=True).load(text(name, language))["title"])
 
 
