@@ -176,7 +176,7 @@ def test_connect_and_watch(door: Door, page_of: Callable[..., Any]) -> None:
     arrivals = page.locator("#arrivals")
     arrivals.get_by_role("link", name="first-visitor").wait_for(timeout=20000)
     assert arrivals.get_by_text("my shop").first.is_visible()
-    assert "ago)" in page.evaluate("getComputedStyle(document.querySelector('.ago'), '::after').content")
+    page.wait_for_function("getComputedStyle(document.querySelector('.ago'), '::after').content.includes('ago)')")
     assert page.locator("#new-key").inner_text() == key, "what is shown only once stays while events arrive"
     assert page.locator("#way-gtm").get_attribute("open") is not None
     for entry in door.project.keys.list():

@@ -20,6 +20,8 @@ from polku.access.entrance import Entrance
 from polku.access.limits import Limit
 from polku.access.roles import LEAST, ROLES, allows
 from polku.errors import AccessError
+from polku.notes.finding import Whom
+from polku.notes.taking import take
 from polku.record.project import Project
 from polku.web.app import create_app
 from polku.web.description import routes_of
@@ -435,3 +437,25 @@ def test_a_proxy_is_believed_where_it_is_named(tmp_path: Any) -> None:
         assert project.audit.entries(1)[0].address == "203.0.113.7"
         stop.set()
         thread.join(20)
+
+
+# -- addresses --------------------------------------------------------------------------------------------------------
+
+
+def test_addresses_are_shown_to_those_who_may_write_notes(shop: Project, visitor: Callable[..., Client]) -> None:
+    """A customer known by e-mail alone is called by it on every page; a viewer sees its hash, and so does the API."""
+    address = "liisa@esimerkki.fi"
+    note = take(shop, Whom(email="Liisa@Esimerkki.fi"), "product")
+    name = f"email:{shop.contacts.address_hash('email', address)}"
+    assert note.user_id == name
+    paths = ["/live", "/connect", f"/customers?search={address}", f"/customers/{name}", f"/identities?q={name}"]
+    for role, sees in (("editor", True), ("viewer", False)):
+        client = visitor(role)
+        for path in paths:
+            shown = client.get(path)
+            assert shown.status_code == 200, path
+            assert (f">{address}<" in shown.text) == sees, (role, path)
+        assert f">{name}<" in client.get(f"/customers/{name}").text or sees
+        found = client.get(f"/api/live?customer={address}").json()["events"]
+        assert {row["name"] for row in found} == {name}
+        assert address not in str(found)

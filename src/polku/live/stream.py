@@ -20,7 +20,7 @@ from polku.measures.result import to_dict
 from polku.measures.timeline import Change, Step, Timeline, timeline_view
 from polku.measures.view import View, view_of
 from polku.record.hashes import id_hash
-from polku.record.naming import names_of
+from polku.record.naming import id_of_address, names_of
 from polku.trails import open_trails
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class Told:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Filters:
-    """Which events are shown; None: all. ``customer``: any part of what the customer is called."""
+    """Which events are shown; None: all. ``customer``: any part of what the customer is called, or
+    a whole address."""
 
     source: str | None = None
     event: str | None = None
@@ -155,11 +156,13 @@ class Stream:
         sources = collections.Counter(r.source for r in rows if r.source)
         events = collections.Counter(r.event for r in rows)
         names = self._names(rows) if wish.customer else {}
+        meant = self._whose(wish.customer) if wish.customer else set()
         chosen = []
         for row in rows:
             if (wish.source and row.source != wish.source) or (wish.event and row.event != wish.event):
                 continue
-            if wish.customer and wish.customer.lower() not in names.get(row.customer or 0, "").lower():
+            said = names.get(row.customer or 0, "").lower()
+            if wish.customer and row.customer not in meant and wish.customer.lower() not in said:
                 continue
             chosen.append(row)
             if len(chosen) >= limit:
@@ -175,6 +178,11 @@ class Stream:
     def _names(self, rows: Iterable[Arrived]) -> dict[int, str]:
         keys = {r.customer for r in rows if r.customer is not None}
         return names_of(self.project, sorted(keys), self.project.subject()) if keys else {}
+
+    def _whose(self, text: str) -> set[int]:
+        """The customers of a whole e-mail address or phone number."""
+        address = id_of_address(self.project, text)
+        return {customer for _, customer in self.project.identities.find(address)} if address else set()
 
     def _told(self, rows: Sequence[Arrived]) -> list[Told]:
         """What the map makes of each event: found in the trails of their customers."""

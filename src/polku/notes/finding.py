@@ -66,8 +66,13 @@ def whom(project: Project, text: str) -> Whom:
     return Whom(phone=text) if text.startswith("+") and _phone(project, text) is not None else Whom(number=text)
 
 
-def search(project: Project, text: str, reader: Reader, limit: int = MOST_FOUND) -> tuple[Found, ...]:
-    """Customers that a text may mean, the latest known first; without a text the latest of all."""
+def search(
+    project: Project, text: str, reader: Reader, limit: int = MOST_FOUND, *, plain: bool = True
+) -> tuple[Found, ...]:
+    """Customers that a text may mean, the latest known first; without a text the latest of all.
+
+    ``plain``: their e-mail addresses and phone numbers are told, for readers who may see them.
+    """
     text = text.strip()
     project.identities.catch_up(inbox=True)
     who = tables.identities
@@ -87,7 +92,7 @@ def search(project: Project, text: str, reader: Reader, limit: int = MOST_FOUND)
         else:
             customers.update((customer, None) for customer in _latest(project))
             customers.update((int(c), None) for c in connection.execute(query).scalars())
-    return describe(project, list(customers)[:limit], reader)
+    return describe(project, list(customers)[:limit], reader, plain=plain)
 
 
 def _latest(project: Project) -> list[int]:
@@ -98,14 +103,14 @@ def _latest(project: Project) -> list[int]:
     return [int(customer) for customer in found[::-1] if customer >= 0]
 
 
-def describe(project: Project, customers: Iterable[int], reader: Reader) -> tuple[Found, ...]:
+def describe(project: Project, customers: Iterable[int], reader: Reader, *, plain: bool = True) -> tuple[Found, ...]:
     """What customers (keys) are called and known by."""
     keys = list(customers)
     groups = project.identities.ids_of_many(keys)
     numbers = [id.number for ids in groups.values() for id in ids]
     traits = _traits(project, numbers)
     marks = [id.value for ids in groups.values() for id in ids if id.names in ("email", "phone")]
-    contacts = project.contacts.of_many(marks)
+    contacts = project.contacts.of_many(marks) if plain else {}
     told = []
     for key in keys:
         ids = groups.get(key, ())

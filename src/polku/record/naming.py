@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from polku.record.identity import Id
     from polku.record.project import Project
 
+#: How an id begins that is the hash of an address.
+HASHED = ("email:", "phone:")
 #: Kinds of ids, the most telling first, where the journey is a person's and where it is an account's.
 KINDS = {"person": ("user", "account", "anonymous"), "account": ("account", "user", "anonymous")}
 
@@ -24,6 +26,26 @@ def names_of(project: Project, customers: Iterable[int], subject: str) -> dict[i
     keys = list(customers)
     known = project.identities.ids_of_many(keys)
     return {key: called(known.get(key, ()), subject) or f"#{key}" for key in keys}
+
+
+def addresses_of(project: Project, names: Iterable[str]) -> dict[str, str]:
+    """The plain address of each name that is one's hash (``email:<hash>``, ``phone:<hash>``), where it is kept.
+
+    For people who may see addresses, and nowhere else: the record calls customers by the hash.
+    """
+    hashed = {name for name in names if name.startswith(HASHED)}
+    contacts = project.contacts.of_many(hashed) if hashed else {}
+    found = {name: contacts.get(name.partition(":")[2]) for name in hashed}
+    return {name: contact.value for name, contact in found.items() if contact is not None}
+
+
+def id_of_address(project: Project, text: str) -> str | None:
+    """The id that an e-mail address or a phone number in full has (``email:<hash>``); None for any other text."""
+    for kind in ("email", "phone") if "@" in text else ("phone",) if text.startswith(("+", "0")) else ():
+        read = project.contacts.addresses.found(kind, text)
+        if read is not None:
+            return f"{kind}:{read[1]}"
+    return None
 
 
 def meant(found: Iterable[tuple[Id, int]], subject: str) -> int | None:

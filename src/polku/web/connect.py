@@ -18,7 +18,7 @@ from polku.live.lag import lag_of
 from polku.web.guard import actor_of, form_of, may, needs
 from polku.web.live import EVERY, fresh, project_of, stream_of
 from polku.web.options import refuse_unknown
-from polku.web.pages import Visit, frame_of, own_query, titles_of
+from polku.web.pages import Visit, frame_of, own_query, plain_of, titles_of
 from polku.web.reading import render
 from polku.web.ways import PLACEHOLDER, WAYS
 
@@ -83,6 +83,7 @@ def drawn(request: Request, visit: Visit, made: NewKey | None = None, fault: Acc
         local=urlsplit(host).hostname in ("127.0.0.1", "localhost", "::1"),
         placeholder=PLACEHOLDER,
         look=look,
+        plain=plain_of(request, [told.name for told in look.rows]),
         lag=lag_of(project, stream.rows()),
         every=EVERY,
         trouble=trouble_of(request),

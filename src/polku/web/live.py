@@ -18,7 +18,7 @@ from polku.live.lag import lag_of
 from polku.live.stream import Filters, Stream
 from polku.web.guard import needs, who_of
 from polku.web.options import read_number, refuse_unknown
-from polku.web.pages import Visit, frame_of, own_query, titles_of
+from polku.web.pages import Visit, frame_of, own_query, plain_of, titles_of
 from polku.web.reading import href, render
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def live_page(request: Request) -> Response:
             "live.html",
             visit.reader,
             look=look,
+            plain=plain_of(request, [told.name for told in look.rows]),
             lag=lag_of(project, stream.rows()),
             asked=asked,
             every=0 if asked.until is not None else EVERY,

@@ -29,7 +29,7 @@ from polku.measures.selectors import Selector
 from polku.measures.timeline import timeline_view
 from polku.measures.view import View, view_of
 from polku.record import tables
-from polku.record.naming import called, meant
+from polku.record.naming import called, id_of_address, meant
 from polku.record.project import Project
 from polku.trails import Trails, open_trails
 from polku.web.answers import CustomerPage, CustomerRow, MeasureInfo, MeasurePage, Story
@@ -205,9 +205,12 @@ class ProjectAnswers:
         return {c: called(ids.get(c, ()), journey.subject) or f"#{c}" for c in customers}
 
     def _search(self, text: str) -> Any:
-        """Keys of the customers with an id that holds ``text``, in any case."""
+        """Keys of the customers with an id that holds ``text``, in any case; or with an address that is all of it."""
         table = tables.identities.c
-        query = sa.select(table.customer).where(table.value.icontains(text, autoescape=True)).limit(MOST_FOUND)
+        held = table.value.icontains(text, autoescape=True)
+        if (address := id_of_address(self.project, text)) is not None:
+            held |= table.value == address
+        query = sa.select(table.customer).where(held).limit(MOST_FOUND)
         with self.project.state.read() as connection:
             return np.unique(np.array(connection.execute(query).scalars().all(), np.int64))
 

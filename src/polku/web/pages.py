@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from babel.dates import format_time
@@ -17,6 +18,7 @@ from polku.journey.fault import FaultyMapError
 from polku.journey.in_words import expect_words, stage_rules
 from polku.journey.model import Journey, Text, segment_title, titled
 from polku.language import N_, Reader, translate
+from polku.record.naming import addresses_of
 from polku.web import words
 from polku.web.answers import Answers, StageChange
 from polku.web.csvfile import customers_csv
@@ -39,6 +41,9 @@ from polku.web.reading import href, language_of, reader_of, render
 from polku.web.review import review_due
 from polku.web.rooms import shelf
 from polku.web.timezone import Zone, zone_of
+
+if TYPE_CHECKING:
+    from polku.access.entrance import Entrance
 
 router = APIRouter(include_in_schema=False)
 
@@ -225,6 +230,17 @@ def goal_query(options: MapOptions) -> dict[str, str]:
     return {"period": options.period, **dict(parse_qsl(options.query(view="both", group=DEFAULT_GROUP)))}
 
 
+def plain_of(request: Request, names: Iterable[str | None]) -> dict[str, str]:
+    """The addresses of customers who are called by the hash of one, for readers who may see them: who may write notes.
+
+    Nothing for others, and nothing goes into the API's data or into files from here.
+    """
+    entrance: Entrance | None = request.app.state.entrance
+    if entrance is None or not may(request, "edit"):
+        return {}
+    return addresses_of(entrance.project, [name for name in names if name])
+
+
 def own_query(request: Request) -> dict[str, str]:
     """The options of the URL without those that every page has, which say only who reads."""
     return {k: v for k, v in request.query_params.items() if k not in COMMON}
@@ -253,6 +269,7 @@ def customers_page(request: Request) -> Response:
         journey=journey,
         orders=ORDERS,
         limit=PAGE_SIZE,
+        plain=plain_of(request, [row.name for row in page.rows]),
         link=lambda at: href("/customers", **kept, offset=at or None),
         csv_link=href("/customers", **{**kept, "format": "csv"}),
         json_link=href("/api/customers", **kept),
@@ -293,6 +310,7 @@ def customer_page(request: Request, key: str) -> Response:
         "customer.html",
         reader,
         story=story,
+        plain=plain_of(request, [story.name, *(value for _, value in story.ids)]),
         journey=journey,
         **titles_of(journey, reader),
         **frame_of(request, reader, "/customers", answers.version(), visit.zone),
