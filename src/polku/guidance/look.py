@@ -16,7 +16,10 @@ class Look(Protocol):
     """
 
     now: int
-    zone: ZoneInfo  # the customer's own where it is known (``traits.timezone``), else the map's
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The customer's own where it is known (``traits.timezone``), else the map's."""
 
     def consent(self, purpose: str) -> bool | None:
         """Granted, denied or withdrawn (False), never asked (None)."""
