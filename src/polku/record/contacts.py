@@ -19,13 +19,13 @@ import dataclasses
 import datetime as dt
 import functools
 import hmac
+import operator
 import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-import phonenumbers
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -169,6 +169,8 @@ def normal_phone(text: str, country: str) -> str | None:
     >>> normal_phone("(09) 123 4567", "FI"), normal_phone("12", "FI")
     ('+35891234567', None)
     """
+    import phonenumbers  # here: opening a project must not wait for it
+
     try:
         number = phonenumbers.parse(text.strip().removeprefix("tel:"), country)
     except phonenumbers.NumberParseException:
@@ -387,13 +389,25 @@ class Contacts:
 
     def write(self, connection: Connection, contacts: Iterable[Contact]) -> int:
         """Store contacts in the caller's transaction; of one that is known the last time grows. Returns how many."""
-        latest: dict[tuple[str, str], dict[str, Any]] = {}
+        latest: dict[tuple[str, str], Contact] = {}
         for contact in contacts:
-            row = latest.setdefault((contact.kind, contact.hash), dataclasses.asdict(contact))
-            row["first_seen"] = min(row["first_seen"], contact.first_seen)
-            row["last_seen"] = max(row["last_seen"], contact.last_seen)
+            key = contact.kind, contact.hash
+            known = latest.get(key)
+            latest[key] = (
+                contact
+                if known is None
+                else dataclasses.replace(
+                    known,
+                    first_seen=min(known.first_seen, contact.first_seen),
+                    last_seen=max(known.last_seen, contact.last_seen),
+                )
+            )
         if not latest:
             return 0
+        names = [field.name for field in dataclasses.fields(Contact)]
+        row_of = operator.attrgetter(*names)
+        # In the order of the key, so that the database's index of it grows at its end.
+        rows = [dict(zip(names, row_of(latest[key]), strict=True)) for key in sorted(latest)]
         table = tables.contacts
         insert: Any = (sqlite if self._state.sqlite else postgresql).insert(table)
         greatest = sa.func.max if self._state.sqlite else sa.func.greatest
@@ -403,7 +417,7 @@ class Contacts:
                 index_elements=[table.c.kind, table.c.hash],
                 set_={"last_seen": greatest(table.c.last_seen, new.last_seen)},
             ),
-            list(latest.values()),
+            rows,
         )
         return len(latest)
 

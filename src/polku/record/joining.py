@@ -246,9 +246,10 @@ def _settle(
     if new is not None and len(new):
         rows = _with_new(rows, new)
     counts = rows.counts(held)
-    fresh = rows.row < 0
-    moment = now()
     p = rows.pairs
+    fresh = np.flatnonzero(rows.row < 0)
+    if len(fresh) > MANY:  # in the order of the database's index, which then grows at its end
+        fresh = fresh[np.lexsort((p.stronger[fresh], p.weaker[fresh]))]
     state.insert_many(
         connection,
         tables.joins,
@@ -260,10 +261,10 @@ def _settle(
             "time": p.time[fresh].tolist(),
             "evidence": p.evidence[fresh].tolist(),
             "counts": counts[fresh].tolist(),
-            "noted_at": [moment] * int(fresh.sum()),
+            "noted_at": [now()] * len(fresh),
         },
     )
-    turned = ~fresh & (counts != rows.counted)
+    turned = (rows.row >= 0) & (counts != rows.counted)
     if turned.any():
         connection.execute(
             sa.update(tables.joins).where(tables.joins.c.id == sa.bindparam("row")).values(counts=sa.bindparam("now")),

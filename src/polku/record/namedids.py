@@ -8,13 +8,14 @@ does not tell which. So it is taken as an anonymous id, and as a user when a use
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import duckdb
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -93,7 +94,12 @@ def names_in(ids: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(ids, dict):
         return
     for kind, given in ids.items():
-        if KIND.fullmatch(kind) is None:
+        if not _is_kind(kind):
+            continue
+        if type(given) is str:  # nearly all
+            text = given.strip()
+            if 0 < len(text) <= LONGEST and text.isprintable():
+                yield kind, text
             continue
         for value in itertools.islice(given if isinstance(given, list) else [given], MOST):
             if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -101,6 +107,11 @@ def names_in(ids: Any) -> Iterator[tuple[str, str]]:
             text = str(value).strip()
             if 0 < len(text) <= LONGEST and text.isprintable():
                 yield kind, text
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_kind(word: str) -> bool:
+    return KIND.fullmatch(word) is not None
 
 
 def strongest(ids: Any) -> str | None:
@@ -173,16 +184,28 @@ def _by_strength(end: tuple[str, int]) -> tuple[int, int]:
 def _parsed(ids: str) -> tuple[list[str], list[str]]:
     """Users that the text of an object ``context.ids`` names, and former ids."""
     try:
-        names = list(names_in(json.loads(ids, parse_int=str)))
+        try:
+            found = msgspec.json.decode(ids)
+        except msgspec.DecodeError:  # what DuckDB's reader takes beyond the standard
+            found = json.loads(ids, parse_int=str)
     except RecursionError:  # nested a thousand deep: no ids, whatever it is
         return [], []
-    return [_user(kind, value) for kind, value in names if kind != PREVIOUS], [v for k, v in names if k == PREVIOUS]
+    users: list[str] = []
+    former: list[str] = []
+    for kind, value in names_in(found):
+        if kind == PREVIOUS:
+            former.append(value)
+        else:
+            users.append(_user(kind, value))
+    return users, former
 
 
 def _distinct(
     rows: pa.Table | pa.RecordBatch, hashes: Mapping[Kind, Hashes], where: npt.NDArray[np.int64], what: Hashes
 ) -> list[tuple[str, int, int, str, int, int]]:
     """Each different (user id, its hash, anonymous id's hash, ids) once, with its first time and what was seen then."""
+    import duckdb  # here: opening a project must not wait for it
+
     nobody = np.zeros(rows.num_rows, np.uint64)
     at = pa.array(where)
     texts = (
