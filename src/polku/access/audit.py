@@ -51,6 +51,11 @@ ACTIONS: dict[str, str] = {
     "backup.made": N_("Backup made"),
     "backup.restored": N_("Backup restored"),
     "settings.changed": N_("Settings changed"),
+    "sending.on": N_("Sending turned on"),
+    "sending.off": N_("Sending turned off"),
+    "sending.test-address": N_("Test address changed"),
+    "message.resent": N_("Message sent again by hand"),
+    "task.done": N_("Task done"),
 }
 #: Writers of keys, people and this log wait for each other, not for an import.
 LANE = "access"

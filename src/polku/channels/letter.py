@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
 from typing import Final
 
@@ -20,8 +20,19 @@ from polku.channels.channel import Outgoing
 from polku.errors import ChannelError
 from polku.language import N_
 
+
+
+class _OneLine(UnstructuredHeader):
+    """A header whose value is one address of the web: folded, the library would encode it, and no program reads that."""
+
+    def fold(self, *, policy: Policy[EmailMessage]) -> str:
+        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]
+
+
+_HEADERS: Final = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _OneLine)  # type: ignore[arg-type]
 #: Lines end as on the wire, every sign in ASCII: a relay must have no reason to change what was signed.
-_POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=78)
+_POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=78, header_factory=_HEADERS)
 #: Headers that the signature covers; from twice, so that nobody adds another one.
 SIGNED: Final = (
     b"from", b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type",

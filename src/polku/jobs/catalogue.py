@@ -34,6 +34,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
             30.0,
             erasures_wait,
         ),
+        Job("sending", N_("Sends the messages of the outbox that are due"), send, 1.0, sendable),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
         Job("retention", N_("Deletes what has been kept for its time"), retention.job, 24 * HOUR),
         Job(
@@ -101,6 +102,18 @@ def other_map(project: Project) -> bool:
 def take_map(project: Project) -> Outcome | None:
     taken = project.published.take()
     return None if taken is None else {"version": taken.number, "author": taken.author}
+
+
+def sendable(project: Project) -> bool:
+    from polku.guidance.sending import due as waits
+
+    return waits(project)
+
+
+def send(project: Project) -> Outcome | None:
+    from polku.guidance import sending
+
+    return sending.send(project)
 
 
 def erasures(project: Project) -> Outcome | None:
