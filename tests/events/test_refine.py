@@ -233,6 +233,21 @@ def test_trails_hear_of_what_a_scanner_made_and_they_have_counted(project: Proje
     assert live(project) == []
 
 
+def test_a_mail_that_an_earlier_move_delivered(project: Project) -> None:
+    """The delivery stands in history when the scanner's open arrives; others' mails and later opens are people's."""
+    mail, other = {"message": "m1"}, {"message": "m2"}
+    delivered = {"event": "Email Delivered", "user": "u1", "properties": mail}
+    arrive(project, {**delivered, "id": "1", "at": -3600}, {**delivered, "id": "2"})
+    assert project.mover.move().events == 2
+    opened = {"event": "Email Opened", "properties": mail}
+    arrive(project, {**opened, "id": "3", "at": 4, "user": "u1"}, {**opened, "id": "4", "at": 5, "user": "u2"},
+           {**opened, "id": "5", "at": 6, "user": "u1", "properties": other},
+           {**opened, "id": "6", "at": 900, "user": "u1"})  # fmt: skip
+    moved = project.mover.move()
+    assert (moved.events, moved.refused) == (3, 1)
+    assert live(project) == ["1 Email Delivered", "2 Email Delivered", *(f"{i} Email Opened" for i in (4, 5, 6))]
+
+
 def test_robots_are_kept_where_the_settings_say_so(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "polku.toml").write_text('[collect]\nbots = "keep"\n', encoding="utf-8")

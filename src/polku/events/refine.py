@@ -94,12 +94,22 @@ def refine(table: pa.Table, *, keep_bots: bool = False) -> Refined:
     return Refined(table, refused)
 
 
-def across(table: pa.Table, refused: Refused) -> npt.NDArray[np.int64]:
+def met_at(table: pa.Table, refused: Refused) -> npt.NDArray[np.int64]:
+    """When mails were opened or clicked (microseconds): deliveries shortly before may stand in history already."""
+    return np.array([mail.time for _, mail in _mails(table, (*OPENED, CLICKED), refused)], np.int64)
+
+
+def across(table: pa.Table, refused: Refused, earlier: pa.Table | None = None) -> npt.NDArray[np.int64]:
     """Rows (not refused yet) that mail scanners made, as several rows together tell; ``refused`` is changed.
 
     A customer who opens or clicks within SOON of the mail's delivery to them; one who clicks MANY links within SOON.
+    ``earlier``: deliveries that came before these rows (see :func:`met_at`).
     """
     delivered: dict[tuple[str, str], list[int]] = defaultdict(list)
+    if earlier is not None:
+        for _, mail in _mails(earlier, (DELIVERED,), np.zeros(earlier.num_rows, np.uint8)):
+            if mail.who is not None:
+                delivered[mail.who, mail.message].append(mail.time)
     clicks: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
     met: list[tuple[int, _Mail]] = []
     for at, mail in _mails(table, MAIL, refused):

@@ -18,7 +18,7 @@ from polku.trails.coding import IDS
 from polku.trails.resolve import Resolver
 
 if TYPE_CHECKING:
-    from polku.record.identity import Id
+    from polku.record.ids import Id
     from polku.record.project import Project
 
 #: Traits that people call somebody by.
@@ -124,10 +124,10 @@ def describe(project: Project, customers: Iterable[int], reader: Reader, *, plai
                               named.get("last_name") or named.get("lastName")) if part
         ) or named.get("company") or named.get("yritys")  # fmt: skip
         facts = dict.fromkeys(_fact(id, contacts, reader) for id in ids if id.kind != "anonymous")
-        plain = [fact for fact in facts if fact]
+        known = [fact for fact in facts if fact]
         subject = project.subject()
-        first = name or (plain[0] if plain else "") or called(ids, subject) or f"#{key}"
-        about = " · ".join(fact for fact in plain[:3] if fact != first)
+        first = name or (known[0] if known else "") or called(ids, subject) or f"#{key}"
+        about = " · ".join(fact for fact in known[:3] if fact != first)
         told.append(Found(best(ids, subject).number, first, about or reader(_KNOWN[best(ids, subject).kind])))
     return tuple(told)
 

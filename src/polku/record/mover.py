@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from polku.events.refine import across
+from polku.events.refine import DELIVERED, SOON, across, met_at
 from polku.events.refusals import Refusal
+from polku.events.schema import MOMENT
 from polku.record import joining, tables
 from polku.record.clock import now
 from polku.record.hashes import COLUMNS, KINDS, id_hash
@@ -40,6 +41,10 @@ class Moved:
     duplicates: int
     version: int | None
     refused: int = 0
+
+
+def _moments(micros: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Array:
+    return pa.array(micros, pa.int64()).cast(MOMENT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +90,25 @@ class Mover:
     def _judge(self, rows: pa.Table) -> _Judged:
         """Refine the rows of a move; the same rows are always judged alike."""
         table, refused = self.inbox.refined(rows)
-        late = np.empty(0, np.int64) if self.inbox.keep_bots else across(table, refused)
+        late = np.empty(0, np.int64)
+        if not self.inbox.keep_bots:
+            late = across(table, refused, self._delivered(table, refused))
         bad = pa.array(refused != 0)
         return _Judged(table.filter(pc.invert(bad)), table.filter(bad), refused[refused != 0], table.take(late))
+
+    def _delivered(self, table: pa.Table, refused: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> pa.Table | None:
+        """The deliveries of mail that history has from shortly before mails were opened in these rows."""
+        times = met_at(table, refused)
+        if not len(times):
+            return None
+        days = {day for moved in (times, times - SOON) for day in _moments(moved).cast(pa.date32()).to_pylist()}
+        files = [file for file in self.history.snapshot().files if file.day in days]
+        if not files:
+            return None
+        first, last = _moments(np.array([times.min() - SOON, times.max()]))
+        shortly = (pc.field("event") == DELIVERED) & (pc.field("time") >= first) & (pc.field("time") <= last)
+        columns = ["event", "time", "user_id", "anonymous_id", "properties"]
+        return self.history.read(columns, files=files, where=shortly).read_all()
 
     def _known(self, rows: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which events history has already, or an earlier row of the inbox is."""
