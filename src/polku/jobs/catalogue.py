@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from polku.backups.taking import erasures_wait, note_erasures
@@ -11,18 +12,23 @@ from polku.language import N_
 from polku.record import retention
 
 if TYPE_CHECKING:
+    from polku.guidance.live import Live
     from polku.record.project import Project
 
 HOUR = 3600.0
 #: What runs tell of themselves, for those who read it.
 WORDS = (
-    N_("duplicates"), N_("files"), N_("folders"), N_("places"), N_("version"), N_("author"),
+    N_("duplicates"), N_("files"), N_("folders"), N_("places"), N_("version"), N_("author"), N_("found"),
+    N_("timers"), N_("changes"), N_("messages"),
 )  # fmt: skip
 
 
 def jobs(project: Project) -> tuple[Job, ...]:
     """All jobs of ``project``, by its settings."""
+    from polku.guidance.live import Live  # here, because it compiles kernels: commands that run no jobs start quicker
+
     seconds = project.settings.inbox.seconds
+    live = Live(project)
     return (
         Job("move", N_("Brings events from the inbox to history"), move, min(1.0, seconds), due),
         Job("compact", N_("Puts the small files of a day into one"), compact, min(60.0, seconds), crowded),
@@ -35,10 +41,17 @@ def jobs(project: Project) -> tuple[Job, ...]:
             erasures_wait,
         ),
         Job("sending", N_("Sends the messages of the outbox that are due"), send, 1.0, sendable),
+        Job("guidance", N_("Takes what arrived through the rules of guidance"), guide(live), 1.0, lambda _: live.due()),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
         Job("retention", N_("Deletes what has been kept for its time"), retention.job, 24 * HOUR),
+        Job("trails", N_("Takes news into this server's trails before anybody asks"), warm, 60.0, stale, alone=False),
         Job(
-            "trails", N_("Takes news into this server's trails before anybody asks"), warm, 60.0, stale, alone=False
+            "obstacles",
+            N_("Looks for what stops people and what it costs, for the map"),
+            obstacles,
+            300.0,
+            unseen,
+            False,
         ),
         Job("clear", N_("Removes what processes that died left behind"), clear, HOUR, alone=False),
     )
@@ -52,6 +65,18 @@ def due(project: Project) -> bool:
 def move(project: Project) -> Outcome | None:
     done = project.mover.move()
     return None if done.version is None else {"events": done.events, "duplicates": done.duplicates}
+
+
+def guide(live: Live) -> Callable[[Project], Outcome | None]:
+    """A job that brings guidance up to now."""
+
+    def run(_: Project) -> Outcome | None:
+        done = live.catch_up()
+        if not (done.events or done.timers or done.changes):
+            return None
+        return {"events": done.events, "timers": done.timers, "changes": done.changes, "messages": done.messages}
+
+    return run
 
 
 def crowded(project: Project) -> bool:
@@ -82,6 +107,19 @@ def warm(project: Project) -> Outcome | None:
     from polku.trails import open_trails
 
     return {"events": open_trails(project).events}
+
+
+def unseen(project: Project) -> bool:
+    """Whether obstacles were last looked for a day ago, or never, and there is news since."""
+    from polku.measures.obstacles import kept
+
+    return kept.due(project)
+
+
+def obstacles(project: Project) -> Outcome | None:
+    from polku.measures.obstacles import kept
+
+    return {"found": len(kept.find(project).found)}
 
 
 def vacuum(project: Project) -> Outcome | None:

@@ -327,6 +327,37 @@ def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-de
     return out[:n].copy()
 
 
+@kernel
+def upcoming(columns, rules, customers, as_of):  # type: ignore[no-untyped-def]
+    """The next moment after ``as_of`` at which time alone may change something, for the customers asked for: int64[k]
+    seconds, NEVER where none will.
+    """
+    out = np.full(len(customers), NEVER, np.int64)
+    state = np.empty(FIXED + PER_ATOM * len(rules.atom_kind), np.int64)
+    moves = np.empty((MOST_MOVES, MOVE), np.int64)
+    for k in range(len(customers)):
+        clear(state)
+        i = columns.offsets[customers[k]]
+        end = columns.offsets[customers[k] + 1]
+        while True:
+            upto = as_of
+            if i < end and np.int64(columns.time[i]) <= as_of:
+                upto = np.int64(columns.time[i])
+            else:
+                i = end
+            while True:
+                moment = next_moment(state, rules, columns.time)
+                if moment > upto:
+                    break
+                on_moment(state, rules, columns, moment, moves)
+            if i == end:
+                break
+            on_event(state, rules, columns, i, moves)
+            i += 1
+        out[k] = moment
+    return out
+
+
 # columns of `current`
 C_STAGE, C_LAPSED, C_SINCE, C_EVENTS, C_FIRST, C_LAST, C_VALUE, CURRENT = 0, 1, 2, 3, 4, 5, 6, 7
 

@@ -20,7 +20,8 @@ rule_versions = Table(
 
 #: A customer's (or a cart's, an order's: ``key``, "" for the customer) way through a rule. ``step``: number of the step
 #: it stands at; ``due_at``: when time alone takes it on; ``status``: waiting, done, left, held_out, cancelled.
-#: ``facts``: JSON of what the run must remember.
+#: ``facts``: JSON of what the run must remember. ``origin``: the customer at its beginning: a merge moves the run to the
+#: survivor, its undo brings it back.
 runs = Table(
     "runs",
     metadata,
@@ -28,6 +29,7 @@ runs = Table(
     Column("rule", String(200), nullable=False),
     Column("version", String(20), nullable=False),
     Column("customer", BigInteger, nullable=False),
+    Column("origin", BigInteger, nullable=False),
     Column("key", Text, nullable=False),
     Column("step", Integer, nullable=False),
     Column("entered_at", BigInteger, nullable=False),
@@ -37,6 +39,7 @@ runs = Table(
     Column("facts", Text, nullable=False),
     Index("runs_customer", "customer", "rule"),
     Index("runs_rule", "rule", "entered_at"),
+    Index("runs_origin", "origin"),
 )
 
 #: What happened to a customer in a rule, and why: entry, waits, conditions as they were, caps, consent, hold-out, exit.

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("rule", sa.String(200), nullable=False),
         sa.Column("version", sa.String(20), nullable=False),
         sa.Column("customer", sa.BigInteger, nullable=False),
+        sa.Column("origin", sa.BigInteger, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("step", sa.Integer, nullable=False),
         sa.Column("entered_at", sa.BigInteger, nullable=False),
@@ -38,6 +39,7 @@ def upgrade() -> None:
     )
     op.create_index("runs_customer", "runs", ["customer", "rule"])
     op.create_index("runs_rule", "runs", ["rule", "entered_at"])
+    op.create_index("runs_origin", "runs", ["origin"])
     op.create_table(
         "run_notes",
         sa.Column("id", Key, primary_key=True, autoincrement=False),
