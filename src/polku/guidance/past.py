@@ -1,0 +1,522 @@
+"""The recorded past as a replay of a rule sees it: what happened to each customer that the rule listens to, and a
+:class:`~polku.guidance.look.Look` at any moment of it.
+
+Everything comes from columns: the trails say what happened when, the state what was consented to and when. The
+properties of events are read from history only where the rule asks for them.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import datetime as dt
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from polku.guidance.happenings import Happening, Kind
+from polku.guidance.hours import micros, next_clock
+from polku.guidance.limits import MICRO
+from polku.guidance.rules import (
+    Branch,
+    Calendar,
+    Condition,
+    DateOf,
+    Matcher,
+    Rule,
+    Send,
+    WaitFor,
+    at_path,
+    meets_where,
+)
+from polku.journey.where import parse_where
+from polku.kernels import fold
+from polku.measures.rules import segment_rules
+from polku.measures.timeline import one_customer
+from polku.measures.view import View, columns_of
+from polku.record import tables
+from polku.record.clock import moment
+from polku.record.hashes import id_hash
+from polku.trails.layout import Bucket
+from polku.zones import zone_named
+
+if TYPE_CHECKING:
+    from polku.record.project import Project
+
+I64 = npt.NDArray[np.int64]
+#: Kinds of happenings that are changes of stage.
+STAGES = frozenset({"stage_entered", "stage_left", "lapsed", "won_back"})
+STAGE_KINDS: Mapping[int, Kind] = {
+    fold.ENTERED: "stage_entered", fold.LAPSED_KIND: "lapsed", fold.WON_BACK: "won_back",
+}  # fmt: skip
+#: What an event that came so much later than it happened (microseconds) is: late; or, later still, imported.
+LATE, IMPORTED = 60 * MICRO, 86400 * MICRO
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arrivals:
+    """When Polku learned of events that it did not learn of at once: ``seq`` int64[n] ascending, ``known`` int64[n]
+    microseconds. ``imported``: events of the span that came more than a day after they happened, of ``events``.
+    """
+
+    seq: I64
+    known: I64
+    imported: int
+    events: int
+
+    @property
+    def by_arrival(self) -> bool:
+        """Whether the span was collected live, so that it can be driven in the order of arrival."""
+        return self.imported * 2 < self.events
+
+    def of(self, seq: int, time: int) -> int:
+        """When the event with this seq was known."""
+        at = int(np.searchsorted(self.seq, seq))
+        return int(self.known[at]) if at < len(self.seq) and self.seq[at] == seq else time
+
+
+def arrivals(project: Project, start: int, end: int) -> Arrivals:
+    """The arrivals of events from ``start`` up to ``end`` (microseconds)."""
+    columns = ["seq", "time", "received_at"]
+    snapshot, tail = project.look(columns)
+    days = {f.day for f in snapshot.files}
+    first, last = (np.datetime64(t, "us").astype("datetime64[D]").item() for t in (start, end))
+    files = [f for f in snapshot.files if first <= f.day <= last] if days else []
+    span = (pc.field("time") >= pa.scalar(start, pa.timestamp("us", "UTC"))) & (
+        pc.field("time") <= pa.scalar(end, pa.timestamp("us", "UTC"))
+    )
+    seqs, knowns, imported, events = [], [], 0, 0
+    batches: Iterator[pa.RecordBatch | pa.Table] = iter(project.history.read(columns, files=files, where=span))
+    for batch in (*batches, tail.filter(span)):
+        time, received = (_micros(batch.column(name)) for name in ("time", "received_at"))
+        lateness = received - time
+        events += len(time)
+        imported += int(np.count_nonzero(lateness > IMPORTED))
+        late = (lateness > LATE) & (lateness <= IMPORTED)
+        seqs.append(_ints(batch.column("seq"))[late])
+        knowns.append(received[late])
+    seq, known = np.concatenate(seqs), np.concatenate(knowns)
+    order = np.argsort(seq)
+    return Arrivals(seq[order], known[order], imported, events)
+
+
+def _micros(column: Any) -> I64:
+    return np.asarray(pc.cast(column, pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _ints(column: Any) -> I64:
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
+
+
+# -- what a rule asks for ---------------------------------------------------------------------------------------------
+
+
+def conditions_of(rule: Rule) -> Iterator[Condition]:
+    """Every condition of a rule, those inside others included."""
+    waiting = [rule.only_if, *(s.condition for s in rule.steps if isinstance(s, Branch))]
+    while waiting:
+        condition = waiting.pop()
+        yield condition
+        waiting.extend(condition.none_of)
+
+
+def matchers_of(rule: Rule) -> tuple[Matcher, ...]:
+    """Every matcher of a rule."""
+    waits = (m for s in rule.steps if isinstance(s, WaitFor) for m in s.matchers)
+    return (*rule.trigger.matchers, *rule.trigger.without, *rule.exits, *waits)
+
+
+def asks_properties(rule: Rule) -> bool:
+    """Whether the events' own properties decide anything in this rule."""
+    wheres = [m.where for m in matchers_of(rule)] + [c.where for c in conditions_of(rule)]
+    asked = [f for w in wheres if w is not None for f in parse_where(w).fields]
+    by_event = rule.key is not None or rule.trigger.score is not None or rule.trigger.date is not None
+    return by_event or bool(asked) or any(c.role for c in conditions_of(rule))
+
+
+# -- the world --------------------------------------------------------------------------------------------------------
+
+
+class World:
+    """What all customers of one replay share. ``start`` and ``end``: microseconds; ``since``: from when on events are
+    looked at, which is earlier where limits reach back.
+    """
+
+    def __init__(self, project: Project, view: View, rule: Rule, since: int, end: int, known: Arrivals | None,
+        assume_consent: bool = False,
+    ) -> None:  # fmt: skip
+        self.project, self.view, self.rule = project, view, rule
+        self.since, self.end, self.known = since, end, known
+        self.zone = ZoneInfo(view.journey.timezone)
+        listened = rule.listens()
+        self.hears = frozenset(listened)
+        self.kinds = frozenset(kind for kind, _ in listened)
+        self.stages = view.journey.stage_ids
+        self.asks_stage = any(c.stage for c in conditions_of(rule))
+        self.by_code = [self._heard(code) for code in range(view.trails.tables.codes)]
+        self.relevant = np.array([bool(h) for h in self.by_code], np.bool_)
+        if "touchpoint_left" in self.kinds:
+            self.relevant |= np.asarray(view.rules.code_touchpoint) >= 0
+        self.properties = _Properties(self) if asks_properties(rule) else None
+        purposes = {p for c in conditions_of(rule) for p in c.consent}
+        self.consents = Decisions(project, purposes, assume_consent)
+        self.segments = {name: self._segment(name) for c in conditions_of(rule) for name in c.segment}
+        self.triggers = {m.name: self._segment(m.name) for m in matchers_of(rule) if m.kind == "segment"}
+        channels = {s.channel for s in rule.steps if isinstance(s, Send) and s.channel in rule.caps}
+        self.messages = _messages(project, rule, channels) if channels else {}
+        self.groups = _group_runs(project, view.journey, rule) if rule.group else {}
+
+    def listens(self, kind: str, name: str) -> bool:
+        """Whether the rule listens to this."""
+        return (kind, name) in self.hears or (kind, "") in self.hears
+
+    def dates_of(self, customer: int, begun: int) -> list[Happening]:
+        """The moments of a rule's calendar, or its day in the customer's traits, after the first event (``begun``)."""
+        trigger, rule = self.rule.trigger, self.rule.id
+        if trigger.calendar is not None:
+            return [Happening(customer, t, t, "schedule", rule) for t in self._calendar if t >= begun]
+        if trigger.date is None or trigger.matchers:
+            return []
+        traits = self.traits(customer)
+        times = days_of(trigger.date, {"traits": traits}, zone_of(traits, self.zone), max(begun, self.since), self.end)
+        return [Happening(customer, t, t, "date", rule) for t in times]
+
+    @functools.cached_property
+    def _calendar(self) -> tuple[int, ...]:
+        calendar = self.rule.trigger.calendar
+        return () if calendar is None else tuple(occurrences(calendar, self.since, self.end, self.zone))
+
+    def _segment(self, name: str) -> fold.Rules:
+        return segment_rules(self.view.journey.segments[name].condition, self.view.journey, self.view.trails.tables)
+
+    def _heard(self, code: int) -> tuple[tuple[Kind, str], ...]:
+        """(kind, name) of what an event with this code is, as far as the rule listens."""
+        trails, ids = self.view.trails.tables, self.view.journey.touchpoint_ids
+        touch, fails = int(self.view.rules.code_touchpoint[code]), int(trails.code_fails[code])
+        found: list[tuple[Kind, str]] = [("event", trails.code_event[code])]
+        if touch >= 0:
+            found.append(("touchpoint", ids[touch]))
+        if fails >= 0:
+            found.append(("failed", trails.touchpoints[fails]))
+        return tuple(h for h in found if self.listens(*h))
+
+    @functools.cached_property
+    def _profiles(self) -> tuple[I64, pa.ChunkedArray]:
+        found = self.project.identities.profiles()
+        return _ints(found["customer"]), found["traits"]
+
+    def traits(self, customer: int) -> Mapping[str, Any]:
+        """The customer's traits as they are today: the record keeps the latest value of each."""
+        customers, texts = self._profiles
+        at = int(np.searchsorted(customers, customer))
+        if at == len(customers) or customers[at] != customer:
+            return {}
+        found = json.loads(texts[at].as_py() or "{}")
+        return found if isinstance(found, dict) else {}
+
+
+class _Properties:
+    """The properties of events, read from history once, each parsed when it is asked for."""
+
+    def __init__(self, world: World) -> None:
+        names = sorted({n for h in world.by_code for k, n in h if k == "event"} | _events(world))
+        columns = ["seq", "event", "source", "channel", "value", "properties", "context", "time"]
+        snapshot, tail = world.project.look(columns)
+        where = pc.field("event").isin(names) & (pc.field("time") >= pa.scalar(world.since, pa.timestamp("us", "UTC")))
+        first = np.datetime64(world.since, "us").astype("datetime64[D]").item()
+        files = [f for f in snapshot.files if f.day >= first]
+        rows = world.project.history.read(columns, files=files, where=where).read_all()
+        rows = pa.concat_tables([rows, tail.filter(where).cast(rows.schema)]).sort_by("seq").combine_chunks()
+        self._seq = _ints(rows["seq"]) if rows.num_rows else np.zeros(0, np.int64)
+        self._rows = rows
+
+    def event(self, seq: int) -> dict[str, Any] | None:
+        """The event's columns, JSON read."""
+        at = int(np.searchsorted(self._seq, seq))
+        if at == len(self._seq) or self._seq[at] != seq:
+            return None
+        row = {name: self._rows[name][at].as_py() for name in ("event", "source", "channel", "value")}
+        for name in ("properties", "context"):
+            text = self._rows[name][at].as_py()
+            row[name] = json.loads(text) if text else {}
+        row["traits"] = row["context"].get("traits") or {}
+        return row
+
+
+def _events(world: World) -> set[str]:
+    """Names of the events that have any code the rule listens to."""
+    names = world.view.trails.tables.code_event
+    return {names[int(c)] for c in np.flatnonzero(world.relevant)}
+
+
+class Decisions:
+    """Consent decisions to some purposes, by customer and time."""
+
+    def __init__(self, project: Project, purposes: set[str], assumed: bool = False) -> None:
+        self.purposes, self.assumed = purposes, assumed
+        self._customer, self._time = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._said: list[tuple[str, bool]] = []
+        if not purposes or assumed:
+            return
+        c = tables.consents.c
+        query = sa.select(c.kind, c.value, c.purpose, c.granted, c.time, c.id).where(c.purpose.in_(sorted(purposes)))
+        with project.state.read() as connection:
+            rows = connection.execute(query).all()
+        who = project.identities.table()
+        customer = np.full(len(rows), -1, np.int64)
+        kinds = np.array([r.kind for r in rows])
+        for kind in set(kinds.tolist()):
+            mine = kinds == kind
+            values = pa.array([r.value for r, m in zip(rows, mine, strict=True) if m], pa.string())
+            customer[mine] = who.resolve(id_hash(kind, values))
+        time, number = (np.array([getattr(r, n) for r in rows], np.int64) for n in ("time", "id"))
+        order = np.lexsort((number, time, customer))
+        self._customer, self._time = customer[order], time[order]
+        self._said = [(rows[i].purpose, bool(rows[i].granted)) for i in order]
+
+    def any(self, purpose: str) -> bool:
+        """Whether anybody ever decided on this purpose."""
+        return any(said == purpose for said, _ in self._said)
+
+    def at(self, customer: int, purpose: str, time: int) -> bool | None:
+        """What the customer had last decided by ``time``; None: nothing."""
+        if self.assumed:
+            return True
+        low, high = (int(np.searchsorted(self._customer, customer, side)) for side in ("left", "right"))
+        for i in range(high - 1, low - 1, -1):
+            if self._time[i] <= time and self._said[i][0] == purpose:
+                return self._said[i][1]
+        return None
+
+
+def _messages(project: Project, rule: Rule, channels: set[str]) -> dict[tuple[int, str], list[int]]:
+    """When other rules really sent to a customer on these channels: what the caps over all rules count."""
+    box = tables.outbox.c
+    asked = sa.select(box.customer, box.channel, box.made_at).where(
+        box.channel.in_(sorted(channels)), box.rule != rule.id, box.owed.is_(False),
+        box.state.not_in(("dropped", "capped")),
+    )  # fmt: skip
+    found: dict[tuple[int, str], list[int]] = {}
+    with project.state.read() as connection:
+        for customer, channel, at in connection.execute(asked):
+            found.setdefault((int(customer), channel), []).append(int(at))
+    return found
+
+
+def _group_runs(project: Project, journey: Any, rule: Rule) -> dict[int, list[tuple[int, int, str]]]:
+    """Real runs of the group's other rules: (from, until, rule) by customer."""
+    others = [g.id for g in journey.guidance if g.group == rule.group and g.id != rule.id]
+    runs = tables.runs.c
+    asked = sa.select(runs.customer, runs.entered_at, runs.finished_at, runs.rule).where(runs.rule.in_(others))
+    found: dict[int, list[tuple[int, int, str]]] = {}
+    with project.state.read() as connection:
+        for customer, begun, ended, other in connection.execute(asked):
+            found.setdefault(int(customer), []).append((int(begun), int(ended or 1 << 62), other))
+    return found
+
+
+# -- times of the calendar, days of traits ----------------------------------------------------------------------------
+
+
+def occurrences(calendar: Calendar, start: int, end: int, zone: ZoneInfo) -> Iterator[int]:
+    """The moments (microseconds) of a calendar from ``start`` up to ``end``."""
+    day, last = (moment(t).astimezone(zone).date() for t in (start, end))
+    while day <= last:
+        longest = ((day.replace(day=1) + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)).day
+        on = {"day": True, "week": day.weekday() == calendar.on, "month": day.day == min(calendar.on, longest)}
+        if on[calendar.every]:
+            at = next_clock(micros(dt.datetime.combine(day, dt.time(), zone)), calendar.at, zone)
+            if start <= at <= end:
+                yield at
+        day += dt.timedelta(days=1)
+
+
+def days_of(date: DateOf, event: Mapping[str, Any], zone: ZoneInfo, start: int, end: int) -> Iterator[int]:
+    """When a rule's day comes from ``start`` up to ``end`` (microseconds): once, or every year for a birthday."""
+    from polku.guidance.engine import moment_of
+
+    found = moment_of(at_path(event, date.path), zone, date.at)
+    if found is None:
+        return
+    times = [found]
+    if date.yearly:
+        first = moment(found).astimezone(zone)
+        years = range(moment(start).year - 1, moment(end).year + 2)
+        times = [micros(anniversary(first, year)) for year in years]
+    for time in times:
+        at = time + date.offset * MICRO
+        if start <= at <= end:
+            yield at
+
+
+def anniversary(day: dt.datetime, year: int) -> dt.datetime:
+    """The same day in another year; the 29th of February is the 28th where there is none."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return day.replace(year=year, day=28)
+
+
+# -- one customer -----------------------------------------------------------------------------------------------------
+
+
+class Past:
+    """One customer's past; a Look at the moment ``now``, which the replay moves forward."""
+
+    def __init__(self, world: World, bucket: Bucket, row: int, happenings: list[Happening], moves: Any) -> None:
+        self.world, self.bucket, self.row = world, bucket, row
+        self.customer = int(bucket.customer[row])
+        self.happenings = happenings  # in order of (known, time, position)
+        self.now = 0
+        self.own_acts: list[int] = []
+        self.own_messages: dict[str, list[int]] = {}
+        self.own_keys: set[str] = set()
+        self._moves = moves  # (second, stage) of every change, ascending
+        self._traits: Mapping[str, Any] | None = None
+
+    @functools.cached_property
+    def zone(self) -> ZoneInfo:
+        if self.world.rule.quiet is None and not self.world.rule.steps:
+            return self.world.zone
+        return zone_of(self.traits(), self.world.zone)
+
+    def consent(self, purpose: str) -> bool | None:
+        return self.world.consents.at(self.customer, purpose, self.now)
+
+    def persona(self, id: str) -> bool:
+        where = self.world.view.journey.personas[id].where
+        return where is not None and meets_where(where, {"properties": {}, "context": {}, "traits": self.traits()})
+
+    def segment(self, id: str) -> bool:
+        alone = one_customer(self.bucket, self.row, self.now // MICRO)
+        return bool(fold.holding(columns_of(alone), self.world.segments[id], self.now // MICRO)[0])
+
+    def role(self, id: str, event: Mapping[str, Any] | None) -> bool:
+        where = self.world.view.journey.roles[id].where
+        return where is not None and event is not None and meets_where(where, event)
+
+    def stage(self) -> str | None:
+        at = bisect.bisect_right([m[0] for m in self._moves], self.now // MICRO)
+        return self.world.view.journey.stage_ids[self._moves[at - 1][1]] if at else None
+
+    def traits(self) -> Mapping[str, Any]:
+        if self._traits is None:
+            self._traits = self.world.traits(self.customer)
+        return self._traits
+
+    def met(self, matchers: Sequence[Matcher], since: int, after: int, key: tuple[str, str] | None) -> int | None:
+        first: int | None = None
+        for h in self.happenings:
+            if h.known > self.now:
+                break
+            later = h.time > since or (h.time == since and h.position > after)
+            if not later or (first is not None and h.time >= first) or not any(m.meets(h) for m in matchers):
+                continue
+            if key is not None:
+                told = at_path(h.event, key[0])
+                if told is not None and self.world.rule.key_of(h.event) != key[1]:
+                    continue
+            first = h.time
+        return first
+
+    def number_before(self, path: str, position: int) -> float | None:
+        from polku.guidance.engine import number_of
+
+        for h in reversed(self.happenings):
+            if h.event is None or h.position >= position or h.known > self.now:
+                continue
+            value = number_of(at_path(h.event, path))
+            if value is not None:
+                return value
+        return None
+
+    def acted(self, rule: str, key: str) -> Sequence[int]:
+        return self.own_acts
+
+    def entered(self, rule: str, key: str) -> bool:
+        return key in self.own_keys
+
+    def in_group(self, group: str, rule: str) -> str | None:
+        for begun, ended, other in self.world.groups.get(self.customer, ()):
+            if begun <= self.now < ended:
+                return other
+        return None
+
+    def messages(self, channel: str) -> Sequence[int]:
+        theirs = self.world.messages.get((self.customer, channel), ())
+        return [*(t for t in theirs if t <= self.now), *self.own_messages.get(channel, ())]
+
+
+@functools.lru_cache(4096)
+def _zone(name: str) -> ZoneInfo | None:
+    from polku.errors import UsageError
+
+    try:
+        return ZoneInfo(zone_named(name))
+    except UsageError:  # a trait may say anything
+        return None
+
+
+def zone_of(traits: Mapping[str, Any], default: ZoneInfo) -> ZoneInfo:
+    """The customer's own time zone (``traits.timezone``) where it is one, else ``default``."""
+    said = traits.get("timezone")
+    return (_zone(said) if isinstance(said, str) and said else None) or default
+
+
+def happenings_of(
+    world: World, bucket: Bucket, row: int, moves: Sequence[Any], segments: Sequence[Any]
+) -> list[Happening]:
+    """What of a customer's past the rule listens to, in the order in which it was known; as the live recogniser tells.
+
+    ``moves``: rows of fold.transitions; ``segments``: (second, place of the event or -1, name) of becoming a member.
+    """
+    customer, low, high = int(bucket.customer[row]), int(bucket.offsets[row]), int(bucket.offsets[row + 1])
+    found: list[Happening] = []
+    tables, touch, ids = world.view.trails.tables, world.view.rules.code_touchpoint, world.view.journey.touchpoint_ids
+
+    def told(i: int) -> tuple[int, int, Mapping[str, Any], int]:
+        """Time, when it was known, the event, its seq."""
+        time = int(bucket.time[i]) * MICRO + (0 if bucket.micros is None else int(bucket.micros[i]))
+        seq = -1 if bucket.seq is None else int(bucket.seq[i]) + bucket.seq_base
+        event = None if world.properties is None else world.properties.event(seq)
+        if event is None:
+            event = {"event": tables.code_event[int(bucket.code[i])], "properties": {}, "context": {}}
+        return time, time if world.known is None else max(time, world.known.of(seq, time)), event, seq
+
+    def put(kind: Kind, name: str, time: int, known: int, event: Mapping[str, Any] | None, seq: int) -> None:
+        if world.since <= time <= world.end:
+            found.append(Happening(customer, time, known, kind, name, event, seq))
+
+    before = -1
+    for i in (np.flatnonzero(world.relevant[bucket.code[low:high]]) + low).tolist():
+        code = int(bucket.code[i])
+        here = int(touch[code])
+        left, before = before, here if here >= 0 else before
+        if int(bucket.time[i]) < world.since // MICRO:
+            continue
+        at = told(i)
+        if "touchpoint_left" in world.kinds and here >= 0 and left >= 0 and left != here:
+            put("touchpoint_left", ids[left], *at)
+        for kind, name in world.by_code[code]:
+            put(kind, name, *at)
+    changes: list[tuple[Kind, str, int, int]] = [("segment", name, second, place) for second, place, name in segments]
+    for move in moves:
+        was, to, change = int(move[fold.FROM]), world.stages[int(move[fold.TO])], STAGE_KINDS[int(move[fold.KIND])]
+        second, place = int(move[fold.TIME]), int(move[fold.POSITION])
+        if change == "stage_entered" and was >= 0 and world.listens("stage_left", world.stages[was]):
+            changes.append(("stage_left", world.stages[was], second, place))
+        if world.listens(change, to):
+            changes.append((change, to, second, place))
+    for kind, name, second, place in changes:
+        put(kind, name, *(told(place) if place >= 0 else (second * MICRO, second * MICRO, None, -1)))
+    found += world.dates_of(customer, int(bucket.time[low]) * MICRO if high > low else world.end)
+    found.sort(key=lambda h: (h.known, h.time, h.position))  # stable: an event stands before what it changed
+    return found
