@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from polku.errors import RecordError
 from polku.events.arrival import Arrival
 from polku.record.contacts import SECRET, Addresses, Contact, key_of, might_hold, normal_email, normal_phone
+from polku.record.permission import Learned
+from polku.record.placeholders import read_nobody
 from polku.record.project import Project, create_project
 from polku.sources.importing import import_files
 
@@ -176,3 +178,57 @@ def test_imports_keep_addresses_apart(name: str, tmp_path: Path) -> None:
         assert project.contacts.of(mail).value == "anna@example.fi"  # type: ignore[union-attr]
         assert project.contacts.count() == {"email": 1, "phone": 1}
         assert import_files(project, tmp_path / name).stored == 0  # the same file is known again
+
+
+@pytest.mark.parametrize(
+    ("address", "nobodys"),
+    [
+        ("test@test.com", True),
+        ("TEST+7@Test.fi", True),
+        ("jane@example.com", True),
+        ("jane@mail.example.org", True),
+        ("x@shop.invalid", True),
+        ("No-Reply@kauppa.fi", True),
+        ("do_not_reply@shop.de", True),
+        ("ei.vastausta@kauppa.fi", True),
+        ("etunimi.sukunimi@yritys.fi", True),
+        ("kassa@kauppa.fi", True),
+        ("anybody@till.kauppa.fi", True),
+        ("anna@example.fi", False),
+        ("anna.virtanen1@posti.example", False),
+        ("info@kauppa.fi", False),
+        ("test@kauppa.fi", False),
+        ("anna@test.com", False),
+        ("a@b.fi", False),
+        ("test@test.io", False),
+        ("myynti@kauppa.fi", False),
+    ],
+)
+def test_addresses_that_are_nobodys_are_no_id(address: str, nobodys: bool) -> None:
+    addresses = Addresses(b"a secret", "FI", read_nobody("kassa@kauppa.fi, @till.kauppa.fi"))
+    assert addresses.is_nobody(address) is nobodys
+    arrival = Arrival(
+        event="page",
+        user_id=address,
+        anonymous_id="c1",
+        context={"ids": {"email": address}, "traits": {"email": address}},
+    )
+    contacts = addresses.take(arrival)
+    hashed = addresses.hash("email", address)
+    assert arrival.user_id == (None if nobodys else f"email:{hashed}")
+    assert arrival.context["ids"] == ({} if nobodys else {"email": hashed})
+    assert arrival.context["traits"] == {"email": f"email:{hashed}"}
+    assert bool(contacts) is not nobodys
+
+
+def test_imports_and_doors_take_no_customer_from_them(tmp_path: Path) -> None:
+    rows = "email,number,event,time\ntest@test.com,,page,2026-01-03 10:00\ntest@test.com,,page,2026-01-03 11:00\n"
+    (tmp_path / "a.csv").write_text(rows + "anna@example.fi,,page,2026-01-03 12:00\n", encoding="utf-8")
+    with create_project(tmp_path / "shop", "en") as project:
+        (project.folder / "journey.yaml").write_text(MAP, encoding="utf-8")
+        report = import_files(project, tmp_path / "a.csv")
+        assert (report.stored, report.without_customer, report.new_customers) == (3, 2, 1)
+        assert project.contacts.count()["email"] == 1
+        arrival = Arrival(event="page", time=1, user_id="noreply@shop.fi", context={"ids": {"number": "K-1"}})
+        assert project.permission.check(arrival, Learned()) is None
+        assert arrival.user_id == "number:K-1"

@@ -35,6 +35,7 @@ from polku.kernels.signs import signs
 from polku.language import N_
 from polku.record import tables
 from polku.record.clock import moment
+from polku.record.placeholders import NONE, Nobody, names_nobody, read_nobody
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -183,14 +184,22 @@ def normal_phone(text: str, country: str) -> str | None:
 class Addresses:
     """Finds, normalises and hashes addresses with a project's key. Pure: nothing is stored."""
 
-    def __init__(self, key: bytes, country: str) -> None:
+    def __init__(self, key: bytes, country: str, nobody: Nobody = NONE) -> None:
         self._key = key
         self.country = country
+        self.nobody = nobody
         self._seen = functools.lru_cache(maxsize=1 << 16)(self._hashed)
 
     def normal(self, kind: Kind, value: str) -> str | None:
         """The one form of an address that is hashed; None when it is none."""
         return normal_email(value) if kind == "email" else normal_phone(value, self.country)
+
+    def is_nobody(self, text: str) -> bool:
+        """Whether a text is an e-mail address that is nobody's (polku.record.placeholders)."""
+        if "@" not in text and "%40" not in text:
+            return False
+        found = self.found("email", text.replace("%40", "@"))
+        return found is not None and names_nobody(found[0], self.nobody)
 
     def hash(self, kind: Kind, value: str) -> str:
         """22 characters that stand for the address. Raises RecordError when it is no address."""
@@ -222,6 +231,9 @@ class Addresses:
         for name in ("user_id", "anonymous_id", "previous_id", "account_id", "session_id"):
             value = getattr(arrival, name)
             if value is not None and ("@" in value or "+" in value or "%40" in value):
+                if self.is_nobody(value):  # as if no id had been given
+                    setattr(arrival, name, None)
+                    continue
                 own = name in ("user_id", "anonymous_id")
                 setattr(arrival, name, taking.text(value, own=own))
         given = arrival.context.get("ids")
@@ -271,7 +283,7 @@ class _Taking:
         if found is None:
             return None
         normal, hashed = found
-        if own:
+        if own and not (kind == "email" and names_nobody(normal, self._addresses.nobody)):
             self.found[(kind, hashed)] = normal
             self.own.setdefault(kind, hashed)
         return f"{kind}:{hashed}"
@@ -296,7 +308,9 @@ class _Taking:
         """``context.ids``: addresses that a source put there plainly become bare hashes."""
         for kind in KINDS:
             value = given.get(kind)
-            if isinstance(value, str) and self._take(kind, value, own=True) is not None:
+            if isinstance(value, str) and self._addresses.is_nobody(value):
+                del given[kind]
+            elif isinstance(value, str) and self._take(kind, value, own=True) is not None:
                 given[kind] = self.own[kind]
 
     def object(self, value: dict[str, Any], about: bool) -> None:
@@ -355,14 +369,15 @@ class _Taking:
 class Contacts:
     """The contacts of a project: its key, and the table of plain addresses."""
 
-    def __init__(self, state: State, country: str) -> None:
+    def __init__(self, state: State, country: str, nobody: str = "") -> None:
         self._state = state
         self._country = country
+        self._nobody = read_nobody(nobody)
 
     @functools.cached_property
     def addresses(self) -> Addresses:
         """With the project's key, which is made when the project is first opened and stays with the state."""
-        return Addresses(self._secret(), self._country)
+        return Addresses(self._secret(), self._country, self._nobody)
 
     def ready(self) -> None:
         """Have the key. Opening a project asks for it: made later it would wait for the write of whoever needs it."""

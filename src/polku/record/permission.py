@@ -64,8 +64,8 @@ class Permission:
         ``learned``.
         """
         contacts = self._contacts.addresses.take(arrival) if search else []
-        if arrival.user_id is None and "ids" in arrival.context:
-            arrival.user_id = strongest(arrival.context["ids"])
+        if "ids" in arrival.context and (arrival.user_id is None or is_junk(arrival.user_id)):
+            arrival.user_id = strongest(arrival.context["ids"]) or arrival.user_id
         ids = list(ids_of(arrival))
         if self._erased.any(ids) and not self._shared(arrival, ids):
             return Refusal.ERASED

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -61,12 +60,12 @@ class Project:
         self.state = State(url, settings.record.busy)
         self.history = History(where.history or self.data / "history", self.state, self.data, settings.record)
         self.inbox = Inbox(self.state, settings.collect.bots == "keep")
-        self.identities = Identities(
-            self.state, self.history, self.inbox, self.data / "cache", Caps(*dataclasses.astuple(settings.identity))
-        )
+        told = settings.identity
+        caps = Caps(told.users, told.users_per_device, told.devices)
+        self.identities = Identities(self.state, self.history, self.inbox, self.data / "cache", caps)
         self.history.observer = self.identities
         self.costs = Costs(self.state)
-        self.contacts = Contacts(self.state, settings.privacy.country)
+        self.contacts = Contacts(self.state, settings.privacy.country, told.nobody)
         self.consents = Consents(self.state)
         self.erased = self.history.erased = Erased(self.state, self.contacts)
         self.permission = Permission(self.contacts, self.erased, self.consents, settings.consent)

@@ -228,6 +228,10 @@ class Identity:
         N_("How many anonymous ids may be seen with one user. One more, and the user id joins nothing."),
         least=1,
     )
+    nobody: str = setting(
+        "",
+        N_("E-mail addresses of your own that name nobody, with commas between; @till.shop.fi is a whole domain."),
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

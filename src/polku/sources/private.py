@@ -29,6 +29,8 @@ _PLUS: Final = re.compile(rb"\+\d|%2[Bb]\d")
 _PHONE_KEY: Final = re.compile(rb'(?i)(?:phone|number|mobile|tel|gsm|cell|nnykk|puh)[^"]*"\s*:')
 #: What the columns of addresses are called that the step adds for ``context.ids``; no file's column begins so.
 ADDED: Final = "\0polku "
+#: What stands where an id was an address that is nobody's (polku.record.placeholders): a word for nobody.
+NOBODY: Final = "nobody"
 
 
 class Private:
@@ -127,7 +129,10 @@ class Private:
         fresh: list[str | None] = []
         kinds: list[Kind | None] = []
         for word in words.dictionary.to_pylist():
-            cleaned, kind = self._value(word, key, own) if isinstance(word, str) else (word, None)
+            if whole and isinstance(word, str) and self._addresses.is_nobody(word):
+                cleaned, kind = NOBODY, None
+            else:
+                cleaned, kind = self._value(word, key, own) if isinstance(word, str) else (word, None)
             fresh.append(cleaned)
             kinds.append(kind)
         for kind in {k for k in kinds if k is not None} if own and not whole else ():
@@ -147,6 +152,8 @@ class Private:
                 continue
             found = self._addresses.found(kind, word)
             if found is not None:
+                if kind == "email" and self._addresses.is_nobody(word):
+                    return f"{kind}:{found[1]}", None
                 if own:
                     with self._lock:
                         self._found[(kind, found[1])] = found[0]
