@@ -29,7 +29,7 @@ from polku.record.clock import now
 from polku.record.contacts import Contact
 
 if TYPE_CHECKING:
-    from polku.record.identity import Id
+    from polku.record.ids import Id
     from polku.record.project import Project
 
 #: Why a message did not leave, by its code: what people read of it. A reason may go on behind ": " in other words.
@@ -175,7 +175,9 @@ class Preparing:
         if contact is not None:
             facts["customer"] = {**facts["customer"], contact.kind: contact.value}
         made = render(project.folder, piece, facts) if piece is not None else self._bare(row, facts)
-        html = made.html if test or not made.html else self._counted(made.html, row, people, id_, name)
+        html = made.html
+        if html and test is None and channel.name == "email":  # a web hook's request is the same at every try
+            html = self._counted(html, row, people, id_, name)
         subject = made.subject if test is None else f"[{people.called(row.customer)}] {made.subject}"
         outgoing = Outgoing(
             row.key, row.rule, row.customer, test or (contact.value if contact else None), language, subject,
