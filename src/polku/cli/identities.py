@@ -14,7 +14,7 @@ from polku.errors import UsageError
 from polku.language import N_
 
 if TYPE_CHECKING:
-    from polku.record.identity import Held, Id, Join
+    from polku.record.ids import Held, Id, Join
     from polku.record.project import Project
 
 One = Annotated[str, typer.Argument(metavar="ID", help=N_("An id, a customer number or an e-mail address."))]
@@ -137,7 +137,7 @@ def merge(
         if not preview:
             by = actor()
             project.identities.join(left.number, right.number, why, by)
-            project.audit.note(by, "customer.merged", left.value, {"other": right.value, "why": why})
+            project.audit.note(by, "customer.merged", left.mark, {"other": right.mark})
     _tell(terminal, told, preview)
 
 
@@ -151,7 +151,7 @@ def undo(
         if not preview:
             by = actor()
             project.identities.undo(join, by)
-            project.audit.note(by, "customer.unmerged", found.stronger.value, {"other": found.weaker.value})
+            project.audit.note(by, "customer.unmerged", found.stronger.mark, {"other": found.weaker.mark})
     _tell(terminal, told, preview)
 
 
@@ -201,7 +201,7 @@ def quarantine(
             if text is not None:
                 found = id_of(project, text)
                 do(found.number, by)
-                project.audit.note(by, action, found.value)
+                project.audit.note(by, action, found.mark)
         project.identities.catch_up(inbox=True)
         held = project.identities.quarantined(limit, offset)
         total = project.identities.count_quarantined()

@@ -170,7 +170,7 @@ class Preparing:
         unsubscribe = f"{mail.links.rstrip('/')}{path_of(project, link)}" if channel.purpose and mail.links else None
         facts = filled(
             self._constants(language), traits, row.facts, unsubscribe_url=unsubscribe, language=language,
-            sender=_named(piece.sender if piece and piece.sender else mail.sender), postal_address=mail.postal_address,
+            sender=sender_of(piece.sender if piece and piece.sender else mail.sender), postal_address=mail.postal_address,
         )  # fmt: skip
         if contact is not None:
             facts["customer"] = {**facts["customer"], contact.kind: contact.value}
@@ -232,7 +232,8 @@ class Preparing:
         return self._pieces[chosen]
 
 
-def _named(sender: str) -> str:
+def sender_of(sender: str) -> str:
+    """The name of who sends, for people; "" where none is set."""
     found = address_of(sender)
     return "" if found is None else found.display_name or found.addr_spec
 

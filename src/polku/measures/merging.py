@@ -20,7 +20,7 @@ from polku.trails.open import open_trails
 from polku.trails.resolve import Resolver
 
 if TYPE_CHECKING:
-    from polku.record.identity import Id, Preview
+    from polku.record.ids import Id, Preview
     from polku.record.project import Project
 
 

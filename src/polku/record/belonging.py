@@ -20,7 +20,7 @@ from polku.record.hashes import _CASES as NOBODY
 from polku.record.naming import meant
 
 if TYPE_CHECKING:
-    from polku.record.identity import Id
+    from polku.record.ids import Id
     from polku.record.project import Project
 
 #: Columns of history that are needed to tell whose a row is.

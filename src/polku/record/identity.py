@@ -18,15 +18,12 @@ The rule, which gives the same groups in whatever order events arrive:
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import datetime as dt
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -35,9 +32,11 @@ from polku.errors import RecordError
 from polku.language import N_
 from polku.record import aliases, joining, partition, quarantine, tables
 from polku.record.clock import moment, now
-from polku.record.gather import BY_STRENGTH, Gather, Gathered, Seen
+from polku.record.gather import Gather, Gathered
 from polku.record.hashes import KINDS, Kind, id_hash, kind_of
+from polku.record.ids import Held, Id, Join, Preview
 from polku.record.idtable import IdTable, IdTables
+from polku.record.numbering import Numbers
 from polku.record.profiles import profiles, store_traits
 from polku.record.quarantine import Caps
 from polku.record.state import State
@@ -47,72 +46,8 @@ if TYPE_CHECKING:
     from polku.record.history import History
     from polku.record.inbox import Inbox
 
-__all__ = ["Held", "Id", "IdTable", "Identities", "Join", "Preview", "id_hash"]
 
-#: More new ids than this at once are numbered in order of their hash, so that the database's index grows at its end.
-BULK = 50_000
 ID_COLUMNS = ("time", "seq", "event", "user_id", "anonymous_id", "account_id", "context")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Id:
-    """One raw id. kind: ``user``, ``anonymous`` or ``account``."""
-
-    kind: Kind
-    value: str
-    number: int
-
-    @property
-    def names(self) -> str:
-        """What it names a person by: its kind, or of a user id such as ``email:<hash>`` what it says it is."""
-        return kind_of(self.value) if self.kind == "user" else self.kind
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Join:
-    """Evidence that two ids are one customer's. ``time`` and ``evidence``: the earliest event that named both, or when
-    and why a person (``said_by``) joined them. ``counts``: it does make one customer of them; it does not when it was
-    undone, when an anonymous id belongs to another user, or when an id is in quarantine.
-    """
-
-    number: int
-    weaker: Id
-    stronger: Id
-    time: dt.datetime
-    evidence: str
-    said_by: str | None
-    counts: bool
-    undone_at: dt.datetime | None
-    undone_by: str | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Held:
-    """An id in quarantine, or once judged by a person. ``verdict``: ``held`` (by its cap), ``kept``, ``released``.
-
-    ``reason``: the kind of which it had too many (empty: a person put it there), ``others``: how many it has by now.
-    """
-
-    id: Id
-    customer: int
-    verdict: str
-    reason: str
-    others: int
-    since: dt.datetime
-    said_by: str | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Preview:
-    """What a join, an undo or a verdict would make: the customers concerned with their ids, before and after."""
-
-    before: dict[int, tuple[Id, ...]]
-    after: dict[int, tuple[Id, ...]]
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything would change."""
-        return self.before != self.after
 
 
 class _Tried(BaseException):
@@ -159,7 +94,7 @@ class Identities:
         with self._lock:
             with self.state.write() as connection:
                 base = self._tables.newest(connection)
-                numbers = _Numbers(self.state, connection, base, gathered)
+                numbers = Numbers(self.state, connection, base, gathered)
                 seen = aliases.with_aliases(
                     self.state,
                     connection,
@@ -180,7 +115,7 @@ class Identities:
             self._tables.save()
             return len(numbers.ids)
 
-    def _store_traits(self, connection: Connection, base: IdTable, numbers: _Numbers, gathered: Gathered) -> None:
+    def _store_traits(self, connection: Connection, base: IdTable, numbers: Numbers, gathered: Gathered) -> None:
         wanted = np.array(sorted({h for h, _ in gathered.traits.latest}), np.uint64)
         if not len(wanted):
             return
@@ -502,81 +437,3 @@ class Gathering:
             self._identities.apply(self._gather.gathered(first_seq), {"history_observed": version})
         else:
             self._identities.catch_up()
-
-
-class _Numbers:
-    """The integers of gathered ids: known ones from the table, new ones reserved."""
-
-    def __init__(self, state: State, connection: Connection, base: IdTable, gathered: Gathered) -> None:
-        parts: list[tuple[Kind, npt.NDArray[np.bool_]]] = []
-        for kind in KINDS:
-            parts.append((kind, base.find(gathered.hashes[kind]) < 0))
-        count = sum(int(new.sum()) for _, new in parts)
-        self.fresh_from = state.reserve(connection, "customer", count) if count else 0
-        self.last = self.fresh_from + count - 1 if count else base.last
-        self.ids = np.arange(self.fresh_from, self.fresh_from + count, dtype=np.int64)
-        nothing = np.empty(0, np.uint64)
-        self.hashes = np.concatenate([nothing, *(gathered.hashes[kind][new] for kind, new in parts)])
-        self._kinds = [kind for kind, new in parts for _ in range(int(new.sum()))]
-        self._values = [
-            value
-            for kind, new in parts
-            for value, fresh in zip(gathered.values[kind], new.tolist(), strict=True)
-            if fresh
-        ]
-        self._base = base
-        order = np.argsort(self.hashes)
-        if count > BULK:
-            self.hashes = self.hashes[order]
-            self._kinds = [self._kinds[i] for i in order.tolist()]
-            self._values = [self._values[i] for i in order.tolist()]
-            order = np.arange(count)
-        self._sorted, self._sorted_ids = self.hashes[order], self.ids[order]
-
-    def of(self, base: IdTable, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-        """int64[n]: the integer of each hash, known or new."""
-        found = base.find(hashes)
-        missing = found < 0
-        if missing.any():
-            found[missing] = self._sorted_ids[np.searchsorted(self._sorted, hashes[missing])]
-        return found
-
-    def pairs(self, seen: Seen) -> joining.Pairs:
-        """The pairs as integers."""
-        kinds = np.array(BY_STRENGTH, np.object_)
-        return joining.Pairs(
-            self.of(self._base, seen.weaker), self.of(self._base, seen.stronger), kinds[seen.weaker_kind],
-            kinds[seen.stronger_kind], seen.stronger, seen.time, seen.evidence,
-        )  # fmt: skip
-
-    def known(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """bool[n]: which of these ids were ever seen, before or now."""
-        return (self._base.find(hashes) >= 0) | np.isin(hashes, self.hashes)
-
-    def fresh_users(self) -> npt.NDArray[np.uint64]:
-        """uint64[k]: hashes of the user ids that are new."""
-        return self.hashes[np.array([kind == "user" for kind in self._kinds], np.bool_)]
-
-    def customers(self, changed: joining.Changed) -> npt.NDArray[np.int64]:
-        """int64[new]: the customer of each new id."""
-        mine = self.ids.copy()
-        if len(mine):
-            new = changed.nodes >= self.fresh_from
-            mine[changed.nodes[new] - self.fresh_from] = changed.customers[new]
-        return mine
-
-    def insert(self, state: State, connection: Connection, customers: npt.NDArray[np.int64]) -> None:
-        """Write the new ids with their customers."""
-        if not len(self.ids):
-            return
-        state.insert_many(
-            connection,
-            tables.identities,
-            {
-                "id": self.ids.tolist(),
-                "kind": self._kinds,
-                "value": self._values,
-                "hash": self.hashes.view(np.int64).tolist(),
-                "customer": customers.tolist(),
-            },
-        )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from polku.record.identity import Id
+    from polku.record.ids import Id
     from polku.record.project import Project
 
 #: How an id begins that is the hash of an address.

@@ -15,7 +15,7 @@ from polku.errors import UsageError
 from polku.language import N_
 from polku.measures.merging import Outlook, outlook
 from polku.notes.finding import describe, search, whom
-from polku.record.identity import Id, Join
+from polku.record.ids import Id, Join
 from polku.record.naming import called
 from polku.record.project import Project
 from polku.web.guard import actor_of, form_of, may, needs
@@ -89,14 +89,14 @@ def judged(request: Request, sent: dict[str, str]) -> Response:
     project = project_of(request)
     by, address = actor_of(request)
     number = read_number("id", sent.get("id", ""), 1, BIG)
-    value = project.identities.id_number(number).value
+    about = project.identities.id_number(number).mark
     match sent.get("do"):
         case "release":
             project.identities.release(number, by)
-            project.audit.note(by, "id.released", value, address=address)
+            project.audit.note(by, "id.released", about, address=address)
         case "keep":
             project.identities.keep(number, by)
-            project.audit.note(by, "id.quarantined", value, address=address)
+            project.audit.note(by, "id.quarantined", about, address=address)
         case other:
             raise UsageError(N_("The form asks for {what}, which it cannot do."), what=str(other))
     return RedirectResponse(sent_back(sent, "/identities"), 303)
@@ -179,7 +179,7 @@ def undone(request: Request, number: int) -> Response:
     by, address = actor_of(request)
     join = project.identities.join_number(number)
     project.identities.undo(number, by)
-    project.audit.note(by, "customer.unmerged", join.stronger.value, {"other": join.weaker.value}, address=address)
+    project.audit.note(by, "customer.unmerged", join.stronger.mark, {"other": join.weaker.mark}, address=address)
     return RedirectResponse(f"/identities/of/{join.stronger.number}", 303)
 
 
@@ -220,8 +220,8 @@ def merged(request: Request, sent: dict[str, str]) -> Response:
     if not why:
         raise UsageError(N_("Say why they are one customer; it stays as the evidence."))
     project.identities.join(one, other, why, by)
-    ends = [project.identities.id_number(number).value for number in (one, other)]
-    project.audit.note(by, "customer.merged", ends[0], {"other": ends[1], "why": why}, address=address)
+    ends = [project.identities.id_number(number).mark for number in (one, other)]
+    project.audit.note(by, "customer.merged", ends[0], {"other": ends[1]}, address=address)
     return RedirectResponse(f"/identities/of/{one}", 303)
 
 

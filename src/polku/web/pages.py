@@ -189,7 +189,8 @@ def map_page(request: Request) -> Response:
 def map_html(request: Request, visit: Visit, options: MapOptions, version: str) -> bytes:
     answers, journey, reader = visit.answers, visit.journey, visit.reader
     living, goals, personas = answers.map(options, visit.language)
-    view = draw(journey, living, options, answers.lines(), personas)
+    found = None if options.persona or options.segment else answers.obstacles()  # they are everyone's
+    view = draw(journey, living, options, answers.lines(), personas, found.found if found else ())
     today = dt.datetime.now(reader.zone).date()
     review = review_due(journey)
 
@@ -213,6 +214,7 @@ def map_html(request: Request, visit: Visit, options: MapOptions, version: str) 
         review_late=review is not None and review < today,
         today=today,
         counted=counted,
+        obstacles_as_of=dt.datetime.fromisoformat(found.as_of) if found else None,
         stage_rules=lambda stage: stage_rules(stage, journey, reader),
         expect_words=lambda touchpoint: expect_words(touchpoint.expect, journey.window, reader),
         said_all=said_all,
@@ -256,7 +258,9 @@ def customers_page(request: Request) -> Response:
     asked = read_customers(query, journey)
     wanted = {k: asked[k] for k in ("behind", "stage", "touchpoint", "search", "order")}
     if asked["format"] == "csv":
-        note(request, "data.exported", "customers", {name: value for name, value in wanted.items() if value})
+        # what was searched for may be an id or an address, and the log outlives who is forgotten
+        told = {name: value for name, value in wanted.items() if value and name != "search"}
+        note(request, "data.exported", "customers", told | ({"search": True} if wanted["search"] else {}))
         return customers_csv(answers, reader, wanted)
     offset = asked["offset"]
     page = answers.customers(reader, **wanted, limit=PAGE_SIZE, offset=offset)

@@ -13,7 +13,7 @@ from polku.journey.model import Journey
 from polku.journey.where import parse_where
 from polku.language import Reader
 from polku.measures.timeline import Change, Step, Timeline
-from polku.record.identity import Id
+from polku.record.ids import Id
 from polku.record.project import Project
 from polku.web.answers import Session, StageChange, Story, StoryEvent
 
