@@ -22,6 +22,8 @@ from polku.journey.where import parse_where
 #: The share that gets nothing where a rule says nothing.
 HOLDOUT = 0.1
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+#: Names of events that an index remembers; more come of senders that put numbers into names.
+MOST_NAMES = 10_000
 #: What of a rule does not change what it does.
 NO_MATTER = ("id", "title", "state", "judge_by")
 
@@ -218,20 +220,25 @@ class Index:
     """Rules by what they listen to, so that an event asks only those that it may concern."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self.rules = tuple(rules)
-        self._by: dict[tuple[str, str], list[Rule]] = {}
-        for rule in self.rules:
+        self.rules = tuple(sorted(rules, key=lambda rule: -rule.priority))
+        self._by: dict[tuple[str, str], list[int]] = {}
+        for number, rule in enumerate(self.rules):
             for listened in rule.listens():
-                self._by.setdefault(listened, []).append(rule)
+                self._by.setdefault(listened, []).append(number)
+        self._found: dict[tuple[str, str], tuple[Rule, ...]] = {}
 
-    def of(self, happening: Happening) -> Sequence[Rule]:
+    def of(self, happening: Happening) -> tuple[Rule, ...]:
         """The rules that listen to ``happening``, those of higher priority first."""
-        named = self._by.get((happening.kind, happening.name), [])
-        any_name = self._by.get((happening.kind, ""), [])
-        own = [r for r in self.rules if r.id == happening.name] if happening.kind in ("schedule", "date") else []
-        if not any_name and not own:
-            return named
-        return list(dict.fromkeys((*named, *any_name, *own)))
+        key = (happening.kind, happening.name)
+        found = self._found.get(key)
+        if found is None:
+            numbers = {*self._by.get(key, ()), *self._by.get((happening.kind, ""), ())}
+            if happening.kind in ("schedule", "date"):
+                numbers |= {number for number, rule in enumerate(self.rules) if rule.id == happening.name}
+            found = tuple(self.rules[number] for number in sorted(numbers))
+            if len(self._found) < MOST_NAMES:
+                self._found[key] = found
+        return found
 
     def hears(self, kind: str) -> bool:
         """Whether any rule listens to happenings of this kind."""
