@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-import datetime as dt
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +21,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from polku.guidance import outbox, schedule
+from polku.guidance.engine import number_of
 from polku.guidance.happenings import Happening, Kind
-from polku.guidance.hours import micros, next_clock
 from polku.guidance.limits import MICRO
 from polku.guidance.rules import (
     Branch,
-    Calendar,
     Condition,
-    DateOf,
     Matcher,
     Rule,
     Send,
@@ -43,10 +41,9 @@ from polku.measures.rules import segment_rules
 from polku.measures.timeline import one_customer
 from polku.measures.view import View, columns_of
 from polku.record import tables
-from polku.record.clock import moment
 from polku.record.hashes import id_hash
 from polku.trails.layout import Bucket
-from polku.zones import zone_named
+from polku.zones import is_zone
 
 if TYPE_CHECKING:
     from polku.record.project import Project
@@ -185,14 +182,18 @@ class World:
             return [Happening(customer, t, t, "schedule", rule) for t in self._calendar if t >= begun]
         if trigger.date is None or trigger.matchers:
             return []
-        traits = self.traits(customer)
-        times = days_of(trigger.date, {"traits": traits}, zone_of(traits, self.zone), max(begun, self.since), self.end)
-        return [Happening(customer, t, t, "date", rule) for t in times]
+        value = at_path({"traits": self.traits(customer)}, f"traits.{trigger.date.path.removeprefix('traits.')}")
+        event = {"properties": {"date": value}, "context": {}}
+        since = max(begun, self.since)
+        return [
+            Happening(customer, t, t, "date", rule, event)
+            for t in schedule.days_of(value, trigger.date, self.zone, since, self.end)
+        ]
 
     @functools.cached_property
     def _calendar(self) -> tuple[int, ...]:
         calendar = self.rule.trigger.calendar
-        return () if calendar is None else tuple(occurrences(calendar, self.since, self.end, self.zone))
+        return () if calendar is None else tuple(schedule.occurrences(calendar, self.zone, self.since, self.end))
 
     def _segment(self, name: str) -> fold.Rules:
         return segment_rules(self.view.journey.segments[name].condition, self.view.journey, self.view.trails.tables)
@@ -302,7 +303,7 @@ def _messages(project: Project, rule: Rule, channels: set[str]) -> dict[tuple[in
     box = tables.outbox.c
     asked = sa.select(box.customer, box.channel, box.made_at).where(
         box.channel.in_(sorted(channels)), box.rule != rule.id, box.owed.is_(False),
-        box.state.not_in(("dropped", "capped")),
+        box.state.in_((outbox.WAITING, outbox.SENDING, outbox.SENT)),
     )  # fmt: skip
     found: dict[tuple[int, str], list[int]] = {}
     with project.state.read() as connection:
@@ -321,48 +322,6 @@ def _group_runs(project: Project, journey: Any, rule: Rule) -> dict[int, list[tu
         for customer, begun, ended, other in connection.execute(asked):
             found.setdefault(int(customer), []).append((int(begun), int(ended or 1 << 62), other))
     return found
-
-
-# -- times of the calendar, days of traits ----------------------------------------------------------------------------
-
-
-def occurrences(calendar: Calendar, start: int, end: int, zone: ZoneInfo) -> Iterator[int]:
-    """The moments (microseconds) of a calendar from ``start`` up to ``end``."""
-    day, last = (moment(t).astimezone(zone).date() for t in (start, end))
-    while day <= last:
-        longest = ((day.replace(day=1) + dt.timedelta(days=32)).replace(day=1) - dt.timedelta(days=1)).day
-        on = {"day": True, "week": day.weekday() == calendar.on, "month": day.day == min(calendar.on, longest)}
-        if on[calendar.every]:
-            at = next_clock(micros(dt.datetime.combine(day, dt.time(), zone)), calendar.at, zone)
-            if start <= at <= end:
-                yield at
-        day += dt.timedelta(days=1)
-
-
-def days_of(date: DateOf, event: Mapping[str, Any], zone: ZoneInfo, start: int, end: int) -> Iterator[int]:
-    """When a rule's day comes from ``start`` up to ``end`` (microseconds): once, or every year for a birthday."""
-    from polku.guidance.engine import moment_of
-
-    found = moment_of(at_path(event, date.path), zone, date.at)
-    if found is None:
-        return
-    times = [found]
-    if date.yearly:
-        first = moment(found).astimezone(zone)
-        years = range(moment(start).year - 1, moment(end).year + 2)
-        times = [micros(anniversary(first, year)) for year in years]
-    for time in times:
-        at = time + date.offset * MICRO
-        if start <= at <= end:
-            yield at
-
-
-def anniversary(day: dt.datetime, year: int) -> dt.datetime:
-    """The same day in another year; the 29th of February is the 28th where there is none."""
-    try:
-        return day.replace(year=year)
-    except ValueError:
-        return day.replace(year=year, day=28)
 
 
 # -- one customer -----------------------------------------------------------------------------------------------------
@@ -384,9 +343,8 @@ class Past:
 
     @functools.cached_property
     def zone(self) -> ZoneInfo:
-        if self.world.rule.quiet is None and not self.world.rule.steps:
-            return self.world.zone
-        return zone_of(self.traits(), self.world.zone)
+        said = self.traits().get("timezone")
+        return ZoneInfo(said) if isinstance(said, str) and is_zone(said) else self.world.zone
 
     def consent(self, purpose: str) -> bool | None:
         return self.world.consents.at(self.customer, purpose, self.now)
@@ -428,8 +386,6 @@ class Past:
         return first
 
     def number_before(self, path: str, position: int) -> float | None:
-        from polku.guidance.engine import number_of
-
         for h in reversed(self.happenings):
             if h.event is None or h.position >= position or h.known > self.now:
                 continue
@@ -453,22 +409,6 @@ class Past:
     def messages(self, channel: str) -> Sequence[int]:
         theirs = self.world.messages.get((self.customer, channel), ())
         return [*(t for t in theirs if t <= self.now), *self.own_messages.get(channel, ())]
-
-
-@functools.lru_cache(4096)
-def _zone(name: str) -> ZoneInfo | None:
-    from polku.errors import UsageError
-
-    try:
-        return ZoneInfo(zone_named(name))
-    except UsageError:  # a trait may say anything
-        return None
-
-
-def zone_of(traits: Mapping[str, Any], default: ZoneInfo) -> ZoneInfo:
-    """The customer's own time zone (``traits.timezone``) where it is one, else ``default``."""
-    said = traits.get("timezone")
-    return (_zone(said) if isinstance(said, str) and said else None) or default
 
 
 def happenings_of(

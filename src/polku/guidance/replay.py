@@ -158,9 +158,8 @@ def replay(
     since = micros(start) if start is not None else upto - 90 * DAY * MICRO
     came = arrivals(project, since, upto)
     chosen: Order = order or ("seq" if came.by_arrival else "time")
-    world = World(
-        project, view, rule, max(0, since - _look_back(rule) * MICRO), upto, came if chosen == "seq" else None
-    )
+    first = max(0, since - _look_back(rule) * MICRO)
+    world = World(project, view, rule, first, upto, came if chosen == "seq" else None, assume_consent)
     found = _Counted(since)
     people = list(_candidates(world))
     for done, (bucket, row, moves, segments) in enumerate(people):

@@ -31,6 +31,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "treated": N_("Not held out: one of those who get it."),
     "no_date": N_("Ended: the event has no day at {property}."),
     "too_late": N_("Ended: the day had passed already."),
+    "restored": N_("Ended: the project was brought back from a backup."),
+    "turned_off": N_("Ended: the rule was turned off."),
     "message": N_("Message on {channel}: {content}"),
 }
 NOT_MET: Final = N_("Ended: the conditions did not hold. {reasons}")
