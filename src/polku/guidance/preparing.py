@@ -170,7 +170,7 @@ class Preparing:
         unsubscribe = f"{mail.links.rstrip('/')}{path_of(project, link)}" if channel.purpose and mail.links else None
         facts = filled(
             self._constants(language), traits, row.facts, unsubscribe_url=unsubscribe, language=language,
-            sender=sender_of(piece.sender if piece and piece.sender else mail.sender), postal_address=mail.postal_address,
+            sender=sender_of((piece.sender if piece else None) or mail.sender), postal_address=mail.postal_address,
         )  # fmt: skip
         if contact is not None:
             facts["customer"] = {**facts["customer"], contact.kind: contact.value}

@@ -26,10 +26,12 @@ from polku.web import (
     access,
     api,
     connect,
+    content,
     docs,
     identities,
     measures,
     note,
+    outbox,
     pages,
     privacy,
     rights,
@@ -37,6 +39,7 @@ from polku.web import (
     signin,
     timezone,
     tracker,
+    unsubscribe,
 )
 from polku.web import live as live_page
 from polku.web.answers import Answers
@@ -45,15 +48,12 @@ from polku.web.description import describe
 from polku.web.gate import Gate, is_machine
 from polku.web.guard import SignInNeededError, admit, sign_in_link
 from polku.web.notfound import NotFoundError
+from polku.web.policy import POLICY
 from polku.web.reading import COOKIE, language_of, render
 from polku.web.saving import Seen
 
 log = logging.getLogger("polku.web")
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 #: Where the files of /static lie; the charts bring their own stylesheet.
 STATIC = (("polku.web", "static"), ("polku.measures.drawing", "static"))
 HEADERS = (
@@ -118,6 +118,10 @@ def create_app(
     app.include_router(rights.router)
     app.include_router(rights.api)
     app.include_router(privacy.router)
+    app.include_router(content.router)
+    app.include_router(outbox.router)
+    app.include_router(outbox.api)
+    app.include_router(unsubscribe.router)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(RequestValidationError, wrong_parameters)

@@ -64,6 +64,16 @@ def needs(permission: Permission) -> Callable[[F], F]:
     return mark
 
 
+def by_link(endpoint: F) -> F:
+    """A route whose address itself proves what may be done: a signed link in a letter.
+
+    Mail programs post to it of their own (RFC 8058), so no form and no session is asked for.
+    """
+    endpoint.__permission__ = "open"  # type: ignore[attr-defined]
+    endpoint.__by_link__ = True  # type: ignore[attr-defined]
+    return endpoint
+
+
 def permission_of(request: Request) -> Permission:
     endpoint = request.scope.get("endpoint")
     found: Permission = getattr(endpoint, "__permission__", "own")
@@ -115,6 +125,8 @@ async def admit(request: Request) -> None:
             needed=LEAST[permission], role=who.role,
         )  # fmt: skip
     if request.method in SAFE or (who is not None and who.how == "key"):
+        return
+    if getattr(request.scope.get("endpoint"), "__by_link__", False):
         return
     if not from_this_site(request):
         raise ForeignFormError(

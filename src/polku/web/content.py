@@ -1,0 +1,81 @@
+"""/content: the pieces with their languages and faults, and each as a chosen customer would get it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from polku.content.check import check_content, named_in
+from polku.content.piece import named, paths, read_piece
+from polku.content.preview import preview
+from polku.errors import ContentError, MapError, UsageError
+from polku.language import Reader
+from polku.web.guard import needs
+from polku.web.live import project_of
+from polku.web.options import refuse_unknown
+from polku.web.pages import own_query, read_language
+from polku.web.policy import FRAMING, LETTER
+from polku.web.reading import href
+from polku.web.signin import drawn
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/content")
+@needs("see")
+def content_page(request: Request) -> Response:
+    refuse_unknown(own_query(request), ())
+    project = project_of(request)
+    reader = Reader(read_language(request))
+    there = paths(project.folder)
+    pieces: dict[str, list[dict[str, str]]] = {}
+    for path in there:
+        found = named(path)
+        assert found is not None
+        try:
+            subject = read_piece(project.folder, path).subject
+        except ContentError:
+            subject = ""  # its fault is told beneath
+        pieces.setdefault(found["name"], []).append({"path": path, "language": found["language"], "subject": subject})
+    try:
+        rules = named_in(project.journey())
+    except MapError:
+        rules = {}
+    return drawn(
+        request, "content.html", room="/content", pieces=pieces, rules=rules, href=href,
+        faults=[(fault, fault.text(reader)) for fault in check_content(project)],
+    )  # fmt: skip
+
+
+@router.get("/content/piece")
+@needs("see")
+def piece_page(request: Request) -> Response:
+    """A piece for a customer; what cannot be filled in is told with its line."""
+    query = own_query(request)
+    refuse_unknown(query, ("path", "customer"))
+    path, customer = query.get("path", ""), query.get("customer", "").strip()
+    project = project_of(request)
+    language = read_language(request)
+    shown, fault = None, None
+    try:
+        shown = preview(project, path, customer or None)
+    except (ContentError, UsageError) as error:
+        fault = error.text(language)
+    response = drawn(
+        request, "piece.html", room="/content", path=path, customer=customer, shown=shown, fault=fault, href=href
+    )
+    response.headers["Content-Security-Policy"] = FRAMING
+    return response
+
+
+@router.get("/content/letter")
+@needs("see")
+def letter_frame(request: Request) -> Response:
+    """The HTML of a piece by itself, for a frame of its own: without scripts, forms and this site's styles."""
+    query = own_query(request)
+    refuse_unknown(query, ("path", "customer"))
+    project = project_of(request)
+    shown = preview(project, query.get("path", ""), query.get("customer", "").strip() or None)
+    headers = {"Content-Security-Policy": LETTER, "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store"}
+    return HTMLResponse(shown.rendered.html, headers=headers)
