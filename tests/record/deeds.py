@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polku.trails.refresh as refreshing
+from polku.errors import UsageError
 from polku.journey import templates
 from polku.journey.load import load_journey
+from polku.record import erasure
+from polku.record.consents import Decision
+from polku.record.contacts import Contact
 from polku.record.project import Project, create_project, open_project
+from polku.record.refused import Refused, note_refused
 from polku.record.state import FORMAT
 from polku.sources.importing import import_files
 from polku.trails import open_trails
@@ -118,6 +123,26 @@ def undo(project: Project) -> None:
 
 def compact(project: Project) -> None:
     project.history.compact()
+
+
+def known(folder: Path) -> None:
+    """Somebody of whom there is something everywhere: history, inbox, decisions, a contact, a refused event."""
+    small(folder)
+    with open_project(folder) as project:
+        stored(project, event("f1", 1, user="carl", anonymous="c7"), event("f2", 90_001, user="carl"))
+        project.inbox.append([event("f3", 5, user="carl"), event("f4", 6, user="bert")])
+        project.consents.decide([Decision("user", "carl", "email", True, 5, "form")])
+        hashed = project.contacts.address_hash("email", "carl@example.fi")
+        with project.state.write() as connection:
+            project.contacts.write(connection, [Contact("email", hashed, "carl@example.fi", 1, 2, "web")])
+            told = '{"userId": "carl", "event": ""}'
+            note_refused(project.state, connection, [Refused("web", "segment", "door", "no_event", 5, 5, told)])
+        project.changes(None, ["seq"])
+
+
+def forget(project: Project) -> None:
+    with contextlib.suppress(UsageError):  # again: nobody is called so any more
+        erasure.forget(project, "carl", "mikko")
 
 
 # -- files --------------------------------------------------------------------------------------------------------
@@ -272,6 +297,7 @@ DEEDS: dict[str, Deed] = {
     "join": Deed(small, in_project(join), again=True),
     "undo": Deed(small, in_project(undo)),
     "compact": Deed(small, in_project(compact), again=True),
+    "forget": Deed(known, in_project(forget), again=True, thin=5),
     "import files": Deed(files, in_project(import_both), again=True),
     "first trails": Deed(walked, in_project(open_trails), again=True, kernels=True, thin=2),
     "newer layer": Deed(stale, in_project(open_trails), again=True, kernels=True, thin=2),

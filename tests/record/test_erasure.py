@@ -10,11 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from polku.errors import UsageError
 from polku.events.arrival import Arrival
 from polku.events.refusals import Refusal
-from polku.record import erasure, steps
+from polku.record import erasure, receipts, steps, tables
 from polku.record.consents import Decision
 from polku.record.contacts import Contact
 from polku.record.permission import Learned
@@ -26,6 +27,7 @@ from polku.trails import open_trails
 from .deeds import MAP
 from .events import event, stored
 
+GUIDANCE = (tables.runs, tables.timers, tables.run_notes, tables.outbox)
 WHO, DEVICE, MAIL, PHONE = "anna-4711-secret", "device-0815-secret", "anna.secret@example.fi", "+358401239876"
 FILE = "user_id,event,time\n{who},page,2026-01-03 10:00\n{who},page,never\nbert,page,2026-01-03 11:00\n"
 
@@ -60,11 +62,30 @@ def fill(project: Project, trails: bool = True) -> list[str]:
         Decision("user", "bert", "email", True, 5, "form"),
     ])  # fmt: skip
     project.changes(None, ["seq"])
+    guided(project)
     if trails:
         open_trails(project)
     (project.data / "backups").mkdir(exist_ok=True)
     project.state.backup(project.data / "backups", "format-0001")
     return [WHO, DEVICE, MAIL, PHONE, *hashes.values()]
+
+
+def guided(project: Project) -> None:
+    """A rule that both are in: a run with a timer, a note, a message."""
+    facts = json.dumps({"path": f"/guide/{WHO}"})
+    with project.state.write() as connection:
+        for number, (who, told) in enumerate(((WHO, facts), ("bert", "{}")), 1):
+            ((_, customer),) = project.identities.find(who)
+            common = {"rule": "cart", "run": number, "customer": customer, "facts": told}
+            for table, values in (
+                (tables.runs, {"id": number, "rule": "cart", "customer": customer, "origin": customer, "facts": told,
+                               "version": "1", "key": "", "step": 0, "entered_at": 1, "status": "waiting"}),
+                (tables.timers, {"number": number, "due": 5, "run": number}),
+                (tables.run_notes, {**common, "id": number, "time": 1, "known": 1, "what": "entered"}),
+                (tables.outbox, {**common, "key": f"{number}:1:a", "channel": "email", "content": "cart", "owed": False,
+                                 "priority": 0, "state": "waiting", "made_at": 1, "next_at": 1}),
+            ):  # fmt: skip
+                connection.execute(sa.insert(table).values(**values))
 
 
 def found(folder: Path, words: list[str]) -> list[str]:
@@ -115,6 +136,10 @@ def test_no_file_names_them_afterwards(shop: Project) -> None:
     assert receipt.counts["refused_events"] == 1
     assert receipt.counts["inbox"] == 3
     assert receipt.counts["backups"] == 1
+    assert receipt.counts["guidance"] == 4
+    with shop.state.read() as connection:
+        left = [connection.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in GUIDANCE]
+    assert left == [1, 1, 1, 1], "bert's stay"
     assert WHO not in json.dumps(receipt.to_dict())
     assert people(shop) == [("h2", "bert", None), ("h4", "bert", None), ("w2", "bert", None)]
     assert shop.identities.find(WHO) == ()
@@ -213,9 +238,9 @@ def test_a_death_at_any_moment_is_made_good(tmp_path: Path) -> None:
             steps.listener = None
         with open_project(folder) as project:
             if any(user == WHO for _, user, _ in people(project)):
-                assert not erasure.receipts(project), passed[number]  # it died before it was planned
+                assert not receipts.receipts(project), passed[number]  # it died before it was planned
                 continue
-            (receipt,) = erasure.receipts(project)
+            (receipt,) = receipts.receipts(project)
             assert (receipt.done, receipt.counts["events"]) == (True, 7), passed[number]
         assert found(folder, words) == [], passed[number]
 

@@ -14,7 +14,7 @@ from polku.language import LANGUAGES, N_, Reader
 
 if TYPE_CHECKING:
     from polku.cli.terminal import Terminal
-    from polku.record.erasure import Receipt
+    from polku.record.receipts import Receipt
 
 
 def register(app: Any) -> None:
@@ -87,7 +87,7 @@ def say_held(terminal: "Terminal", customer: str, held: Any) -> None:
 
 
 def say_receipt(terminal: "Terminal", receipt: "Receipt") -> None:
-    from polku.record.erasure import COUNTED
+    from polku.record.receipts import COUNTED
 
     reader = terminal.reader
     terminal.say(N_("Erased. Receipt {number}."), number=receipt.number)

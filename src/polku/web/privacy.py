@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from polku.language import LANGUAGES, N_, Reader
-from polku.record import erasure, processing, retention
+from polku.record import processing, receipts, retention
 from polku.record.clock import moment, now
 from polku.web.guard import needs
 from polku.web.options import refuse_unknown
@@ -77,7 +77,7 @@ def privacy_page(request: Request) -> Response:
         rules=retention.RULES,
         days=processing.days,
         runs=retention.runs(project, 20),
-        receipts=erasure.receipts(project, 50),
+        receipts=receipts.receipts(project, 50),
         moment=moment,
     )
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from polku.errors import UsageError
 from polku.language import N_
-from polku.record import erasure, handover
+from polku.record import erasure, handover, receipts
 from polku.record.clock import moment, now
 from polku.record.consenting import decide, ids_meant, moment_of
 from polku.record.project import Project
@@ -121,8 +121,8 @@ def forgotten(request: Request, sent: dict[str, str]) -> Response:
 @needs("own")
 def receipt_page(request: Request, number: str) -> Response:
     refuse_unknown(own_query(request), ())
-    receipt = erasure.receipt_of(project_of(request), number)
-    return drawn(request, "receipt.html", room="/settings/privacy", receipt=receipt, counted=erasure.COUNTED)
+    receipt = receipts.receipt_of(project_of(request), number)
+    return drawn(request, "receipt.html", room="/settings/privacy", receipt=receipt, counted=receipts.COUNTED)
 
 
 @api.get("/api/consents", description=N_("How many customers have given, withdrawn or denied each purpose."))
