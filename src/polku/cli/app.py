@@ -59,6 +59,7 @@ def build() -> Any:
         ask,
         backup,
         consent,
+        content,
         data,
         engine,
         guidance,
@@ -102,6 +103,7 @@ def build() -> Any:
         backup,
         consent,
         rights,
+        content,
     ):
         room.register(app)
     return typer.main.get_command(app)

@@ -7,6 +7,7 @@ pieces that the map names and the folder has not.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -43,7 +44,8 @@ class Fault:
 
     def text(self, reader: Reader) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {reader(self.message, **self.facts)}"
+        said = reader(self.message, **self.facts)
+        return said if said.startswith(self.file) else f"{where}: {said}"
 
     def to_dict(self, reader: Reader) -> dict[str, Any]:
         return {"file": self.file, "line": self.line, "code": self.code, "message": reader(self.message, **self.facts)}
@@ -177,8 +179,9 @@ def _unknown(piece: Piece, known: Known, segments: list[Any], line: int, default
         return
     if default:
         return
-    close = nearest(root, [*NAMES, *known.shared])
-    if close and root not in known.shared and close != root:
+    # a name that is only a little like another is none: coupon is not meant to be account
+    close = next(iter(difflib.get_close_matches(root, [*NAMES, *known.shared], n=1, cutoff=0.75)), None)
+    if close and root not in known.shared:
         yield Fault(piece.path, line, "variable", N_("There is no {name}; did you mean {nearest}?"),
                     {"name": path, "nearest": close})  # fmt: skip
     else:
