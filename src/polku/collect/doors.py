@@ -54,6 +54,8 @@ CORS = (
 PREFLIGHT_AGE = b"86400"
 #: A key may send so many seconds' events at once.
 BURST = 10
+#: A request without a key that fits counts as so many of its address.
+STRANGER = 20
 #: Refused with these, the request's body was not read to its end.
 UNREAD = frozenset({405, 408, 413, 429})
 #: Answered to a page of another site while no key is asked for.
@@ -149,6 +151,8 @@ class Doors:
             answer, after, unread = "unwritable", self.settings.retry_after, False
             reply = protocol.refuse(call, 503, answer, "Events cannot be stored now.")
         except Refuse as refused:
+            if refused.status == 401 and not is_loopback(call.address):
+                self.by_address.take(network(call.address), STRANGER - 1)
             reply = protocol.refuse(call, refused.status, refused.code, refused.message)
             answer, after, unread = refused.code, refused.after, refused.status in UNREAD
         self.counters.answered(protocol.NAME, answer)

@@ -109,11 +109,12 @@ class Inbox:
     ) -> pa.Table:
         """Events with a seq over ``after`` that are not in history yet, in order of arrival, with history's schema.
 
-        They are refined (``events.refine``) as the mover will refine them, without those that it will refuse.
+        They are refined (``events.refine``) as the mover will refine them, without those that it will refuse. An event
+        that came again (its first answer was lost) is there once.
         """
         table = self.arrived(after, connection=connection)
         if table.num_rows:
-            table = self.refined(table).kept()
+            table = _once(self.refined(table).kept())
         return table if columns is None else table.select(list(columns))
 
     def refined(self, rows: pa.Table) -> Refined:
@@ -150,6 +151,15 @@ class Inbox:
         with self.state.read() as connection:
             found = connection.execute(sa.select(sa.func.min(tables.inbox.c.received_at))).scalar()
             return None if found is None else moment(int(found))
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """The rows without those whose event_id an earlier one has."""
+    ids = table["event_id"].combine_chunks().dictionary_encode()
+    if len(ids.dictionary) == len(ids):
+        return table
+    _, first = np.unique(ids.indices.to_numpy(), return_index=True)
+    return table.take(np.sort(first))
 
 
 def _as_table(events: pa.Table | pa.RecordBatch | Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -16,6 +16,12 @@ from polku.language import N_
 SPACE = 0x706F6C6B
 #: Connections that a process keeps open, and how many more it opens for a while.
 KEPT, MORE = 8, 24
+#: A commit that is answered is on the server's disk, also where the server is set to answer sooner; what waits for
+#: more (``remote_apply``) stays.
+DURABLE = (
+    "set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on' "
+    "else current_setting('synchronous_commit') end, true)"
+)
 
 
 def engine(url: sa.URL) -> Engine:
@@ -64,7 +70,7 @@ def _prepare(connection: Any, _: Any) -> None:
 def alone(connection: Connection, lane: str, busy: float) -> None:
     """Be the only writer of a lane until the transaction ends, as SQLite has it; wait ``busy`` seconds at most."""
     wait = f"{max(1, int(busy * 1000))}ms"
-    connection.execute(sa.text("select set_config('lock_timeout', :wait, true)"), {"wait": wait})
+    connection.execute(sa.text(f"select set_config('lock_timeout', :wait, true), {DURABLE}"), {"wait": wait})
     number = zlib.crc32(lane.encode()) - 2**31
     connection.execute(
         sa.text("select pg_advisory_xact_lock(cast(:space as int), cast(:lane as int))"),

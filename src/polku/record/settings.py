@@ -98,8 +98,11 @@ class Limits:
     )
     api: int = setting(600, N_("Answers of the API a minute for one key, person or address. 0: no limit."), least=0)
     address: int = setting(
-        6_000,
-        N_("Requests with events a minute from one address; this machine's own are not counted. 0: no limit."),
+        120_000,
+        N_(
+            "Requests with events a minute from one address (a shop's own server sends all of its events from one); "
+            "one without a key that fits counts as 20. This machine's own are not counted. 0: no limit."
+        ),
         least=0,
     )
     events: int = setting(

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 
+from polku.errors import PolkuError
 from polku.language import N_
 from polku.measures.result import to_dict
 from polku.web.guard import needs
@@ -40,14 +41,18 @@ Events = Annotated[int, Query(ge=1, le=5000, description=N_("how many of the lat
 @router.get(
     "/health",
     description=N_(
-        "Whether the project answers: its map reads and its record opens. Otherwise an error, with status 500 or 503."
+        "That the server is alive. map: ok, or the code of what is wrong with the map. Whether events can be stored "
+        "tells /ready."
     ),
 )
 @needs("open")
-def health(request: Request) -> dict[str, Any]:
-    answers = answers_of(request)
-    answers.journey()
-    return {"status": "ok", "version": answers.version()}
+def health(request: Request) -> dict[str, str]:
+    try:
+        answers_of(request).journey()
+        found = "ok"
+    except PolkuError as fault:  # told, and no reason to restart a server that takes events
+        found = fault.code
+    return {"status": "ok", "map": found}
 
 
 @router.get(
