@@ -28,6 +28,7 @@ from polku.web import (
     connect,
     content,
     docs,
+    guidance,
     identities,
     measures,
     note,
@@ -114,6 +115,8 @@ def create_app(
     app.include_router(live_page.router)
     app.include_router(connect.router)
     app.include_router(note.router)
+    app.include_router(guidance.router)
+    app.include_router(guidance.api)
     app.include_router(identities.router)
     app.include_router(rights.router)
     app.include_router(rights.api)

@@ -28,6 +28,7 @@ ROOMS: tuple[Room, ...] = (
     Room("/", N_("Map")),
     Room("/customers", N_("Customers")),
     Room("/measures", N_("Measures")),
+    Room("/guidance", N_("Guidance")),
     Room("/live", N_("Live")),
     Room("/note", N_("Note"), needs="edit"),
     Room("/tasks", N_("Tasks")),
