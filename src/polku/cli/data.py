@@ -94,7 +94,15 @@ def import_(
         str | None,
         typer.Option("--decimal", help=N_("The decimal mark, a comma or a point, where values do not tell.")),
     ] = None,
-    consent: Annotated[Column, typer.Option("--consent", help=N_("The column of consent."))] = None,
+    consent: Annotated[
+        Column, typer.Option("--consent", help=N_("The column of consent: the purposes that were granted."))
+    ] = None,
+    consent_source: Annotated[
+        str | None,
+        typer.Option(
+            "--consent-source", help=N_("Where consent was asked; the column of consent then becomes decisions.")
+        ),
+    ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
@@ -139,6 +147,7 @@ def import_(
         day_first=day_first,
         decimal=decimal,
         consent=consent,
+        consent_source=consent_source,
         keep_names=keep_names,
         group_by=group_by,
     )

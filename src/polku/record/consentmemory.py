@@ -87,6 +87,10 @@ class Memory:
             return None
         return frozenset(p for p, yes in latest.items() if yes), frozenset(p for p, yes in latest.items() if not yes)
 
+    def knows(self, kind: str, value: str | None) -> bool:
+        """Whether the customer of an id ever decided anything."""
+        return value is not None and self._group(key_of(kind, value)) >= 0
+
     def counts(self, time: int) -> dict[str, tuple[int, int, int]]:
         """Customers by purpose as of ``time``: (granted, withdrawn, denied)."""
         shadowed = np.zeros(max(len(self._offsets) - 1, 0), np.bool_)

@@ -71,17 +71,9 @@ class Permission:
             return Refusal.ERASED
         time = arrival.time if arrival.time is not None else arrival.received_at
         says = told(arrival.context) if "consent" in arrival.context else None
-        held = self._consents.held(ids, time)
-        granted, denied = set(held.granted), set(held.denied)
-        if says is not None and says.purposes:
-            if ids:
-                learned.decisions += self._news(says, ids[0], time, arrival.source or "", granted, denied)
-            for purpose, yes in says.purposes.items():
-                (granted if yes else denied).add(purpose)
-                (denied if yes else granted).discard(purpose)
-        if granted or denied:
-            arrival.consent = ",".join(sorted(granted))
-        rule = self._rule(granted, denied)
+        consent, rule = self.weigh(ids, says, time, arrival.source or "", learned)
+        if consent is not None:
+            arrival.consent = consent
         if rule == "refuse":
             return Refusal.NO_CONSENT
         if rule == "anonymous":
@@ -96,7 +88,7 @@ class Permission:
         """As :meth:`check`, of n events that have these ids alone, no address and no word about consent: ``consent`` of
         each, and which must be looked at one by one. None: nothing is known of anybody, so each may be kept.
         """
-        rule = self._rule(frozenset(), frozenset())
+        rule = self.rule_of(frozenset(), frozenset())
         if rule == "keep" and not self._consents.known() and not self._erased.known():
             return None
         told: list[str | None] = []
@@ -109,9 +101,26 @@ class Permission:
                 ids.append(("anonymous", device))
             held = self._consents.held(ids, time or 0)
             told.append(None if held is NEVER else ",".join(sorted(held.granted)))
-            if self._erased.any(ids) or self._rule(*held) != "keep":
+            if self._erased.any(ids) or self.rule_of(*held) != "keep":
                 doubtful.append(at)
         return told, doubtful
+
+    def weigh(
+        self, ids: list[tuple[str, str]], says: Told | None, time: int, source: str, learned: Learned
+    ) -> tuple[str | None, str]:
+        """The ``consent`` of an event of these ids that ``says`` something, and what becomes of it (see rule_of).
+
+        Decisions that are news go into ``learned``.
+        """
+        held = self._consents.held(ids, time)
+        granted, denied = set(held.granted), set(held.denied)
+        if says is not None and says.purposes:
+            if ids:
+                learned.decisions += self._news(says, ids[0], time, source, granted, denied)
+            for purpose, yes in says.purposes.items():
+                (granted if yes else denied).add(purpose)
+                (denied if yes else granted).discard(purpose)
+        return ",".join(sorted(granted)) if granted or denied else None, self.rule_of(granted, denied)
 
     def _shared(self, arrival: Arrival, ids: list[tuple[str, str]]) -> bool:
         """Whether somebody else uses the device of one who was erased: the event is theirs, without the device's id."""
@@ -122,7 +131,8 @@ class Permission:
         ids[:] = theirs
         return True
 
-    def _rule(self, granted: Collection[str], denied: Collection[str]) -> str:
+    def rule_of(self, granted: Collection[str], denied: Collection[str]) -> str:
+        """What becomes of an event of somebody who granted and denied these purposes: keep, refuse, anonymous."""
         if ANALYTICS not in self.purposes or ANALYTICS in granted:
             return "keep"
         return self._settings.denied if ANALYTICS in denied else self._settings.unknown

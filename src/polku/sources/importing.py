@@ -7,6 +7,7 @@ a kill) leaves history as it was, and what lies in staging is removed when the p
 from __future__ import annotations
 
 import concurrent.futures as cf
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -32,6 +33,7 @@ from polku.language import N_
 from polku.record.clock import EPOCH
 from polku.record.hashes import Kind, id_hash
 from polku.record.tables import identities, imports, refusals
+from polku.sources.agreeing import Agreeing
 from polku.sources.files import expand
 from polku.sources.grouping import grouped
 from polku.sources.mapping import Mapping
@@ -104,6 +106,7 @@ def import_files(
     clean(folder)
     refused = RefusedRows(folder, name)
     private = Private(project, (now - EPOCH) // dt.timedelta(microseconds=1), f"import:{name}")
+    agreeing = Agreeing(project, private, f"import:{name}", said.consent_source)
     customers = project.identities.count()
     account = project.journey().subject == "account"
     label = ready[0].source.path.name if len(ready) == 1 else f"{ready[0].source.path.name} (+{len(ready) - 1})"
@@ -117,7 +120,7 @@ def import_files(
             for one in ready:
                 counts.start(one)
                 namer.next_file(one.source.shape.facts.get("rows", 0))
-                for raw, made, nobody, joined in _events(one, account, private):
+                for raw, made, nobody, joined in _events(one, account, private, agreeing):
                     named = namer.name(made)
                     table = made.table.append_column("event_id", named.ids)
                     if named.known.any():
@@ -133,6 +136,7 @@ def import_files(
             tell(total, None, WRITING)
             committed = writer.commit({"files": [str(one.source.path) for one in ready]})
             private.keep(project)
+            decisions = agreeing.keep(project)
             kept = refused.keep()
     finally:
         refused.drop()
@@ -140,6 +144,7 @@ def import_files(
     counts.dropped(committed)
     new = _new_customers(project, customers, account)
     report = counts.report(project, said, name, ready, committed, kept, new, time.perf_counter() - began)
+    report = dataclasses.replace(report, decisions=decisions)
     _record(project, said, report, now)
     return report
 
@@ -179,13 +184,13 @@ class _Made(NamedTuple):
     joined: int = 0  # rows that count for another row's event
 
 
-def _events(one: Preview, account: bool, private: Private) -> Iterator[_Made]:
+def _events(one: Preview, account: bool, private: Private, agreeing: Agreeing) -> Iterator[_Made]:
     """The file's events; where rows are lines of events, all of them behind the last row."""
     if not one.planned.plan.group:
-        yield from _made(one, account, private)
+        yield from _made(one, account, private, agreeing)
         return
     lines: list[pipeline.Batch] = []
-    for raw, batch, _, _ in _made(one, account, private):
+    for raw, batch, _, _ in _made(one, account, private, agreeing):
         lines.append(batch)
         nothing = pipeline.Batch(batch.table.slice(0, 0), None, np.zeros(0, np.uint64), batch.refused)
         yield _Made(raw, nothing, np.zeros(0, np.bool_), batch.table.num_rows)
@@ -195,7 +200,7 @@ def _events(one: Preview, account: bool, private: Private) -> Iterator[_Made]:
         yield _Made(end, batch, _nobody(batch.table, account), -batch.table.num_rows)
 
 
-def _made(one: Preview, account: bool, private: Private) -> Iterator[_Made]:
+def _made(one: Preview, account: bool, private: Private, agreeing: Agreeing) -> Iterator[_Made]:
     """The file's batches through the pipeline, on two threads, in order."""
     made = one.planned.plan
     batches = one.source.batches(made.used, made.keep, made.typed)
@@ -203,7 +208,7 @@ def _made(one: Preview, account: bool, private: Private) -> Iterator[_Made]:
     def work(raw: RawBatch) -> _Made:
         clean, how = private.clean(raw, made)
         batch = pipeline.run(clean.columns, raw.rows, how, one.planned.translate, clean.json, clean.rest, raw.untyped)
-        batch = private.bar(clean, batch)
+        batch = agreeing.judge(private.bar(clean, batch))
         return _Made(raw, batch, _nobody(batch.table, account))
 
     return _ordered(work, batches, 2)
@@ -375,8 +380,6 @@ class _Counts:
 
 
 def _with_notes(file: FileReport, notes: Any) -> FileReport:
-    import dataclasses
-
     return dataclasses.replace(file, notes=(*file.notes, *notes))
 
 

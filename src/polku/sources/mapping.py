@@ -21,6 +21,7 @@ class Mapping:
 
     ``rename``: event names in the file to names in history. ``keep_names``: translate no event names.
     ``properties``: the other columns to keep, None for all. ``decimal``: ``,`` or ``.``, where values do not tell.
+    ``consent_source``: who asked for what the column ``consent`` says, which then becomes decisions.
     ``group_by``: rows that agree in this column are lines of one event; several columns with commas between.
 
     >>> Mapping(customer="asiakas", value="Quantity*UnitPrice").value
@@ -40,6 +41,7 @@ class Mapping:
     channel: str | None = None
     event_id: str | None = None
     consent: str | None = None
+    consent_source: str | None = None
     event_name: str | None = None
     rename: MappingOf[str, str] = field(default_factory=dict)
     keep_names: bool = False

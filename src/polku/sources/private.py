@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -42,12 +43,22 @@ class Private:
         self._any_erased = project.erased.refresh()
         self._received, self._source = received, source
         self._found: dict[tuple[Kind, str], str] = {}
+        self._dropped: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     def contacts(self) -> list[Contact]:
         """The customers' own addresses that were taken out."""
         at = self._received
-        return [Contact(kind, hashed, plain, at, at, self._source) for (kind, hashed), plain in self._found.items()]
+        return [
+            Contact(kind, hashed, plain, at, at, self._source)
+            for (kind, hashed), plain in self._found.items()
+            if (kind, hashed) not in self._dropped
+        ]
+
+    def drop(self, ids: Iterable[tuple[str, str]]) -> None:
+        """Keep no address of these (kind, value) ids: their row is not kept, or no longer as theirs."""
+        with self._lock:
+            self._dropped.update(ids)
 
     def keep(self, project: Project) -> None:
         """Store them; the rows they were taken from are in history."""
@@ -108,6 +119,11 @@ class Private:
                 barred |= self._erased.among(kind, hashes.take(pa.array(kept)))
         if not barred.any():
             return batch
+        for kind in ("email", "phone"):
+            hashes = raw.columns.get(f"{ADDED}{kind}")
+            if hashes is not None:
+                theirs = hashes.take(pa.array(kept[barred])).to_pylist()
+                self.drop((kind, hashed) for hashed in theirs if hashed is not None)
         refused = batch.refused.copy()
         refused[kept[barred]] = Refusal.ERASED
         stay = pa.array(~barred)

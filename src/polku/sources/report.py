@@ -55,7 +55,7 @@ class FileReport:
 class ImportReport:
     """The whole import. ``read`` = ``stored`` + ``duplicates`` + the sum of ``refused`` + ``joined``, always.
 
-    ``joined``: rows that are further lines of an event (``--group-by``).
+    ``joined``: rows that are further lines of an event (``--group-by``). ``decisions``: about consent, that are new.
     ``first`` and ``last``: the stored events' time span (UTC). ``renamed``: the file's event name to its name in
     history and how many rows. ``version``: history's Delta version, None when nothing was stored.
     """
@@ -76,6 +76,7 @@ class ImportReport:
     seconds: float
     version: int | None
     joined: int = 0
+    decisions: int = 0
 
     @property
     def refused_count(self) -> int:
@@ -90,6 +91,7 @@ class ImportReport:
             "duplicates": self.duplicates,
             "refused": self.refused_count,
             "joined": self.joined,
+            "decisions": self.decisions,
             "refusals": [
                 {
                     "reason": r.reason.name.lower(),
