@@ -60,7 +60,7 @@ def test_a_first_answer_waits_for_nothing_that_only_compiling_needs(tmp_path: Pa
         "import polku, sys\n"
         "from polku.kernels import compiled\n"
         f"with polku.open({str(tmp_path)!r}) as shop:\n"
-        "    assert shop.funnel(['product', 'order'], within='7d').reached == (1, 1)\n"
+        "    assert list(shop.funnel(['product', 'order'], within='7d').reached) == [1, 1]\n"
         "here = [name for name in ('duckdb', 'sqlglot', 'phonenumbers', 'crawleruseragents') if name in sys.modules]\n"
         "here += [name for name in ('scipy.linalg', 'numba.np.arraymath') if compiled.QUICK and name in sys.modules]\n"
         "sys.exit(', '.join(here))"

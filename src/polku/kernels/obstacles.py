@@ -125,7 +125,10 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
     Returns cells float64[S, 2, CELLS] (others, exposed; empty in the second pass); going float64[T], visits that met
     each touchpoint and went on; told float64[G, 3], variances of the effects on going on and on the goal and their
     covariance (second pass); people int64[G, 2], customers among the others and
-    the exposed; and exposed meetings before which nothing was met.
+    the exposed; exposed meetings before which nothing was met; and again int64[5]: further exposed meetings of the same
+    search that have had their time, and visits after another of the same search: not exposed after one that was not,
+    exposed after one that was not, not exposed after one that was, exposed after one that was (zeros where the suspect
+    is asked about everywhere).
     """
     count = len(way.stage)
     first_pass = len(expected.went_on) == 0
@@ -139,6 +142,9 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
     last_person = np.full((groups, 2), -1, np.int64)
     asked = np.full(groups, -1, np.int64)  # when this customer was last asked about the goal
     nowhere = 0
+    again = np.zeros(5, np.int64)
+    before = -1  # whether this customer's visit before this one, in the same search, was exposed
+    before_time = np.int64(0)
     furthest = np.empty(way.goal_stage + 1, np.int64)
     ordinal = np.zeros(count, np.int64)
     stamp = np.full(count, -1, np.int64)
@@ -158,6 +164,7 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
             visits = 0
             bought = False
             asked[:] = -1
+            before = -1
         # What the visit holds: the first suspect, what was met right before it, how far it went.
         at = -1
         anchor = -1
@@ -186,7 +193,9 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
                 last_touch = j
         touched = -1
         touched_time = np.int64(0)
+        met_time = np.int64(0)
         used = False
+        shown = -1
         for j in range(starts[v], ends[v]):
             i = order[j] if mingled else j
             k = code[i]
@@ -228,6 +237,9 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
             if last_person[g, e] != c:
                 people[g, e] += 1
                 last_person[g, e] = c
+            if shown < 0:
+                met_time = now
+            shown = max(shown, e)
             if exposed and len(seen) > 0:
                 seen[c] |= MET if went > 0 else MET | STOPPED
             if went == 0.0 and relieved >= j:
@@ -235,6 +247,8 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
             mature = now + span.window <= span.as_of
             if exposed or suspect.steady:
                 if asked[g] >= 0 and now - asked[g] <= span.window:
+                    if exposed and mature:
+                        again[0] += 1
                     mature = False  # the same search for the goal: it is counted once
                 else:
                     asked[g] = now
@@ -248,9 +262,14 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
                     cell[MATURE] += 1
                     cell[GOALS] += reached
                     if reached > 0 and len(value) > 0 and value[found] == value[found]:
+                        money = 0.0  # of this goal and those that follow it in the same time
+                        while found >= 0 and np.int64(time[found]) - now <= span.window:
+                            if value[found] == value[found]:
+                                money += value[found]
+                            found = next_goal[found]
                         cell[PAID] += 1
-                        cell[MONEY] += value[found]
-                        cell[MONEY_SQUARED] += value[found] * value[found]
+                        cell[MONEY] += money
+                        cell[MONEY_SQUARED] += money * money
             elif exposed:
                 if expected.weight[s] > 0:
                     own[g, 0] += (went - expected.went_on[s] - expected.effect[g]) * expected.exposed[g]
@@ -260,16 +279,24 @@ def meetings(columns, segments, way, span, suspect, hit, relief, like, likes, ex
                 own[g, 0] -= expected.weight[s] * (went - expected.went_on[s])
                 if mature:
                     own[g, 1] -= expected.goal_weight[s] * (reached - expected.goals[s])
+        if shown >= 0:
+            if before >= 0 and met_time - before_time <= span.window:
+                again[1 + 2 * before + shown] += 1
+            before = shown
+            before_time = met_time
         if at >= 0 and anchor < 0 and not used:
             nowhere += 1
         if had_goal:
             visits = 0
             bought = True
             asked[:] = -1
+            before = -1
         else:
             visits += 1
     _settle(own, told)
-    return cells, going, told, people, nowhere
+    if everywhere:
+        again[:] = 0
+    return cells, going, told, people, nowhere, again
 
 
 @kernel
@@ -285,9 +312,30 @@ def not_yet_met(columns, codes):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def money_from_goal(columns, goal, paying, start, end, as_of):  # type: ignore[no-untyped-def]
+def net_values(columns, goal, refunds, as_of):  # type: ignore[no-untyped-def]
+    """float64[N]: the values, those of goals (bool[codes]) less what came back of them: the values of ``refunds``
+    (bool[codes]) of the same customer after it, before the next goal, up to ``as_of``. A refund without an amount gives
+    all of it back, and no goal is worth less than nothing.
+    """
+    found = columns.value.copy()
+    code, time, value = columns.code, columns.time, columns.value
+    for c in range(len(columns.offsets) - 1):
+        last = -1
+        for i in range(columns.offsets[c], columns.offsets[c + 1]):
+            if np.int64(time[i]) > as_of:
+                break
+            if refunds[code[i]]:
+                if last >= 0:
+                    found[last] = 0.0 if np.isnan(value[i]) else max(found[last] - abs(value[i]), 0.0)
+            elif goal[code[i]] and not np.isnan(value[i]):
+                last = i
+    return found
+
+
+@kernel
+def money_from_goal(columns, goal, paying, refunds, start, end, as_of):  # type: ignore[no-untyped-def]
     """float64[3]: customers who reached the goal (bool[codes]) first within [start, end), and the sum and the sum of
-    squares of their money (values of ``paying`` bool[codes]) from then to ``as_of``.
+    squares of their money (values of ``paying`` bool[codes], less those of ``refunds``) from then to ``as_of``.
     """
     found = np.zeros(3)
     code, time, value = columns.code, columns.time, columns.value
@@ -304,8 +352,11 @@ def money_from_goal(columns, goal, paying, start, end, as_of):  # type: ignore[n
                 if now < start or now >= end:
                     break
                 reached = True
-            if reached and paying[code[i]] and len(value) > 0 and value[i] == value[i]:
-                money += value[i]
+            if reached and len(value) > 0 and value[i] == value[i]:
+                if refunds[code[i]]:
+                    money -= abs(value[i])
+                elif paying[code[i]]:
+                    money += value[i]
         if reached:
             found[0] += 1
             found[1] += money

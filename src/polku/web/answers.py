@@ -16,6 +16,7 @@ from polku.measures.answer import Table
 from polku.measures.ask import GoalFigure
 from polku.measures.charts import Chart
 from polku.measures.living import LivingMap
+from polku.measures.obstacles.kept import Kept
 from polku.measures.personas_here import PersonaHere
 from polku.web.options import MapOptions
 
@@ -181,6 +182,10 @@ class Answers(Protocol):
         ...
 
     def journey(self) -> Journey: ...
+
+    def obstacles(self) -> Kept | None:
+        """What stops people, as a job found it last; None: nobody looked yet."""
+        ...
 
     def lines(self) -> dict[str, int]:
         """The line in journey.yaml of each stage and touchpoint id, and of other parts by dotted path."""

@@ -17,6 +17,7 @@ from polku.measures.result import Count
 from polku.web.options import MapOptions
 
 if TYPE_CHECKING:
+    from polku.measures.obstacles.kept import Known
     from polku.measures.personas_here import PersonaHere
 
 #: The bars of one lane share one scale, so that lengths compare; it ends at the first of these that holds them all.
@@ -125,9 +126,9 @@ class Lane:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Concern:
-    """One place to look at first: behind its target, or failing; ``customers`` says how much it weighs."""
+    """One place to look at first: an obstacle with a price, behind its target, or failing, for so many customers."""
 
-    kind: str  # behind, failed
+    kind: str  # obstacle, behind, failed
     title: Text
     anchor: str
     customers: int
@@ -136,6 +137,7 @@ class Concern:
     actual: float | None
     target: float | None
     behind_actual: str | None = None
+    obstacle: Known | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,11 +164,12 @@ def draw(
     options: MapOptions,
     lines: Mapping[str, int] = MappingProxyType({}),
     personas: Sequence[PersonaHere] = (),
+    obstacles: Sequence[Known] = (),
 ) -> MapView:
     """The map for ``options``, for the page and for the terminal.
 
     ``lines`` gives the line of ``journey.yaml`` of each stage and touchpoint id; ``personas`` how many of each stand
-    where.
+    where; ``obstacles`` what stops people, the costliest first.
     """
     show_plan, show_actual = options.view != "actual", options.view != "plan"
     stages = {s.id: s for s in living.stages}
@@ -183,7 +186,7 @@ def draw(
     return MapView(
         columns=columns,
         lanes=lanes(columns, options, show_plan, show_actual, show_plan and bool(journey.personas)),
-        concerns=concerns(columns) if show_actual else (),
+        concerns=concerns(columns, obstacles) if show_actual else (),
         stage_scale=scale([f.went_on.value for f in actual_stages] + [f.target for f in actual_stages]),
         card_scale=scale([f.went_on.value for f in actual_cards] + [f.target for f in actual_cards]),
         notice=NOTHING_YET if show_actual and nothing_yet(living) else None,
@@ -327,8 +330,9 @@ def scale(values: Iterable[float | None]) -> float:
     return next((s for s in SCALES if most <= s), 1.0)
 
 
-def concerns(columns: tuple[Column, ...], most: int = 3) -> tuple[Concern, ...]:
-    """Where to look first: by how many customers are missing from a target, or met a failure, in the period.
+def concerns(columns: tuple[Column, ...], obstacles: Sequence[Known] = (), most: int = 3) -> tuple[Concern, ...]:
+    """Where to look first: obstacles by the money that they cost a month; then, by how many customers are missing
+    from a target, or met a failure, in the period. A failure that is an obstacle with a price is told once.
 
     The weight of a stage or touchpoint behind its target is (target - actual) x those who have had their time; with an
     upper bound the other way round. What is too small to judge is left out.
@@ -355,7 +359,16 @@ def concerns(columns: tuple[Column, ...], most: int = 3) -> tuple[Concern, ...]:
                     anchor = f"touchpoint-{card.plan.id}"
                     share = deviation.rate.value if deviation.rate else None
                     found.append(Concern("failed", card.title, anchor, n, behind, n, share, None, behind))
-    return tuple(sorted(found, key=lambda f: -f.customers)[:most])
+    priced = [
+        Concern(
+            "obstacle", o.title, f"touchpoint-{o.at}", o.people, o.behind, o.people, None, None, obstacle=o
+        )
+        for o in obstacles
+        if o.money is not None and o.money > 0
+    ]  # fmt: skip
+    told = {o.anchor for o in priced if o.obstacle and o.obstacle.kind == "failure"}
+    rest = [f for f in found if f.kind != "failed" or f.anchor not in told]
+    return (*priced, *sorted(rest, key=lambda f: -f.customers))[:most]
 
 
 def counted(deviation: Deviation) -> tuple[int, str | None]:

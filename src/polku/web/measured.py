@@ -24,6 +24,7 @@ from polku.measures.customers import customers_view, masks, selected_view
 from polku.measures.definition import written
 from polku.measures.families import TITLES, families
 from polku.measures.living import LivingMap, living_view
+from polku.measures.obstacles.kept import Kept, kept, stamp
 from polku.measures.personas_here import PersonaHere, personas_here
 from polku.measures.selectors import Selector
 from polku.measures.timeline import timeline_view
@@ -72,7 +73,7 @@ class ProjectAnswers:
         found = self.project.map_file.stat()
         position = self.project.position()
         parts = [position.history, position.inbox, position.identity, found.st_mtime_ns, found.st_size]
-        parts.append(self.project.costs.version())
+        parts += [self.project.costs.version(), stamp(self.project)]
         if self._moving is None:
             self._trails()
         if self._moving:
@@ -81,6 +82,9 @@ class ProjectAnswers:
 
     def journey(self) -> Journey:
         return self.project.journey()
+
+    def obstacles(self) -> Kept | None:
+        return kept(self.project)
 
     def source(self) -> str:
         return self.project.map_file.read_text(encoding="utf-8", errors="replace")

@@ -13,7 +13,7 @@ from measures.obstacles.reference import meetings
 from measures.small_world import journey_of, trails
 from polku.kernels import obstacles as kernel
 from polku.kernels import sessions
-from polku.measures.obstacles.comparing import BLANK, NOTHING, way_to
+from polku.measures.obstacles.comparing import BLANK, NOTHING, _further, way_to
 from polku.measures.view import view_of
 
 MAP = journey_of(("see", ["ad"]), ("weigh", ["product", "guide"]), ("buy", ["cart", "order"]), ("use", ["letter"]))
@@ -70,7 +70,7 @@ def test_a_failure_belongs_to_what_was_met_right_before_it():
     nothing_before = [(0, "!guide", 1, 0), (10, "product", 0, 0)]
     cells, parts = counted([nothing_before], "event", DAY, 10 * DAY)
     assert as_cells(cells) == {}
-    assert parts[0][2][-1] == 1
+    assert parts[0][2][-2] == 1
 
 
 def test_who_fails_today_and_orders_tomorrow_is_not_lost():
@@ -174,3 +174,48 @@ def test_the_variance_is_that_of_the_customers():
             visits, bought = (0, True) if went else (visits + 1, bought)
         by_hand += part * part
     assert variance == pytest.approx(by_hand)
+
+
+def test_money_is_net_of_what_came_back_and_of_all_goals_in_the_time():
+    """Anna buys for 40, gives 15 back, buys for 10 a day later and for 99 after the time is up: 40 - 15 + 10."""
+    made = trails(
+        MAP,
+        [
+            [(0, "cart", None), (60, "order", 40.0), (DAY, "letter", 15.0), (DAY + 9, "order", 10.0),
+             (9 * DAY, "order", 99.0)],
+        ],
+        as_of=20 * DAY,
+        codes=IDS,
+    )  # fmt: skip
+    view = view_of(made, MAP)
+    way = way_to(view, "order")
+    refunds = np.array([name == "letter" for name in view.trails.tables.code_event], np.bool_)
+    (columns,) = view.columns
+    net = kernel.net_values(columns, way.goal, refunds, 20 * DAY)
+    assert [float(net[i]) for i in (1, 3, 4)] == [25.0, 10.0, 99.0]
+    span = kernel.Span(np.int64(0), np.int64(20 * DAY), np.int64(20 * DAY), np.int64(7 * DAY))
+    found = sessions.Segments(*sessions.sessions(columns, 1800, 20 * DAY))
+    hit = np.array([1, 2, 2, 2, 2], np.uint8)
+    asked = kernel.Suspect(np.int64(IDS.index("cart")), np.bool_(False))
+    none = np.empty(0, np.uint8)
+    bucket = columns._replace(value=net)
+    cells, *_ = kernel.meetings(bucket, found, way, span, asked, hit, NOTHING, none, np.int64(1), BLANK, none)
+    assert cells[..., kernel.MONEY].sum() == 35.0
+    assert cells[..., kernel.PAID].sum() == 1
+
+
+def test_what_comes_by_chance_counts_each_time_and_what_stays_counts_once():
+    """In every search the first visit is exposed; by chance the second is in half of them, as in others."""
+
+    def search(*exposed):
+        return [(k * DAY, "cart", int(e), 0.0) for k, e in enumerate(exposed)]
+
+    chance = [search(1, 1), search(1, 0), search(0, 1), search(0, 0)]
+    _, parts = counted(chance, "cart", 9 * DAY, 100 * DAY)
+    again = parts[0][2][-1]
+    assert again.tolist() == [1, 1, 1, 1, 1]
+    assert _further(again) == 1.0
+    _, parts = counted([search(1, 1), search(1, 1), search(0, 0)], "cart", 9 * DAY, 100 * DAY)
+    again = parts[0][2][-1]
+    assert again.tolist() == [2, 1, 0, 0, 2]
+    assert _further(again) == 0.0

@@ -13,6 +13,15 @@ from polku.measures.result import Count, Estimate, Rate
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Above:
+    """Where an event comes far more often than elsewhere: its share of the visits here, and in the others."""
+
+    where: Text
+    here: float
+    elsewhere: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Obstacle:
     """One finding. Shares are of meetings: a touchpoint met in a visit."""
 
@@ -31,8 +40,10 @@ class Obstacle:
     share: Estimate  # of those who go on from there or would without it, those who are lost
     lost: Estimate  # goals lost in the period
     pending: int  # meetings that have not had their time: their goals are in no figure
-    money: Estimate  # lost in the period: what it would have been worth to have it mended
-    a_month: Estimate
+    money: Estimate  # lost in the period
+    mended: Estimate  # what it would have been worth to mend it: what it costs above what comes to everyone
+    above: Above | None  # where it comes far more often than elsewhere; None: all of it is mended
+    a_month: Estimate  # worth of mending it
     where: tuple[tuple[str, int], ...]  # touchpoint, meetings
     seen_in: tuple[Text, ...]  # other findings that this one accounts for
     declared: tuple[Text, ...]  # obstacles that the map names at the same touchpoint
@@ -81,7 +92,11 @@ class Obstacles(Answer):
         ),
         N_(
             "Money lost = meetings x difference in reaching the goal within the time given x money of a goal "
-            "reached. This is what mending it would have been worth in the period."
+            "reached, less what was refunded of it."
+        ),
+        N_(
+            "Worth to mend = that; of an event that comes to some (one browser) far more often than to the others, "
+            "only what is above the others' rate. What comes to everyone now and then is not mended there."
         ),
         N_(
             "As many suspects are looked at, p-values are corrected (Benjamini and Hochberg); and what does not surely "
@@ -117,14 +132,15 @@ class Obstacles(Answer):
                 count_cell(o.people, reader),
                 estimate_cell(o.lost, reader, lambda x: reader.number(x, 1)),
                 estimate_cell(o.money, reader, lambda x: self._money(x, reader)),
+                estimate_cell(o.mended, reader, lambda x: self._money(x, reader)),
                 estimate_cell(o.a_month, reader, lambda x: self._money(x, reader)),
                 words("; ".join(reader.said(d) for d in o.declared)),
             )
             for k, o in enumerate(self.found, 1)
         )
         heads = (
-            N_("obstacle"), N_("met at"), N_("people"), N_("goals lost"), N_("money lost"), N_("a month"),
-            N_("the map says"),
+            N_("obstacle"), N_("met at"), N_("people"), N_("goals lost"), N_("money lost"), N_("worth to mend"),
+            N_("a month"), N_("the map says"),
         )  # fmt: skip
         title = reader(
             "Where it hurts most: lost on the way to {goal}, of {n} suspects",
@@ -145,14 +161,27 @@ class Obstacles(Answer):
                 Cell(_p(o.adjusted, reader), o.adjusted, number=True),
                 words(", ".join(f"{t} {reader.number(n)}" for t, n in o.where[:4])),
                 words(", ".join(reader.said(t) for t in o.seen_in)),
+                words(self._above(o, reader)),
             )
             for o in self.found
         )
         heads = (
             N_("obstacle"), N_("went on"), N_("of those alike"), N_("difference"), N_("odds ratio"),
             N_("of all who would go on"), N_("corrected p"), N_("where"), N_("accounts for"),
+            N_("above the usual"),
         )  # fmt: skip
         return Table(reader("The evidence: it goes with stopping"), tuple(reader(h) for h in heads), rows)
+
+    @staticmethod
+    def _above(found: Obstacle, reader: Reader) -> str:
+        if found.above is None:
+            return ""
+        return reader(
+            "{where}: {here} of visits, elsewhere {elsewhere}",
+            where=reader.said(found.above.where),
+            here=reader.percent(found.above.here),
+            elsewhere=reader.percent(found.above.elsewhere),
+        )
 
     def _declared(self, reader: Reader) -> Table:
         titles = {o.id: reader.said(o.title) for o in self.found}

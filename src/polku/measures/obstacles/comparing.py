@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from polku.kernels import obstacles as kernel
 from polku.kernels import sessions
-from polku.kernels.columns import Columns
+from polku.kernels.columns import Columns, frozen
 from polku.measures.obstacles.suspects import U8, Looked, Suspect, likeness
 from polku.measures.steps import codes_of
+from polku.measures.value.buying import REFUNDS
 from polku.measures.view import Mask, View
 from polku.statistics.odds import Standardised, cochran_mantel_haenszel, mantel_haenszel, standardised
 from polku.statistics.rates import Compared
@@ -42,6 +43,7 @@ class Ground:
     like: str | None
     likes: int
     alike: tuple[U8, ...]
+    refunds: Mask  # bool[codes]
 
     @property
     def touchpoints(self) -> int:
@@ -61,7 +63,9 @@ def ground(view: View, goal: str, within: int, like: str | None, by_source: bool
         work = functools.partial(_with_source, media, sources)
         alike = tuple(view.map_with(work, visits, alike))
         likes *= sources
-    return Ground(view, way, span, goal, tuple(visits), name, likes, alike)
+    events = view.trails.tables.code_event
+    refunds = frozen([event in REFUNDS and not way.goal[k] for k, event in enumerate(events)], np.bool_)
+    return Ground(view, way, span, goal, tuple(visits), name, likes, alike, refunds)
 
 
 def media_of(view: View) -> tuple[U8, int]:
@@ -113,27 +117,30 @@ class Counted:
     told: F64
     people: npt.NDArray[np.int64]
     nowhere: int
+    again: npt.NDArray[np.int64]
 
     def __add__(self, other: Counted) -> Counted:
         return Counted(
             self.cells + other.cells, self.going + other.going, self.told + other.told, self.people + other.people,
-            self.nowhere + other.nowhere,
+            self.nowhere + other.nowhere, self.again + other.again,
         )  # fmt: skip
 
 
 def count(found: Ground, looked: Looked, relief: Sequence[F64], expected: kernel.Expected = BLANK) -> Counted:
     """The kernel over every bucket. ``relief``: float64[N] a bucket, or empty arrays (see the kernel)."""
     asked = kernel.Suspect(np.int64(looked.own), np.bool_(looked.suspect.steady))
-    work = functools.partial(_count, found.way, found.span, asked, found.likes, expected)
+    work = functools.partial(_count, found.way, found.span, asked, found.likes, expected, found.refunds)
     first, *rest = found.view.map_with(work, found.segments, looked.hits, relief, found.alike)
     return functools.reduce(lambda a, b: a + b, rest, first)
 
 
 def _count(
-    way: kernel.Way, span: kernel.Span, asked: kernel.Suspect, likes: int, expected: kernel.Expected,
+    way: kernel.Way, span: kernel.Span, asked: kernel.Suspect, likes: int, expected: kernel.Expected, refunds: Mask,
     bucket: Columns, segments: sessions.Segments, hit: U8, relief: F64, alike: U8,
 ) -> Counted:  # fmt: skip
     nobody = np.empty(0, np.uint8)
+    if refunds.any() and len(bucket.value) and not len(expected.went_on):
+        bucket = bucket._replace(value=kernel.net_values(bucket, way.goal, refunds, span.as_of))
     return Counted(
         *kernel.meetings(bucket, segments, way, span, asked, hit, relief, alike, np.int64(likes), expected, nobody)
     )
@@ -181,6 +188,7 @@ class Comparison:
     far: Standardised
     goal_error: float
     mature: int
+    further: float  # further meetings of the same search, as many as would not have come without chance; see `_further`
     goals: int
     value: float | None
     value_error: float
@@ -289,11 +297,27 @@ def _compared(
         far=far,
         goal_error=goal_error,
         mature=round(float(side.of(kernel.MATURE, 1).sum())),
+        further=0.0 if suspect.steady else _further(counted.again),
         goals=round(float(side.of(kernel.GOALS, 1).sum())),
         value=value,
         value_error=value_error,
         where=tuple((int(t), int(places[t])) for t in order if places[t] > 0),
     )
+
+
+def _further(again: npt.NDArray[np.int64]) -> float:
+    """How many of the further exposed meetings of a search count for themselves.
+
+    The first exposed meeting of a search is held against searches that began without; what else comes to those who were
+    exposed once is in its effect already, as far as it comes to them more often: ``stays``, the difference between the
+    share of exposed visits after an exposed one and after another one. A slow page comes by chance, and each time does
+    its own harm; a delivery price for small carts stays with the cart.
+    """
+    further, no_no, no_yes, yes_no, yes_yes = (float(n) for n in again)
+    if not (no_no + no_yes) or not (yes_no + yes_yes):
+        return 0.0
+    stays = yes_yes / (yes_no + yes_yes) - no_yes / (no_no + no_yes)
+    return further * min(1.0, max(0.0, 1.0 - stays))
 
 
 def _least_variance(n: float, of: float) -> float:
@@ -308,26 +332,43 @@ def _least_variance(n: float, of: float) -> float:
 
 def shared(found: Ground, one: Looked, other: Looked) -> float:
     """Of the visits in which ``one`` shows, the share in which ``other`` does too."""
-    work = functools.partial(_shared, found.way.place, one.own, other.own)
-    both, alone = np.sum(found.view.map_with(work, found.segments, one.hits, other.hits), axis=0, initial=0)
+    work = functools.partial(both_show, found.way.place, one.own, other.own)
+    both, alone, *_ = np.sum(found.view.map_with(work, found.segments, one.hits, other.hits), axis=0, initial=0)
     return float(both / alone) if alone else 0.0
 
 
-def _shared(
+def both_show(
     place: npt.NDArray[np.int16], own: int, others: int, bucket: Columns, segments: sessions.Segments, hit: U8, met: U8
 ) -> npt.NDArray[np.int64]:
-    """int64[2]: visits in which both show, and in which the first does."""
+    """int64[4]: visits in which both show, and in which the first does; the same of those in which the first is known
+    and does not show.
+    """
+    visit = visit_of(bucket, segments)
+    one, not_one, other = (np.zeros(len(segments.starts), np.bool_) for _ in range(3))
+    one[visit[shown_at(hit, kernel.SUSPECT, place, own, bucket, visit)]] = True
+    not_one[visit[shown_at(hit, kernel.OTHER, place, own, bucket, visit)]] = True
+    other[visit[shown_at(met, kernel.SUSPECT, place, others, bucket, visit)]] = True
+    not_one &= ~one
+    return np.array([np.count_nonzero(x) for x in (one & other, one, not_one & other, not_one)], np.int64)
+
+
+def visit_of(bucket: Columns, segments: sessions.Segments) -> npt.NDArray[np.int64]:
+    """int64[N]: the visit of each event, -1 for none."""
     lengths = segments.ends - segments.starts
     visit = np.full(len(bucket.time), -1, np.int64)
     places = np.repeat(segments.starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
     visit[segments.order[places] if len(segments.order) else places] = np.repeat(np.arange(len(lengths)), lengths)
-    shows = np.zeros((2, len(lengths)), np.bool_)
-    for k, (events, at) in enumerate(((hit, own), (met, others))):
-        here = (events == kernel.SUSPECT) & (visit >= 0)
-        if at >= 0:
-            here &= place[bucket.code] == at
-        shows[k, visit[here]] = True
-    return np.array([np.count_nonzero(shows.all(axis=0)), np.count_nonzero(shows[0])], np.int64)
+    return visit
+
+
+def shown_at(
+    hit: U8, word: int, place: npt.NDArray[np.int16], at: int, bucket: Columns, visit: npt.NDArray[np.int64]
+) -> Mask:
+    """bool[N]: events of a visit that say so, at touchpoint ``at`` (below 0: anywhere)."""
+    found = (hit == word) & (visit >= 0)
+    if at >= 0:
+        found &= place[bucket.code] == at
+    return np.asarray(found, np.bool_)
 
 
 def _value(side: Sides) -> tuple[float | None, float]:
@@ -353,7 +394,7 @@ def worth_of_goal(found: Ground) -> tuple[float, float] | None:
     """
     view, place = found.view, found.way.place
     paying = np.asarray((place >= 0) & view.paying()[np.maximum(place, 0)], np.bool_)
-    work = functools.partial(_worth, found.way.goal, paying, found.span)
+    work = functools.partial(_worth, found.way.goal, paying, found.refunds, found.span)
     n, money, squares = view.sum(work, np.zeros(3))
     if n < 2 or money == 0:
         return None
@@ -361,5 +402,5 @@ def worth_of_goal(found: Ground) -> tuple[float, float] | None:
     return mean, math.sqrt(max(float(squares / n) - mean * mean, 0.0) / (n - 1))
 
 
-def _worth(goal: Mask, paying: Mask, span: kernel.Span, bucket: Columns) -> F64:
-    return np.asarray(kernel.money_from_goal(bucket, goal, paying, span.start, span.end, span.as_of))
+def _worth(goal: Mask, paying: Mask, refunds: Mask, span: kernel.Span, bucket: Columns) -> F64:
+    return np.asarray(kernel.money_from_goal(bucket, goal, paying, refunds, span.start, span.end, span.as_of))

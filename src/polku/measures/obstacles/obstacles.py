@@ -11,8 +11,9 @@ from polku.journey.model import Text
 from polku.journey.values import duration
 from polku.kernels import obstacles as kernel
 from polku.language import LANGUAGES, N_, Reader
-from polku.measures.obstacles.answer import Cleared, Declared, Obstacle, Obstacles
+from polku.measures.obstacles.answer import Above, Cleared, Declared, Obstacle, Obstacles
 from polku.measures.obstacles.comparing import Comparison, Ground, compare, ground, members, shared, worth_of_goal
+from polku.measures.obstacles.excess import excess
 from polku.measures.obstacles.suspects import KINDS, USUAL, Looked, Suspect, looked, suspects
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.selectors import Selector
@@ -102,7 +103,7 @@ def _costs(found: Comparison, least: float, spared: float = 0.0) -> bool:
 
 def _each_for_itself(
     base: Ground, likely: list[Comparison], least: float
-) -> tuple[list[Comparison], dict[Suspect, tuple[Text, ...]]]:
+) -> tuple[list[Comparison], dict[Suspect, tuple[Comparison, ...]]]:
     """Findings that are not another finding seen from elsewhere; and of each, those that it accounts for.
 
     A payment that fails in one browser shows as a failure, and as that browser at the payment, the checkout and the
@@ -111,7 +112,7 @@ def _each_for_itself(
     """
     left = sorted(likely, key=lambda c: c.z)
     kept: list[Comparison] = []
-    seen_in: dict[Suspect, tuple[Text, ...]] = {}
+    seen_in: dict[Suspect, tuple[Comparison, ...]] = {}
     relief = [np.zeros(len(c.time), np.float64) for c in base.view.columns]
     while left:
         first, *left = left
@@ -134,7 +135,7 @@ def _each_for_itself(
             if again and _costs(again[0], least):
                 still.append(found)
             else:
-                seen_in[first.suspect] = (*seen_in.get(first.suspect, ()), _title_and_place(base.view, found))
+                seen_in[first.suspect] = (*seen_in.get(first.suspect, ()), found)
         left = still
     return kept, {c.suspect: seen_in.get(c.suspect, ()) for c in kept}
 
@@ -154,7 +155,11 @@ def _title_and_place(view: View, found: Comparison) -> Text:
 
 
 def _priced(
-    base: Ground, found: Comparison, adjusted: float, seen_in: tuple[Text, ...], worth: tuple[float, float] | None
+    base: Ground,
+    found: Comparison,
+    adjusted: float,
+    seen_in: tuple[Comparison, ...],
+    worth: tuple[float, float] | None,
 ) -> Obstacle:
     view, z = base.view, normal_quantile(LEVEL)
     select = view.select
@@ -164,13 +169,15 @@ def _priced(
     at = _place(base, found)
     effect = found.near.effect or 0.0
     # Those who had nobody alike are taken to have lost as much as the others.
-    goals, error = -(found.far.effect or 0.0) * found.mature, found.goal_error * found.mature
+    times = found.mature + found.further
+    goals, error = -(found.far.effect or 0.0) * times, found.goal_error * times
     lost = (
         Estimate(goals, goals - z * error, goals + z * error, found.mature, behind=met)
         if found.far.effect is not None
         else Estimate(None, n=0, reason=NOT_YET, behind=met)
     )
     money = _money(lost, error, found, worth, no_sums(view))
+    mended, above = _mended(base, found, seen_in, worth, money)
     months = _months(base)
     return Obstacle(
         name, found.suspect.kind, _title(view, found), ids[at], title_of(view.journey, ids[at]),
@@ -184,10 +191,43 @@ def _priced(
         _odds(found),
         found.p or 0.0, adjusted,
         Estimate(found.share, found.share - z * found.share_error, found.share + z * found.share_error),
-        lost, found.meetings - found.mature, money,
-        _times(money, 1 / months) if months else dataclasses.replace(money, value=None, low=None, high=None),
-        tuple((ids[t], n) for t, n in found.where), seen_in, _named(view, ids[at]), found.uncompared,
+        lost, found.meetings - found.mature, money, mended, above,
+        _times(mended, 1 / months) if months else dataclasses.replace(mended, value=None, low=None, high=None),
+        tuple((ids[t], n) for t, n in found.where), tuple(_title_and_place(view, c) for c in seen_in),
+        _named(view, ids[at]), found.uncompared,
     )  # fmt: skip
+
+
+def _mended(
+    base: Ground,
+    found: Comparison,
+    seen_in: tuple[Comparison, ...],
+    worth: tuple[float, float] | None,
+    money: Estimate,
+) -> tuple[Estimate, Above | None]:
+    """What mending it would have been worth: all that it cost; of an event that comes to some (one browser) far more
+    often than to the others, only what is above that, for what comes to everyone now and then cannot be mended there.
+    """
+    signs = [c for c in seen_in if c.suspect.kind in ("technical", "property")]
+    if found.suspect.kind != "failure" or not signs or money.value is None:
+        return money, None
+    over = excess(base, _looked(base, found), [_looked(base, c) for c in signs])
+    if over is None or over.found.far.effect is None:
+        return money, None
+    some = over.found
+    times = some.mature + some.further
+    goals = -(some.far.effect or 0.0) * times
+    error = float(np.hypot(some.goal_error * times * over.share, goals * over.error))
+    z = normal_quantile(LEVEL)
+    goals *= over.share
+    lost = Estimate(goals, goals - z * error, goals + z * error, some.mature, behind=money.behind)
+    # The money of a goal is that of all who met it: those of one browser are few.
+    priced = dataclasses.replace(found, mature=some.mature)
+    where = next(c for c in signs if c.suspect.what == over.what and c.own == over.own)
+    return (
+        _money(lost, error, priced, worth, no_sums(base.view)),
+        Above(_title_and_place(base.view, where), over.here, over.elsewhere),
+    )
 
 
 def _odds(found: Comparison) -> Estimate:
