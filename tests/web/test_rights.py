@@ -118,6 +118,18 @@ events = 730
     with create_project(folder, "fi") as project:
         told = markdown("Tietosuojaseloste", notice(project, Reader("fi")))
         assert "Kauppa Oy" in told
-        assert "Tapahtumia: 2 vuotta" in told
+        assert "Se, mitä teet asiakkaanamme: 2 vuotta" in told
+        assert "[valitse aika: polku.toml, retention.contacts" in told, "what nobody has chosen is not made up"
+        assert "Voit vastustaa tätä" in told
+        assert "Tietosuojavastaava" not in told
         assert "laskemme käyntisi ilman mitään tunnistetta" in told
-        assert "privacy.controller" not in markdown("", processing(project, Reader("en")))
+        record = markdown("", processing(project, Reader("fi")))
+        assert "privacy.controller" not in record
+        assert "Asiakkaiden tapahtumat: 2 vuotta" in record
+    strict = '[privacy]\nofficer = "Maija, tsv@kauppa.example"\n[consent]\nunknown = "refuse"\n'
+    (folder / "polku.toml").write_text(strict, encoding="utf-8")
+    with create_project(folder, "fi") as project:
+        told = markdown("Tietosuojaseloste", notice(project, Reader("fi")))
+        assert "Emme tallenna sitä, mitä teet ennen kuin suostumustasi on kysytty." in told
+        assert "Voit vastustaa tätä" not in told
+        assert "Tietosuojavastaava: Maija" in told

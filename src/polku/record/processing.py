@@ -31,11 +31,28 @@ PURPOSES: dict[str, str] = {
     "mail": N_("to send offers by post"),
 }
 KEPT: dict[str, str] = {
-    "events": N_("Events"),
+    "events": N_("Events of customers"),
     "anonymous": N_("Events without a known customer"),
     "refused": N_("Refused events and rows"),
     "contacts": N_("Addresses of customers who do nothing any more"),
     "backups": N_("Backups of the state in .polku/backups"),
+}
+#: The same in the words of a notice, whose readers know nothing of events and states.
+PLAINLY: dict[str, str] = {
+    "events": N_("What you do as our customer"),
+    "anonymous": N_("Visits of which we do not know whose they are"),
+    "refused": N_("Data that we could not use"),
+    "contacts": N_("Your e-mail address and phone number, from your last visit or purchase"),
+    "backups": N_("Backups"),
+}
+#: What becomes of events of those whom nobody asked for consent, by the setting ``consent.unknown``.
+UNASKED: dict[str, str] = {
+    "refuse": N_("What you do before you have been asked for your consent we do not store."),
+    "anonymous": N_("What you do before you have been asked for your consent we store without any identifier."),
+    "keep": N_(
+        "What you do where your consent is not asked for, such as orders and purchases in the shop, we store to keep "
+        "our contract and for our legitimate interest in knowing our customers. You can object to that."
+    ),
 }
 
 
@@ -143,15 +160,25 @@ def notice(project: Project, reader: Reader) -> tuple[Part, ...]:
         "anonymous": reader(N_("If you say no to analytics, we count your visit without any identifier.")),
         "keep": reader(N_("If you say no to analytics, we store what running the service needs.")),
     }[settings.consent.denied]
+    unasked = reader(UNASKED[settings.consent.unknown])
+    profiling = reader(
+        N_(
+            "From what you do we conclude how far you are as our customer, and choose what we show and send you by it. "
+            "No decision that has legal effects for you is made by it."
+        )
+    )
     contact = privacy.contact or reader(N_("[contact: write it in polku.toml, privacy.contact]"))
     return (
         Part(
             reader(N_("Who we are")),
-            (privacy.controller or reader(N_("[controller: write it in polku.toml, privacy.controller]")),),
+            (
+                privacy.controller or reader(N_("[controller: write it in polku.toml, privacy.controller]")),
+                *((reader(N_("Data protection officer: {who}"), who=privacy.officer),) if privacy.officer else ()),
+            ),
         ),
         Part(reader(N_("What we collect")), tuple(what)),
-        Part(reader(N_("What we use it for")), (*_purposes(project, reader), denied)),
-        Part(reader(N_("How long we keep it")), kept_lines(project, reader)),
+        Part(reader(N_("What we use it for")), (*_purposes(project, reader), denied, unasked, profiling)),
+        Part(reader(N_("How long we keep it")), _kept_plainly(project, reader)),
         Part(
             reader(N_("Who else sees it")),
             (
@@ -172,6 +199,12 @@ def notice(project: Project, reader: Reader) -> tuple[Part, ...]:
                     )
                 ),
                 reader(N_("You can withdraw your consent at any time.")),
+                reader(
+                    N_(
+                        "You can object to what we do with your data for our legitimate interest or for advertising, "
+                        "and ask us to restrict it."
+                    )
+                ),
                 reader(N_("Ask us: {contact}"), contact=contact),
                 reader(
                     N_(
@@ -204,8 +237,21 @@ def kept_lines(project: Project, reader: Reader) -> tuple[str, ...]:
     )
 
 
+def _kept_plainly(project: Project, reader: Reader) -> tuple[str, ...]:
+    """Keeping times for a notice; one that nobody has chosen is for a person to fill in (GDPR, article 13(2)(a))."""
+    lines = []
+    for name, count in dataclasses.asdict(project.settings.retention).items():
+        time = days(reader, count)
+        if not count:
+            time = reader(
+                N_("[choose a time in polku.toml, retention.{name}, or write here what decides it]"), name=name
+            )
+        lines.append(reader(N_("{what}: {time}"), what=reader(PLAINLY[name]), time=time))
+    return tuple(lines)
+
+
 def _purposes(project: Project, reader: Reader) -> tuple[str, ...]:
-    lines = [reader(N_("to run the service: orders, deliveries and customer service"))]
+    lines = [reader(N_("to run the service: orders, deliveries and customer service (by contract)"))]
     for purpose in project.permission.purposes:
         what = reader(PURPOSES[purpose]) if purpose in PURPOSES else purpose
         lines.append(reader(N_("{what} (with consent)"), what=what))
