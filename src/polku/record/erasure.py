@@ -204,6 +204,7 @@ def _carry_out(project: Project, lease: Lease, number: str, tell: Progress) -> N
         counts["inbox"] = counts.get("inbox", 0) + empty_inbox(project, of)
         tell(2, 6, N_("Deleting from the state"))
         _empty_state(project, of, words, counts)
+        project.consents.refresh()  # what memory holds of them goes at once, too
         tell(3, 6, N_("Deleting old files"))
         counts["old_files"] = counts.get("old_files", 0) + sweep(project.history, lease, words)
         counts["refused_rows"] = counts.get("refused_rows", 0) + clean_refused(project.data / "refused", words)
