@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -63,6 +64,11 @@ def test_before_consent_nothing_is_stored_and_nothing_is_sent(tracked: Tracked) 
     last = tracked.sent()[-1]
     assert last["event"] == "Consent Updated"
     assert last["context"]["consent"]["categoryPreferences"] == {"analytics": False, "ads": False}
+    # the event that says so is refused itself, and what it says is known
+    assert "Consent Updated" not in names(tracked.rows())[len(rows) :]
+    whose = [("anonymous", rows[0]["anonymous_id"])]
+    held = tracked.polku.project.consents.held(whose, int(time.time() * 1e6))
+    assert (set(held.granted), set(held.denied)) == (set(), {"analytics", "ads"})
     before = len(tracked.bodies)
     page.evaluate("polku.track('After')")
     page.goto(tracked.shop.url + "/")
@@ -226,6 +232,54 @@ def test_a_visit(tracked: Tracked) -> None:
     assert len({row["session_id"] for row in rows}) == 1
     seen = {message["messageId"] for message in tracked.sent()}  # of beacons the browser shows no body
     assert seen <= {row["event_id"] for row in rows}
+
+
+#: A stand-in for YouTube's player: it answers who says "listening", as the real one does, and tells its state.
+PLAYER = """<!doctype html><script>
+    let to;
+    const send = (message) => to && to.source.postMessage(JSON.stringify(message), to.origin);
+    const state = (number) => send({event: 'infoDelivery', info: {playerState: number}});
+    addEventListener('message', (event) => {
+        if (JSON.parse(event.data).event != 'listening') return;
+        to = event;
+        send({event: 'initialDelivery', info: {playerState: -1, duration: 212.06,
+            videoData: {video_id: 'dQw4w9WgXcQ', title: 'How to measure'}}});
+    });
+</script>"""
+
+
+def test_videos_of_youtube(tracked: Tracked) -> None:
+    """The module youtube: a player that is set into the page later, told once a start and once an end."""
+    tracked.paste(consent="granted", modules="youtube")
+    page = tracked.page()
+    asked: list[str] = []
+
+    def player(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body=PLAYER, content_type="text/html")
+
+    page.route("https://www.youtube-nocookie.com/**", player)
+    with page.expect_response("**/polku/youtube.js"):
+        page.goto(tracked.shop.url + "/thanks.html")
+    ready(page)
+    page.evaluate(
+        """() => { const frame = document.createElement('iframe'); document.body.append(frame);
+            frame.src = 'https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ?rel=0' }"""
+    )
+    page.wait_for_function("frames.length === 1")
+    while not any("enablejsapi=1" in url for url in asked):
+        page.wait_for_timeout(20)
+    frame = page.frames[-1]
+    frame.wait_for_function("to")
+    frame.evaluate("for (const number of [3, 1, 2, 1, 0, 0]) state(number)")
+    page.evaluate("postMessage('{\"info\":{\"playerState\":1}}', '*')")  # not from a player
+    rows = tracked.wait("Video Started", "Video Finished")
+    told = {
+        "title": "How to measure", "url": "https://youtu.be/dQw4w9WgXcQ", "video_id": "dQw4w9WgXcQ", "duration": 212,
+    }  # fmt: skip
+    for event in ("Video Started", "Video Finished"):
+        assert one(rows, event)["properties"] == told
+    assert names(rows).count("Video Started") == 1
 
 
 def test_depth_of_a_page_that_was_not_scrolled(tracked: Tracked) -> None:

@@ -37,7 +37,7 @@ def modules() -> dict[str, Script]:
     """The modules by name.
 
     >>> sorted(modules())
-    ['cmp']
+    ['cmp', 'youtube']
     """
     folder = resources.files("polku.tracker") / "served" / "modules"
     names = sorted(entry.name.removesuffix(".js") for entry in folder.iterdir() if entry.name.endswith(".js"))
