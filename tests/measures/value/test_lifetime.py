@@ -16,6 +16,7 @@ from polku.language import Reader
 from polku.measures.customers import customers_behind
 from polku.measures.result import Period
 from polku.measures.value.lifetime import MODELS, lifetime
+from polku.measures.value.modelling import Holdout
 from polku.measures.value.rfm import rfm
 from polku.measures.view import view_of
 from polku.trails.layout import Trails, moment
@@ -249,3 +250,18 @@ def test_online_retail():
     everyone = rfm(view_of(made), BUY)
     assert everyone.buyers.n == 4338
     assert sum(s.net for s in everyone.segments) == pytest.approx(8_911_407.90, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "off"),
+    [
+        (100.0, 100, False),
+        (126.0, 100, True),
+        (74.0, 100, True),
+        (76.0, 100, False),
+        (9.0, 29, False),
+        (None, None, False),
+    ],
+)
+def test_a_hold_out_check_that_misses_is_a_caution(expected, actual, off):
+    assert Holdout("2026-01-01", 90, 9, expected, actual, None, None, None, ()).off is off

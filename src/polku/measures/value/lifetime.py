@@ -31,6 +31,7 @@ MODELS = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", 
 BANDS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 WEAK = N_("some parameters are weakly held by these purchases")
 ONCE = N_("BG/NBD holds everyone who bought once to be alive, and here these are most; mbg_nbd does not")
+MISSED = N_("in the time kept back this model missed the purchases by more than a quarter: see the hold-out check")
 RELATED = N_("how often and for how much one buys go together here, which the model of money takes not to be so")
 
 
@@ -360,7 +361,7 @@ def lifetime(
         return found
     known = None if isinstance(spend, NoFit) else spend
     told = modelling.tell(watched, fit, known, time, discount, margin)
-    caution = WEAK if fit.weak else None
+    caution = MISSED if found.holdout.off else WEAK if fit.weak else None
     mostly_once = ONCE if model == "bg_nbd" and 2 * again < n else None
     new = fit.spread(lambda m: m.expected_new(time))
     return dataclasses.replace(
@@ -370,7 +371,7 @@ def lifetime(
         bic=fit.bic,
         alive=_cautious(modelling.total_alive(watched, fit, told), mostly_once or caution),
         expected=_cautious(modelling.total_purchases(watched, fit, told, time), caution),
-        value=_value(watched, fit, spend, told, time, discount, related),
+        value=_cautious(_value(watched, fit, spend, told, time, discount, related), caution),
         of_a_new_customer=_cautious(modelling.estimate(fit.model.expected_new(time), new, n, fit.no_interval), caution),
         bands=_bands(told, pick),
         top=_best(view, watched, told, limit),

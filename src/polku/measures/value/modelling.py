@@ -31,6 +31,8 @@ YEAR = 365.25
 LEAST, LEAST_AGAIN = 50, 10
 #: Intervals are worked out over at most so many distinct histories; figures themselves over all.
 SPREAD_OVER = 4000
+#: A hold-out check that misses by more than this share, of so many purchases at least, is a caution at every forecast.
+OFF, ENOUGH = 0.25, 30
 #: The hold-out check tells those with so many repeat purchases, or more, together.
 MOST_SHOWN = 7
 
@@ -265,6 +267,13 @@ class Holdout:
     correlation: float | None
     rows: tuple[HeldOut, ...]
     reason: str | None = None
+
+    @property
+    def off(self) -> bool:
+        """Whether the model missed all that came by more than ``OFF``, of enough purchases to say so."""
+        if self.expected is None or self.actual is None or max(self.expected, self.actual) < ENOUGH:
+            return False
+        return abs(self.expected - self.actual) > OFF * self.actual
 
 
 def hold_out(view: View, question: Buying, model: str, share: float, every: int | None) -> Holdout:
