@@ -116,10 +116,10 @@ polku.push(["identify", "customer-42", {email: "ann@example.com"}]);
         "segment",
         N_("Segment’s and RudderStack’s SDKs"),
         N_("Keep the SDK that the shop has and give it this server’s address."),
-        """// Browser, analytics.js 2.0 (Segment)
-analytics.load({writeKey: "{key}"}, {
-  cdnSettings: {integrations: {"Segment.io": {apiHost: "{bare}/v1", protocol: "{scheme}"}}}
-});
+        """// Browser, @segment/analytics-next: no settings are fetched from Segment
+AnalyticsBrowser.load({writeKey: "{key}", cdnSettings: {integrations: {
+  "Segment.io": {apiKey: "{key}", apiHost: "{bare}/v1", protocol: "{scheme}"}
+}}});
 
 // Node (Segment)
 new Analytics({writeKey: "{key}", host: "{host}"});
