@@ -33,6 +33,7 @@ from polku.guidance.rules import (
     Send,
     WaitFor,
     at_path,
+    compile_rules,
     meets_where,
 )
 from polku.journey.where import parse_where
@@ -46,6 +47,7 @@ from polku.trails.layout import Bucket
 from polku.zones import is_zone
 
 if TYPE_CHECKING:
+    from polku.journey.model import Journey
     from polku.record.project import Project
 
 I64 = npt.NDArray[np.int64]
@@ -231,7 +233,9 @@ class _Properties:
         names = sorted({n for h in world.by_code for k, n in h if k == "event"} | _events(world))
         columns = ["seq", "event", "source", "channel", "value", "properties", "context", "time"]
         snapshot, tail = world.project.look(columns)
-        where = pc.field("event").isin(names) & (pc.field("time") >= pa.scalar(world.since, pa.timestamp("us", "UTC")))
+        where = pc.field("event").isin(pa.array(names, pa.string())) & (
+            pc.field("time") >= pa.scalar(world.since, pa.timestamp("us", "UTC"))
+        )
         first = np.datetime64(world.since, "us").astype("datetime64[D]").item()
         files = [f for f in snapshot.files if f.day >= first]
         rows = world.project.history.read(columns, files=files, where=where).read_all()
@@ -312,15 +316,29 @@ def _messages(project: Project, rule: Rule, channels: set[str]) -> dict[tuple[in
     return found
 
 
-def _group_runs(project: Project, journey: Any, rule: Rule) -> dict[int, list[tuple[int, int, str]]]:
-    """Real runs of the group's other rules: (from, until, rule) by customer."""
-    others = [g.id for g in journey.guidance if g.group == rule.group and g.id != rule.id]
-    runs = tables.runs.c
-    asked = sa.select(runs.customer, runs.entered_at, runs.finished_at, runs.rule).where(runs.rule.in_(others))
+def _group_runs(project: Project, journey: Journey, rule: Rule) -> dict[int, list[tuple[int, int, str]]]:
+    """Real runs of the group's other rules: (from, until, rule) by customer, both ends included.
+
+    Of rules that are asked at the same moment the one of higher priority, then the earlier in the map, goes first: what
+    begins or ends in a rule behind this one is not yet so.
+    """
+    rules = compile_rules(journey, ("on", "off", "draft"))
+    order = {r.id: place for place, r in enumerate(rules)}
+    others = [r.id for r in rules if r.group == rule.group and r.id != rule.id]
+    runs, notes = tables.runs.c, tables.run_notes.c
+    begun = sa.func.min(notes.known)  # a run that began again has a later entered_at
+    asked = (
+        sa.select(runs.customer, begun, runs.finished_at, runs.rule)
+        .join_from(tables.runs, tables.run_notes, notes.run == runs.id)
+        .where(runs.rule.in_(others))
+        .group_by(runs.id, runs.customer, runs.finished_at, runs.rule)
+    )
     found: dict[int, list[tuple[int, int, str]]] = {}
     with project.state.read() as connection:
-        for customer, begun, ended, other in connection.execute(asked):
-            found.setdefault(int(customer), []).append((int(begun), int(ended or 1 << 62), other))
+        for customer, first, ended, other in connection.execute(asked):
+            behind = order[other] > order.get(rule.id, -1)
+            span = (int(first) + behind, int(ended or 1 << 62) - (not behind), other)
+            found.setdefault(int(customer), []).append(span)
     return found
 
 
@@ -402,7 +420,7 @@ class Past:
 
     def in_group(self, group: str, rule: str) -> str | None:
         for begun, ended, other in self.world.groups.get(self.customer, ()):
-            if begun <= self.now < ended:
+            if begun <= self.now <= ended:
                 return other
         return None
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
+from polku.errors import MeasureError
 from polku.journey.model import Journey, Text
 from polku.kernels import experiments as columns_of_acts
 from polku.kernels import guidance as kernel
@@ -60,6 +61,7 @@ FEW = N_("so few that this is rough")
 NO_PACE = N_("nobody entered in the last {days} days, so it cannot be told when")
 TOO_FAR = N_("not within a year at the present pace and effect")
 NO_EFFECT = N_("so far there is no difference that could become known")
+NO_GOAL = N_("nothing in the map says what the goal is; name a measure with judge_by")
 NO_MONEY = N_("the goal's events have no money")
 
 
@@ -107,7 +109,7 @@ class Proof:
 
     rule: str
     judge_by: str | None
-    goal: str
+    goal: str | None
     goal_title: Text
     within: int
     level: float
@@ -172,22 +174,34 @@ def entries_of(project: Project, rule: str, since: int = 0) -> Entries:
     )
 
 
-def judged(journey: Journey, rule: Rule) -> tuple[str, int]:
-    """The goal (a touchpoint or an event) and the seconds after entry that judge ``rule``: those of its ``judge_by``,
-    else the map's goal within the map's window. Raises MeasureError when the map says nothing of a goal.
+def judged(journey: Journey, rule: Rule) -> tuple[str | None, int]:
+    """The goal (a touchpoint or an event) and the seconds after entry that judge ``rule``.
+
+    Those of its ``judge_by``; else what it leads to (``until``), what calls it off (``without``), or the map's goal,
+    within the map's window. None where nothing says what the goal is.
     """
     measure = journey.measures.get(rule.judge_by) if rule.judge_by else None
-    if measure is None:
-        return goal_of(journey), journey.window
-    goal = measure.to or (measure.steps[-1] if measure.steps else None)
-    return goal or goal_of(journey), measure.within or journey.window
+    if measure is not None:
+        goal = measure.to or (measure.steps[-1] if measure.steps else None)
+        return goal or _goal_of(journey), measure.within or journey.window
+    for matcher in (*rule.exits, *rule.trigger.without):
+        if matcher.kind in ("touchpoint", "event") and matcher.where is None:
+            return matcher.name, journey.window
+    return _goal_of(journey), journey.window
+
+
+def _goal_of(journey: Journey) -> str | None:
+    try:
+        return goal_of(journey)
+    except MeasureError:  # the map names none: then there is nothing to judge by
+        return None
 
 
 def proof(project: Project, rule: Rule, *, since: int = 0, level: float = LEVEL, view: View | None = None) -> Proof:
     """The proof of ``rule``: those who first entered it at or after ``since`` (microseconds since 1970).
 
-    ``view``: of the project's trails, where one is open already. Raises MeasureError when nothing says what the goal
-    is, MissingExtraError without tea-tasting (extra ``models``).
+    ``view``: of the project's trails, where one is open already. Raises MissingExtraError without tea-tasting (extra
+    ``models``).
     """
     view = view_of(project) if view is None else view
     entries = entries_of(project, rule.id, since)
@@ -202,7 +216,7 @@ def proof_of(view: View, rule: Rule, entries: Entries, *, level: float = LEVEL, 
     sums = [_moments(did[up & (held == bool(k))]) for k in (TREATED, HELD_OUT)]
     reached, value, credited = ([parts[i] for parts in sums] for i in range(3))
     groups = [_group(did[held == bool(k)], up[held == bool(k)], reached[k], value[k]) for k in (TREATED, HELD_OUT)]
-    why = _why_not(groups)
+    why = NO_GOAL if goal is None else _why_not(groups)
     found = compare(reached[TREATED], reached[HELD_OUT], cuped=True, rate=True, level=level)
     estimate, relative = uplift_of(found, level, why)
     money = no_sums(view)
@@ -212,8 +226,8 @@ def proof_of(view: View, rule: Rule, entries: Entries, *, level: float = LEVEL, 
     share = rule.holdout
     sizes = sample_ratio((groups[0].entered, groups[1].entered), (1 - share, share)) if 0 < share < 1 else None
     return Proof(
-        rule=rule.id, judge_by=rule.judge_by, goal=goal, goal_title=title_of(view.journey, goal), within=within,
-        level=level, currency=currency_of(view), treated=groups[TREATED], held_out=groups[HELD_OUT],
+        rule=rule.id, judge_by=rule.judge_by, goal=goal, goal_title=title_of(view.journey, goal or ""),
+        within=within, level=level, currency=currency_of(view), treated=groups[TREATED], held_out=groups[HELD_OUT],
         uplift=estimate, of_relative=relative, difference=_sequence(found.absolute, found.error, found, level, why),
         money=each, credited=_times(_money(credited, level, why or money), groups[TREATED].reached.denominator),
         known=known_when(found, level, view.as_of, within, entries, why), sizes=sizes, messages=messages,
@@ -221,7 +235,7 @@ def proof_of(view: View, rule: Rule, entries: Entries, *, level: float = LEVEL, 
     )  # fmt: skip
 
 
-def acts_of(view: View, entries: Entries, goal: str, within: int) -> tuple[F64, npt.NDArray[np.bool_], Any]:
+def acts_of(view: View, entries: Entries, goal: str | None, within: int) -> tuple[F64, npt.NDArray[np.bool_], Any]:
     """What those who entered did (float64[n, 5], see the kernel), whether their time is up, and whether they were held
     out; those without a trail left out.
     """
@@ -240,7 +254,10 @@ def acts_of(view: View, entries: Entries, goal: str, within: int) -> tuple[F64, 
         starts.append(start)
         untils.append(until)
         held.append(dealt)
-    work = functools.partial(_acts, codes_of(view, goal), within, view.as_of)
+    codes = (
+        codes_of(view, goal) if goal is not None and _seen(view, goal) else np.zeros(view.trails.tables.codes, np.bool_)
+    )
+    work = functools.partial(_acts, codes, within, view.as_of)
     parts = view.map_with(work, starts, untils)
     kept = [(s >= 0) & ~c.skip for s, c in zip(starts, view.columns, strict=True)]
     if not parts:
@@ -248,6 +265,11 @@ def acts_of(view: View, entries: Entries, goal: str, within: int) -> tuple[F64, 
     did = np.concatenate([d[k] for (d, _), k in zip(parts, kept, strict=True)])
     up = np.concatenate([u[k] for (_, u), k in zip(parts, kept, strict=True)])
     return did, up, np.concatenate([h[k] for h, k in zip(held, kept, strict=True)])
+
+
+def _seen(view: View, goal: str) -> bool:
+    """Whether the goal is a touchpoint, or an event that has happened."""
+    return goal in view.journey.touchpoint_ids or goal in view.trails.tables.code_event
 
 
 def _acts(goal: Any, within: int, as_of: int, bucket: Columns, start: I64, until: I64) -> tuple[F64, Any]:

@@ -24,7 +24,7 @@ from polku.guidance.happenings import Happening
 from polku.guidance.hours import micros
 from polku.guidance.limits import MICRO
 from polku.guidance.past import Arrivals, Past, World, arrivals, happenings_of
-from polku.guidance.proof import Entries, acts_of, judged
+from polku.guidance.proof import NO_GOAL, Entries, acts_of, judged
 from polku.guidance.rules import Rule
 from polku.journey.model import Text
 from polku.kernels import experiments as acts_kernel
@@ -115,7 +115,7 @@ class Replay:
     messages: Mapping[str, int]
     capped: Mapping[str, int]
     delayed: int
-    goal: str
+    goal: str | None
     goal_title: Text
     within: int
     anyway: Rate
@@ -149,8 +149,6 @@ def replay(
     """Run ``rule`` over the recorded past from ``start`` (default: 90 days before ``end``) up to ``end`` (default: the
     trails' moment). ``order``: by default that of the arrival where most of the span was collected live.
     ``assume_consent``: as if everybody had agreed, for a past of which no consent is known.
-
-    Raises MeasureError when nothing in the map says what the goal is.
     """
     begun = time.monotonic()
     view = view_of(project) if view is None else view
@@ -403,14 +401,16 @@ def _told(world: World, found: _Counted, came: Arrivals, order: Order, since: in
         np.full(len(customers), int(acts_kernel.UNLIMITED), np.int64),
     )
     did, up, _ = acts_of(view, entries, goal, within)
-    anyway = Rate(int(np.count_nonzero(did[up][:, 0] > 0)), int(np.count_nonzero(up)), int(np.count_nonzero(~up)))
+    reached = int(np.count_nonzero(did[up][:, 0] > 0))
+    why = NO_GOAL if goal is None else None
+    anyway = Rate(reached, 0 if why else int(np.count_nonzero(up)), int(np.count_nonzero(~up)), why=why)
     money = float(did[up][:, acts_kernel.VALUE].mean()) if up.any() and no_sums(view) is None else None
     return Replay(
         rule=rule.id, title=rule.title_text, version=rule.version, order=order, start=moment(since), end=moment(upto),
         met=found.met, entered=found.entered, customers=len(found.customers),
         outcomes={o: found.outcomes[o] for o in OUTCOMES if found.outcomes[o]},
         messages=dict(sorted(found.messages.items())), capped=dict(sorted(found.capped.items())),
-        delayed=found.delayed, goal=goal, goal_title=title_of(view.journey, goal), within=within, anyway=anyway,
+        delayed=found.delayed, goal=goal, goal_title=title_of(view.journey, goal or ""), within=within, anyway=anyway,
         money=money, currency=currency_of(view), days=_days(world, found, since, upto), sample=found.sample(),
         cautions=_cautions(world, came, order, since), seconds=seconds,
     )  # fmt: skip
