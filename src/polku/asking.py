@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from polku.measures.funnels.funnel import Funnel
     from polku.measures.funnels.times import TimeToConvert
     from polku.measures.funnels.trend import FunnelTrend
+    from polku.measures.leads.answer import Score
     from polku.measures.leads.quality import Leads
-    from polku.measures.leads.score import Score
     from polku.measures.obstacles.answer import Obstacles
     from polku.measures.pages import Bounce, Exit
     from polku.measures.paths.loops import Loops
