@@ -120,8 +120,8 @@ def test_every_route_declares_what_it_needs(app: Any) -> None:
 
 def test_what_is_open_to_all_is_a_short_list(app: Any) -> None:
     assert sorted({path for _, path, permission in routes(app) if permission == "open"}) == [
-        "/health", "/polku.js", "/polku/funnel.js", "/sign-in", "/sign-in/provider", "/sign-in/provider/callback",
-        "/welcome/none",
+        "/c/none", "/health", "/o/none", "/polku.js", "/polku/funnel.js", "/sign-in", "/sign-in/provider",
+        "/sign-in/provider/callback", "/u/none", "/welcome/none",
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -53,6 +54,7 @@ MOST_KEPT = 32
 Given = str | None
 LastDays = Annotated[Given, Query(description=N_("how much of the past: 7d, 90d, 1y, all, or days; default 30d"))]
 Assume = Annotated[Given, Query(description=N_("yes: as if everybody had agreed to be written to"))]
+RuleId = Annotated[str, PathParameter(description=N_("the id of a rule of the map"))]
 Customer = Annotated[str, Query(description=N_("any id of the customer"))]
 
 
@@ -302,7 +304,7 @@ def rules_data(request: Request) -> dict[str, Any]:
 
 @api.get("/api/guidance/{id}/proof", description=N_("Whether a rule helped: treated against held out, euros, when."))
 @needs("see")
-def proof_data(request: Request, id: str) -> Any:
+def proof_data(request: Request, id: RuleId) -> Any:
     visit = Visit.of(request)
     made, missing = proof_of_rule(request, rule_named(request, visit, id))
     if missing is not None:
@@ -312,7 +314,7 @@ def proof_data(request: Request, id: str) -> Any:
 
 @api.get("/api/guidance/{id}/replay", description=N_("A dry run of a rule on history: who would have got what."))
 @needs("see")
-def replay_data(request: Request, id: str, last: LastDays = None, assume: Assume = None) -> Any:
+def replay_data(request: Request, id: RuleId, last: LastDays = None, assume: Assume = None) -> Any:
     visit = Visit.of(request)
     refuse_unknown(own_query(request), ("last", "assume"))
     return to_dict(replay_of_rule(request, rule_named(request, visit, id), last or "30d", assume == "yes"))
@@ -320,7 +322,7 @@ def replay_data(request: Request, id: str, last: LastDays = None, assume: Assume
 
 @api.get("/api/guidance/{id}/why", description=N_("Why a customer did, or did not, get what a rule sends."))
 @needs("see")
-def why_data(request: Request, id: str, customer: Customer) -> Any:
+def why_data(request: Request, id: RuleId, customer: Customer) -> Any:
     visit, project = Visit.of(request), project_of(request)
     refuse_unknown(own_query(request), ("customer",))
     found = meant(project.identities.find(customer), visit.journey.subject)
