@@ -195,7 +195,7 @@ def test_a_full_disk_and_a_read_only_one(small_disk: Path, monkeypatch: pytest.M
     with served(small_disk / "shop", QUICK) as site:
         assert send(site.client, "before").status_code == 200
         filler = small_disk / "filler"
-        with filler.open("wb") as out, contextlib.suppress(OSError):
+        with filler.open("wb", buffering=0) as out, contextlib.suppress(OSError):  # nothing is left to be flushed
             while True:
                 out.write(b"\0" * 65536)
         kept, told = [], None
