@@ -33,15 +33,21 @@ def test_notes_and_joins_by_command(shop: Path, capsys: pytest.CaptureFixture[st
     plan = ask("identities", "merge", str(shop), "anna@example.fi", "K-7", "--why", "same", "--preview")
     assert (plan["written"], len(plan["before"]), len(plan["after"])) == (False, 2, 1)
     assert plan["after"][0]["events"] == 2
-    assert ask("identities", "merge", str(shop), "anna@example.fi", "K-7", "--why", "same")["written"] is True
+    done = ask("identities", "merge", str(shop), "anna@example.fi", "K-7", "--why", "same")
+    assert done["written"] is True
     assert ask("identities", "list", str(shop), "K-7")["total"] == 2
     (join,) = ask("identities", "joins", str(shop), "K-7")["joins"]
-    assert (join["evidence"], join["counts"]) == ("same", True)
+    assert (join["join"], join["evidence"], join["counts"]) == (done["join"], "same", True)
     assert "stage decision" in run(capsys, "identities", "undo", str(shop), str(join["join"]), "--language", "en")
     assert ask("identities", "joins", str(shop), "--undone")["joins"][0]["undone_by"].startswith("cli")
     held = ask("identities", "quarantine", str(shop), "--keep", "K-7")
     assert [(h["value"], h["verdict"]) for h in held["quarantine"]] == [("number:K-7", "kept")]
     assert ask("identities", "quarantine", str(shop), "--release", "K-7")["total"] == 0
+    told = run(capsys, "identities", "merge", str(shop), "anna@example.fi", "K-7", "--why", "yes", "--language", "en")
+    assert f"polku identities undo {shop} " in " ".join(told.split()).replace("- ", "-")
+    log = run(capsys, "audit", str(shop), "--json")
+    assert "customer.merged" in log
+    assert not [word for word in ("K-7", "anna", "same") if word in log], "the log outlives who is forgotten"
     assert ask("note", str(shop), "--undo", str(second["event_id"])) == {"removed": second["event_id"]}
 
 

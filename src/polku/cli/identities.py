@@ -138,7 +138,16 @@ def merge(
             by = actor()
             project.identities.join(left.number, right.number, why, by)
             project.audit.note(by, "customer.merged", left.mark, {"other": right.mark})
+            ends = {left.number, right.number}
+            customer = project.identities.customer_of_number(left.number)
+            told["join"] = next(
+                j.number for j in project.identities.joins_of(customer) if {j.weaker.number, j.stronger.number} == ends
+            )
     _tell(terminal, told, preview)
+    if not (preview or as_json):
+        terminal.say(
+            N_("Joined. To undo it: polku identities undo {folder} {join}"), folder=str(folder), join=told["join"]
+        )
 
 
 def undo(
