@@ -38,7 +38,7 @@ NAMES: Final[dict[str, str]] = {
     "order": N_("The properties of that event: order.order_id, order.total."),
     "unsubscribe_url": N_("The link by which the customer unsubscribes with one click."),
     "language": N_("The language of the piece, fi or en."),
-    "sender": N_("The name of the sender, from polku.toml ([mail] from)."),
+    "sender": N_("The name of the sender, from polku.toml ([mail] sender)."),
     "postal_address": N_("The sender's postal address, from polku.toml ([mail] postal_address)."),
 }
 _SPOKEN: Final = re.compile(r"^[a-z]{2}$")

@@ -31,7 +31,7 @@ FIELDS: Final[dict[str, str]] = {
     "preheader": N_("What mail programs show behind the subject."),
     "channel": N_("The channel it is written for; email where it says none."),
     "layout": N_("The frame around it: a file under content/, or none. Default: content/frame.mjml, else Polku's own."),
-    "from": N_("Who it comes from, where that is not [mail] from of polku.toml."),
+    "from": N_("Who it comes from, where that is not [mail] sender of polku.toml."),
     "reply_to": N_("Where answers go, where that is not [mail] reply_to of polku.toml."),
     "unsubscribe": N_("no: this is no advertising (a receipt, an answer), so the frame has no unsubscribe link."),
 }
