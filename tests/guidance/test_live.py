@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from guidance.shop import DAY, HOUR
+from polku.backups.restoring import restore
+from polku.backups.taking import take
+from polku.guidance.live import Live
+from polku.record import tables
+from polku.record.project import open_project
 
 CART = """
   - id: cart_reminder
@@ -454,3 +461,29 @@ def test_a_clock_that_is_set_back_fires_nothing_twice(shop):
     made.wait(-6 * HOUR)
     made.wait(12 * HOUR)
     assert len(made.outbox()) == 1
+
+
+def test_on_postgresql_all_is_the_same(shop, postgres):
+    made = shop(CART, state=postgres.database())
+    made.consent("anna")
+    made.event("anna", "Product Added", cart_id="c1")
+    made.event("anna", "Product Added", cart_id="c2")
+    made.wait(5 * HOUR)
+    made.wait(DAY)
+    assert [(m["rule"], m["state"]) for m in made.outbox()] == [("cart_reminder", "waiting")]
+    assert made.notes("anna") == ["entered", "waits", "late", "treated", "message", "done"]
+    assert made.timers() == 0
+
+
+def test_a_restored_project_lets_its_runs_go(shop, tmp_path):
+    made = shop(CART)
+    made.consent("anna")
+    made.event("anna", "Product Added")
+    take(made.project, tmp_path / "backups")
+    restored = restore(tmp_path / "backups", tmp_path / "again")
+    with open_project(restored.folder) as project:
+        Live(project).catch_up(made.now + 2 * DAY)
+        with project.state.read() as connection:
+            assert connection.execute(sa.select(tables.runs.c.status)).scalars().all() == ["left"]
+            assert connection.execute(sa.select(tables.outbox.c.key)).all() == []
+            assert connection.execute(sa.select(tables.timers.c.run)).all() == []

@@ -30,9 +30,11 @@ COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class Arrivals:
-    """Live rows (COLUMNS, in order of seq) and the seqs of repeats that trails may still count."""
+    """Live rows (COLUMNS, in order of seq), whether there are more behind them, and the seqs of repeats that trails may
+    still count."""
 
     rows: pa.Table
+    more: bool
     repeats: frozenset[int]
 
 
@@ -47,7 +49,7 @@ def arrivals(project: Project, after: int, upto: int, limit: int) -> Arrivals:
         parts.insert(0, _moved(project, snapshot, after, min(upto, snapshot.moved)))
     shape = parts[-1].schema
     rows = pa.concat_tables([p.cast(shape) for p in parts]).sort_by("seq")
-    return Arrivals(rows.slice(0, limit), frozenset(repeats))
+    return Arrivals(rows.slice(0, limit), rows.num_rows > limit, frozenset(repeats))
 
 
 def _repeats(project: Project, tail: pa.Table) -> set[int]:

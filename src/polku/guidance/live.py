@@ -28,7 +28,7 @@ from polku.guidance.happenings import Happening
 from polku.guidance.limits import MICRO
 from polku.guidance.livelook import LiveLook
 from polku.guidance.moments import Moments
-from polku.guidance.recogniser import Meaning, Recogniser, Row
+from polku.guidance.recogniser import Meaning, Past, Recogniser, Row
 from polku.guidance.rules import Index, Rule, compile_rules, from_definition
 from polku.record import clock, tables
 from polku.record.hashes import id_hash
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 #: (microseconds), the counter of identities that runs have followed, and the last restore that was seen to.
 CURSOR, PASSED, FOLLOWED, RESTORED = "guidance", "guidance_passed", "guidance_identity", "guidance_restored"
 #: Events and timers of one transaction: it holds up the other writers of the state.
-BATCH = 500
+BATCH = 1_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class _Tick:
         found = arrivals(self.project, self.place.cursor, self.seen, self.live.batch)
         self.repeats = found.repeats
         self._new_seqs = frozenset(found.rows["seq"].to_pylist())
-        full = found.rows.num_rows >= self.live.batch
+        full = found.more
         last = int(found.rows["seq"][-1].as_py()) if full else max(self.seen, self.place.cursor)
         self._last = last
         whole = not full and last >= self.arrived  # all that had arrived is taken: then time may pass
@@ -260,13 +260,15 @@ class _Tick:
         told = rows.to_pylist()
         found: list[tuple[int, Happening]] = []
         for customer, places in by_customer.items():
-            codes = {row.seq: row for row in self._rows_of(customer)}
+            past = self._all_of(customer)
+            numbers = past.seq.tolist()
             new = []
             for at in places:
-                seq = told[at]["seq"]
-                if (coded := codes.get(seq)) is not None:
-                    event = event_of(told[at])
-                    new.append(coded._replace(known=micros["received_at"][at], event=event))
+                row = told[at]
+                if row["seq"] in numbers:
+                    i = numbers.index(row["seq"])
+                    of = (int(past.time[i]), row["seq"], int(past.code[i]), float(past.value[i]))
+                    new.append(Row(*of, micros["received_at"][at], event_of(row)))
             for happening in self.recogniser.take(customer, new):
                 found.append((happening.known, happening))
         found.sort(key=lambda pair: pair[0])
@@ -276,26 +278,30 @@ class _Tick:
         with self.project.state.read() as connection:
             return timers.next_due(connection) is not None
 
-    def _past(self, customer: int) -> list[Row]:
+    def _past(self, customer: int) -> Past:
         """The customer's events that were taken before, or never were live."""
-        rows = self._rows_of(customer)
-        return [row for row in rows if row.seq <= self._last and row.seq not in self._new_seqs]
+        past = self._all_of(customer)
+        old = past.seq <= self.place.cursor
+        if not old.all():  # new ones, and perhaps what an import brought meanwhile
+            for i in np.flatnonzero(~old & (past.seq <= self._last)).tolist():
+                old[i] = int(past.seq[i]) not in self._new_seqs
+        return past if old.all() else past.only(old)
 
-    def _rows_of(self, customer: int) -> list[Row]:
+    def _all_of(self, customer: int) -> Past:
         """All events of a customer in the trails, repeats left out."""
         found = self.trails.find(customer)
         if found is None:
-            return []
+            return Past.of(())
         bucket, i = found
         part = slice(int(bucket.offsets[i]), int(bucket.offsets[i + 1]))
         time = bucket.time[part].astype(np.int64) * MICRO
         if bucket.micros is not None:
-            time += bucket.micros[part].astype(np.int64)
+            time += bucket.micros[part]
         assert bucket.seq is not None
         seq = bucket.seq[part].astype(np.int64) + bucket.seq_base
         value = np.full(len(time), np.nan) if bucket.value is None else bucket.value[part]
-        rows = zip(time.tolist(), seq.tolist(), bucket.code[part].tolist(), value.tolist(), strict=True)
-        return [Row(*row) for row in rows if row[1] not in self.repeats]
+        past = Past(time, seq, bucket.code[part], value)
+        return past.only(~np.isin(seq, list(self.repeats))) if self.repeats else past
 
     def _of_time(self, passed: int) -> list[Happening]:
         """What time alone did between the last tick and ``passed``: stages, segments, hours of the calendar, dates."""

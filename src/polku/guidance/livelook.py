@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -103,28 +104,32 @@ class LiveLook:
 
     def _met(self, matcher: Matcher, since: int, after: int, key: tuple[str, str] | None) -> int | None:
         meaning = self.fold.meaning
+        if matcher.kind not in ("stage_entered", "touchpoint", "event"):
+            return None
         if matcher.kind == "stage_entered":
             entered = (c.time for c in self.fold.changes if c.kind == "stage_entered" and c.name == matcher.name)
             return next((time for time in entered if time > since), None)
-        rows = [r for r in self.fold.rows if _later(r.time, r.seq, since, after) and r.time <= self.now]
-        if matcher.kind == "touchpoint":
-            rows = [r for r in rows if _touchpoint(meaning, r.code) == matcher.name]
-        elif matcher.kind == "event":
-            rows = [r for r in rows if self.tables.code_event[r.code] == matcher.name]
-        else:
-            return None
-        if matcher.where is None and key is None:
-            return rows[0].time if rows else None
-        if not rows:
-            return None
-        events = self._events(since // MICRO)
-        for row in rows:
-            event = events.get(row.seq)
+        past = self.fold.past
+        first = int(np.searchsorted(past.time, since, side="left"))
+        last = int(np.searchsorted(past.time, self.now, side="right"))
+        found: list[tuple[int, int]] = []
+        for i in range(first, last):
+            time, seq, code = int(past.time[i]), int(past.seq[i]), int(past.code[i])
+            if time == since and seq <= after:
+                continue
+            name = _touchpoint(meaning, code) if matcher.kind == "touchpoint" else self.tables.code_event[code]
+            if name == matcher.name:
+                if matcher.where is None and key is None:
+                    return time
+                found.append((time, seq))
+        events = self._events(since // MICRO) if found else {}
+        for time, seq in found:
+            event = events.get(seq)
             if event is None or (matcher.where is not None and not meets_where(matcher.where, event)):
                 continue
             theirs = text_of(at_path(event, key[0])) if key is not None else ""
             if key is None or not theirs or theirs == key[1]:
-                return row.time
+                return time
         return None
 
     @functools.cache  # noqa: B019
@@ -143,9 +148,9 @@ class LiveLook:
 
     def number_before(self, path: str, position: int) -> float | None:
         events = self._events(0)
-        for row in reversed(self.fold.rows):
-            if row.seq < position and row.seq in events:
-                value = number_of(at_path(events[row.seq], path))
+        for seq in reversed(self.fold.past.seq.tolist()):
+            if seq < position and seq in events:
+                value = number_of(at_path(events[seq], path))
                 if value is not None:
                     return value
         return None
@@ -179,7 +184,3 @@ class LiveLook:
 def _touchpoint(meaning: Meaning, code: int) -> str:
     number = int(meaning.rules.code_touchpoint[code])
     return "" if number < 0 else meaning.touchpoints[number]
-
-
-def _later(time: int, seq: int, since: int, after: int) -> bool:
-    return time > since or (time == since and seq > after)

@@ -7,10 +7,9 @@ each kind of change and stage as many are counted as were told already.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -64,27 +63,44 @@ class Told:
     position: int
 
 
+class Past(NamedTuple):
+    """A customer's events as columns, in order of (time, seq); times in microseconds since 1970 UTC."""
+
+    time: npt.NDArray[np.int64]
+    seq: npt.NDArray[np.int64]
+    code: npt.NDArray[np.uint16]
+    value: npt.NDArray[np.float64]
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> Past:
+        """The events that are marked."""
+        return Past(self.time[kept], self.seq[kept], self.code[kept], self.value[kept])
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Self:
+        """The same of rows in any order."""
+        ordered = sorted(rows, key=lambda r: (r.time, r.seq))
+        return cls(
+            np.array([r.time for r in ordered], np.int64),
+            np.array([r.seq for r in ordered], np.int64),
+            np.array([r.code for r in ordered], np.uint16),
+            np.array([r.value for r in ordered], np.float64),
+        )
+
+
+NOTHING = Past.of(())
+
+
 class _Part:
     """One fold over the customer's columns: the map's stages, or one segment."""
 
     def __init__(self, rules: fold.Rules) -> None:
         self.rules = rules
         self.state = fold.new_state(len(rules.atom_kind))
-        self.moves = np.empty((fold.MOST_MOVES, fold.MOVE), np.int64)
 
-    def pass_time(self, of: Columns, until: int) -> list[list[int]]:
-        """Let every moment up to ``until`` (seconds) pass."""
-        out: list[list[int]] = []
-        while (moment := int(fold.next_moment(self.state, self.rules, of.time))) <= until:
-            found = fold.on_moment(self.state, self.rules, of, moment, self.moves)
-            out += self.moves[:found].tolist()
-        return out
-
-    def take(self, of: Columns, i: int) -> list[list[int]]:
-        out = self.pass_time(of, int(of.time[i]))
-        found = fold.on_event(self.state, self.rules, of, i, self.moves)
-        out += self.moves[:found].tolist()
-        return out
+    def fold(self, of: Columns, start: int, until: int) -> tuple[list[list[int]], int]:
+        """Go on from event ``start`` to the moment ``until`` (seconds); the moves, and the first event after it."""
+        moves, done = fold.advance(of, self.rules, self.state, start, until)
+        return moves.tolist(), int(done)
 
     def next(self, of: Columns) -> int:
         return int(fold.next_moment(self.state, self.rules, of.time))
@@ -95,18 +111,24 @@ class Customer:
 
     def __init__(self, meaning: Meaning) -> None:
         self.meaning = meaning
-        self.rows: list[Row] = []
         self.passed = -1  # seconds: every moment up to it has passed
-        self.told: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.told: dict[tuple[str, str], int] = {}
+        self._count = 0
+        self._put(NOTHING)
         self._reset()
 
     def _reset(self) -> None:
-        self._columns = columns([0, 0], [], [], value=[])
-        self._capacity = 0
+        self._counts: dict[tuple[str, str], int] = {}  # changes of this fold
         self.changes: list[Told] = []  # all of them, in the order of the fold
-        self._done = 0  # rows that are folded; those behind have not happened yet
+        self._done = 0  # events that are folded; those behind have not happened yet
         self._parts = {"": _Part(self.meaning.rules)}
         self._parts.update({name: _Part(rules) for name, rules in self.meaning.segments.items()})
+
+    @property
+    def past(self) -> Past:
+        """All events so far, in order of (time, seq)."""
+        n = self._count
+        return Past(self._time[:n], self._seq[:n], self._code[:n], self._value[:n])
 
     @property
     def stage(self) -> int:
@@ -127,23 +149,37 @@ class Customer:
 
     def take(self, row: Row) -> list[Told]:
         """Take one event and tell the changes that are new through it, in their order."""
-        time = row.time // MICRO
-        last = self.rows[-1] if self.rows else None
-        behind = last is not None and (row.time, row.seq) < (last.time, last.seq)
-        self.rows.append(row)
-        if behind or time < self.passed or self._done < len(self.rows) - 1:
-            self.rows.sort(key=lambda r: (r.time, r.seq))
+        time, n = row.time // MICRO, self._count
+        last = (int(self._time[n - 1]), int(self._seq[n - 1])) if n else (-1, -1)
+        if (row.time, row.seq) < last or time < self.passed or self._done < n:
+            past = self.past
+            at = int(np.searchsorted(past.time, row.time, side="left"))
+            while at < n and past.time[at] == row.time and past.seq[at] < row.seq:
+                at += 1
+            self._put(
+                Past(
+                    np.insert(past.time, at, row.time),
+                    np.insert(past.seq, at, row.seq),
+                    np.insert(past.code, at, row.code),
+                    np.insert(past.value, at, row.value),
+                )
+            )
             return self._again(max(self.passed, time))
-        self._extend()
+        if n == len(self._time):
+            self._put(self.past)
+        self._time[n], self._seq[n], self._code[n], self._value[n] = row.time, row.seq, row.code, row.value
+        self._seconds[n] = time
+        self._count = n + 1
+        self._look()
         return self._news(self._fold(time))
 
     def pass_time(self, until: int) -> list[Told]:
         """Let time pass up to ``until`` (seconds) and tell what it changed."""
         return self._news(self._fold(until))
 
-    def replace(self, rows: Sequence[Row]) -> list[Told]:
+    def replace(self, past: Past) -> list[Told]:
         """Another past (a merge, its undo): fold it up to the same moment, and tell nothing that was told before."""
-        self.rows = sorted(rows, key=lambda r: (r.time, r.seq))
+        self._put(past)
         return self._again(self.passed)
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -151,31 +187,29 @@ class Customer:
     def _fold(self, until: int) -> list[Told]:
         """Events whose time has come, and the moments between them, up to ``until``; later events wait."""
         found: list[Told] = []
-        while self._done < len(self.rows) and self.rows[self._done].time // MICRO <= until:
-            for name, part in self._parts.items():
-                found += self._changes(name, part.take(self._columns, self._done))
-            self._done += 1
+        done = self._done
         for name, part in self._parts.items():
-            found += self._changes(name, part.pass_time(self._columns, until))
+            moves, done = part.fold(self._columns, self._done, until)
+            found += self._changes(name, moves)
+        self._done = done
+        if len(self._parts) > 1:
+            found.sort(key=lambda change: change.time)
         self.passed = max(self.passed, until)
         self.changes += found
         return found
 
     def _again(self, until: int) -> list[Told]:
         self._reset()
-        self._extend()
-        before, self.told = self.told, collections.Counter()
-        new = self._news(self._fold(until), before)
-        self.told |= before
-        return new
+        return self._news(self._fold(until))
 
-    def _news(self, found: Iterable[Told], before: Mapping[tuple[str, str], int] | None = None) -> list[Told]:
-        """Those beyond the number that was told before of their kind and name."""
+    def _news(self, found: Iterable[Told]) -> list[Told]:
+        """Those beyond the number that was ever told of their kind and name."""
         new = []
         for change in found:
             key = (change.kind, change.name)
-            self.told[key] += 1
-            if before is None or self.told[key] > before.get(key, 0):
+            count = self._counts[key] = self._counts.get(key, 0) + 1
+            if count > self.told.get(key, 0):
+                self.told[key] = count
                 new.append(change)
         return new
 
@@ -183,7 +217,7 @@ class Customer:
         stages = self.meaning.stages
         found: list[Told] = []
         for time, position, before, after, kind, _ in moves:
-            at = self.rows[position].time if position >= 0 else time * MICRO
+            at = int(self._time[position]) if position >= 0 else time * MICRO
             if part:
                 found.append(Told("segment", part, at, position))
             elif kind == fold.ENTERED:
@@ -194,27 +228,29 @@ class Customer:
                 found.append(Told("lapsed" if kind == fold.LAPSED_KIND else "won_back", stages[after], at, position))
         return found
 
-    def _extend(self) -> None:
-        """Columns over all rows; room is doubled, so that a long life is not copied at every event."""
-        n = len(self.rows)
-        if n > self._capacity or self._columns.offsets[1] != n - 1:
-            self._capacity = max(8, 2 * n)
-            self._time = np.zeros(self._capacity, np.uint32)
-            self._code = np.zeros(self._capacity, np.uint16)
-            self._value = np.full(self._capacity, np.nan)
-            for i, row in enumerate(self.rows):
-                self._set(i, row)
-        else:
-            self._set(n - 1, self.rows[-1])
-        self._columns = columns([0, n], self._time[:n], self._code[:n], value=self._value[:n], day=NO_DAYS[:0],
-                                page=NO_NUMBERS, origin=NO_NUMBERS, session=NO_NUMBERS)  # fmt: skip
+    def _put(self, past: Past) -> None:
+        """Take these columns, with as much room again, so that a long life is not copied at every event."""
+        n = len(past.time)
+        room = np.zeros(max(4, n // 2), np.int64)
+        self._count = n
+        self._time: npt.NDArray[np.int64] = np.concatenate([past.time, room])
+        self._seq: npt.NDArray[np.int64] = np.concatenate([past.seq, room])
+        self._code: npt.NDArray[np.uint16] = np.concatenate([past.code, room.astype(np.uint16)])
+        self._value: npt.NDArray[np.float64] = np.concatenate([past.value, room.astype(np.float64)])
+        self._seconds: npt.NDArray[np.uint32] = (self._time // MICRO).astype(np.uint32)
+        self._look()
 
-    def _set(self, i: int, row: Row) -> None:
-        self._time[i], self._code[i], self._value[i] = row.time // MICRO, row.code, row.value
+    def _look(self) -> None:
+        n = self._count
+        seconds, code, value = self._seconds[:n], self._code[:n], self._value[:n]
+        offsets = np.array([0, n], np.int64)
+        for array in (seconds, code, value, offsets):
+            array.flags.writeable = False
+        self._columns = EMPTY._replace(offsets=offsets, time=seconds, code=code, value=value)
 
 
-NO_DAYS: npt.NDArray[np.uint16] = np.zeros(0, np.uint16)
-NO_NUMBERS: npt.NDArray[np.uint32] = np.zeros(0, np.uint32)
+#: What the fold reads of columns is filled in; the rest stays empty.
+EMPTY = columns([0, 0], [], [], value=[])
 
 
 class Recogniser:
@@ -223,7 +259,7 @@ class Recogniser:
     ``past(customer)`` gives the rows that were known before; they are folded up to ``since`` (seconds) untold.
     """
 
-    def __init__(self, meaning: Meaning, past: Any, since: int) -> None:
+    def __init__(self, meaning: Meaning, past: Callable[[int], Past], since: int) -> None:
         self.meaning, self.past, self.since = meaning, past, since
         self._customers: dict[int, Customer] = {}
 
@@ -232,9 +268,8 @@ class Recogniser:
         found = self._customers.get(customer)
         if found is None:
             found = self._customers[customer] = Customer(self.meaning)
-            found.rows = sorted(self.past(customer), key=lambda r: (r.time, r.seq))
             found.passed = self.since
-            found.replace(found.rows)
+            found.replace(self.past(customer))
         return found
 
     def take(self, customer: int, rows: Sequence[Row]) -> list[Happening]:
@@ -244,8 +279,7 @@ class Recogniser:
         for row in sorted(rows, key=lambda r: r.seq):
             found += self._event(one, customer, row)
             for change in one.take(row):
-                did = one.rows[change.position] if change.position >= 0 else None
-                mine = did is not None and did.seq == row.seq
+                mine = change.position >= 0 and one.past.seq[change.position] == row.seq
                 found.append(
                     Happening(
                         customer, change.time, max(row.known, change.time), change.kind, change.name,
@@ -281,9 +315,9 @@ class Recogniser:
 
     def _before(self, one: Customer, row: Row) -> int:
         """The touchpoint that was met last before ``row``, -1: none."""
-        for earlier in reversed(one.rows):
-            if (earlier.time, earlier.seq) < (row.time, row.seq):
-                touchpoint = int(self.meaning.rules.code_touchpoint[earlier.code])
-                if touchpoint >= 0:
-                    return touchpoint
+        past = one.past
+        touchpoints = self.meaning.rules.code_touchpoint
+        for i in range(int(np.searchsorted(past.time, row.time, side="right")) - 1, -1, -1):
+            if (past.time[i], past.seq[i]) < (row.time, row.seq) and touchpoints[past.code[i]] >= 0:
+                return int(touchpoints[past.code[i]])
         return -1

@@ -328,6 +328,44 @@ def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-de
 
 
 @kernel
+def advance(columns, rules, state, start, as_of):  # type: ignore[no-untyped-def]
+    """Go on with one customer's ``state`` from event ``start`` of the columns up to ``as_of``.
+
+    Returns the changes (int64[n, MOVE]) and the first event that has not happened by then.
+    """
+    out = np.empty((4, MOVE), np.int64)
+    n = 0
+    moves = np.empty((MOST_MOVES, MOVE), np.int64)
+    i = start
+    end = len(columns.time)
+    while True:
+        upto = as_of
+        there = i < end and np.int64(columns.time[i]) <= as_of
+        if there:
+            upto = np.int64(columns.time[i])
+        while True:
+            moment = next_moment(state, rules, columns.time)
+            if moment > upto:
+                break
+            found = on_moment(state, rules, columns, moment, moves)
+            for m in range(found):
+                if n == len(out):
+                    out = _grown(out)
+                out[n] = moves[m]
+                n += 1
+        if not there:
+            break
+        found = on_event(state, rules, columns, i, moves)
+        for m in range(found):
+            if n == len(out):
+                out = _grown(out)
+            out[n] = moves[m]
+            n += 1
+        i += 1
+    return out[:n].copy(), i
+
+
+@kernel
 def upcoming(columns, rules, customers, as_of):  # type: ignore[no-untyped-def]
     """The next moment after ``as_of`` at which time alone may change something, for the customers asked for: int64[k]
     seconds, NEVER where none will.
