@@ -22,8 +22,11 @@ def _signs(data, begins, ends):  # type: ignore[no-untyped-def]
         if not begins[c]:
             continue
         if c == 34:  # a quotation mark behind the end of a key
-            if i >= 3:
-                code = (data[i - 3] | 32) << 16 | (data[i - 2] | 32) << 8 | (data[i - 1] | 32)
+            k = i
+            while k > 3 and (data[k - 1] == 95 or data[k - 1] == 32 or data[k - 1] == 45 or data[k - 1] == 46):
+                k -= 1  # Phone_
+            if k >= 3:
+                code = (data[k - 3] | 32) << 16 | (data[k - 2] | 32) << 8 | (data[k - 1] | 32)
                 for end in ends:
                     if code == end:
                         return True
@@ -54,7 +57,7 @@ def signs(body: bytes | npt.NDArray[np.uint8]) -> bool:
     """Whether the bytes hold ``@``, ``+`` before a digit, these percent-encoded or as ``\\u00``, or the name of a key
     under which phone numbers stand. There may be one without an address, never an address without one.
 
-    >>> signs(b'{"event": "page", "n": 1}'), signs(b'{"Phone": "0401234567"}'), signs(b'{"a": "anna%40example.fi"}')
+    >>> signs(b'{"event": "page", "n": 1}'), signs(b'{"Phone_": "0401234567"}'), signs(b'{"a": "anna%40example.fi"}')
     (False, True, True)
     """
     data = np.frombuffer(body, np.uint8) if isinstance(body, bytes) else body
