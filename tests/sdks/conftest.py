@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -59,24 +59,34 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield Shop(site, key)
 
 
+class Failure(NamedTuple):
+    """A request is answered with ``status``: before it is passed on, or (``lost``) after the server has taken it."""
+
+    status: int
+    lost: bool = False
+
+
+#: A server that is asked too much, then one whose answer is lost: what comes after them is taken once.
+TROUBLE = (Failure(429), Failure(503, lost=True))
+
+
 class Proxy(ThreadingHTTPServer):
-    """Passes requests on. The first ``failing`` of those that bring events are answered with ``status``: before they
-    are passed on, or (``lost``) after the server has taken them."""
+    """Passes requests on. The first of those that bring events fail as :meth:`fail` says, one after another."""
 
     daemon_threads = True
 
     def __init__(self, target: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.target = target.removeprefix("http://")
-        self.failing, self.status, self.lost = 0, 503, False
-        self.failed = 0
+        self.failures: list[Failure] = []
+        self.taken: list[int] = []  # how the server answered what its client was never told
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def fail(self, status: int, times: int = 1, lost: bool = False) -> None:
-        self.failing, self.status, self.lost, self.failed = times, status, lost, 0
+    def fail(self, *failures: Failure) -> None:
+        self.failures, self.taken = list(failures), []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -85,21 +95,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        fails = self.server.failing > 0
-        if fails:
-            self.server.failing -= 1
-            self.server.failed += 1
-        if not fails or self.server.lost:
+        failure = self.server.failures.pop(0) if self.server.failures else None
+        if failure is None or failure.lost:
             connection = http.client.HTTPConnection(self.server.target, timeout=30)
             headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
             connection.request("POST", self.path, body, headers)
             answer = connection.getresponse()
             content = answer.read()
             connection.close()
-            if not fails:
+            if failure is not None:
+                self.server.taken.append(answer.status)
+            else:
                 self._answer(answer.status, answer.headers.get("content-type", ""), content)
                 return
-        self._answer(self.server.status, "application/json", b'{"code": "busy", "message": "Come again"}')
+        self._answer(failure.status, "application/json", b'{"code": "busy", "message": "Come again"}')
 
     def _answer(self, status: int, kind: str, content: bytes) -> None:
         self.send_response(status)
