@@ -15,6 +15,7 @@ from polku.measures.customers import customers_view
 from polku.measures.view import view_of
 from polku.notes.byhand import made
 from polku.notes.finding import Whom, search, whom
+from polku.notes.questions import asked
 from polku.notes.taking import take, take_back
 from polku.record.consents import Decision
 from polku.record.erasure import forget
@@ -189,3 +190,24 @@ def test_only_notes_are_taken_back(shop):
     with pytest.raises(UsageError, match="no note"):
         take_back(shop, "theirs")
     assert len(events(shop)) == 1
+
+
+def test_what_customers_asked_stands_beside_what_the_map_expects(shop):
+    text = (shop.folder / "journey.yaml").read_text(encoding="utf-8")
+    (shop.folder / "journey.yaml").write_text(
+        text.replace("{id: call, ", "{id: call, questions: [{fi: Mikä koko?, en: Which size?}, When?], "),
+        encoding="utf-8",
+    )
+    days = [dt.datetime(2026, 11, day, tzinfo=dt.UTC) for day in (1, 2, 3)]
+    take(shop, Whom(number="K-1"), "call", question="Which size", when=days[0])
+    take(shop, Whom(number="K-2"), "call", question="  which   SIZE?", when=days[2])
+    take(shop, Whom(number="K-2"), "visit", question="Which size?", when=days[1])
+    take(shop, Whom(number="K-3"), "visit", text="looked around")
+    shop.mover.move()
+    found = asked(shop)
+    assert [(a.touchpoint, a.question, a.times, a.customers, a.latest, a.in_map) for a in found] == [
+        ("call", "which   SIZE?", 2, 2, days[2], True), ("visit", "Which size?", 1, 1, days[1], False),
+    ]  # fmt: skip
+    assert [a.times for a in asked(shop, "visit")] == [1]
+    with pytest.raises(UsageError, match="no touchpoint cal;"):
+        asked(shop, "cal")

@@ -191,3 +191,13 @@ def test_the_pages_of_who_is_who_are_accessible(counter: Site, page_of: PageOf) 
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_what_customers_asked_is_a_page_and_data(counter: Site) -> None:
+    post(counter, "/note", "/note", name="Dora", touchpoint="call", question="<b>Which size?</b>")
+    page = counter.get("/note/questions").text
+    assert "&lt;b&gt;Which size?" in page
+    assert "not yet" in page
+    told = counter.client.get("/api/questions?touchpoint=call").json()["questions"]
+    assert [(q["touchpoint"], q["times"], q["in_map"]) for q in told if "size" in q["question"]] == [("call", 1, False)]
+    assert counter.client.get("/note/questions?touchpoint=nowhere").status_code == 400

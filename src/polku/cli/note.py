@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from polku.cli.maps import AsJson, Folder, Language
 from polku.cli.opening import project_of
 from polku.errors import UsageError
 from polku.language import N_
+
+if TYPE_CHECKING:
+    from polku.cli.terminal import Terminal
+    from polku.record.project import Project
 
 
 def register(app: Any) -> None:
@@ -35,6 +39,9 @@ def note(
     undo: Annotated[
         str | None, typer.Option("--undo", metavar="EVENT", help=N_("Remove a note by its event id."))
     ] = None,
+    questions: Annotated[
+        bool, typer.Option("--questions", help=N_("Show what customers asked, and what of it the map lacks."))
+    ] = False,
     language: Language = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,6 +55,9 @@ def note(
             if as_json:
                 terminal.data({"removed": undo})
             terminal.say(N_("The note is removed."))
+            return
+        if questions:
+            show_questions(project, terminal, touchpoint, as_json)
             return
         if touchpoint is None or not (customer or name):
             raise UsageError(N_("Say whose note it is (--customer or --name) and what it is about (--touchpoint)."))
@@ -71,6 +81,25 @@ def note(
     terminal.say(
         N_("Remove it again with: polku note {folder} --undo {event_id}"), folder=folder, event_id=made.event_id
     )
+
+
+def show_questions(project: Project, terminal: Terminal, touchpoint: str | None, as_json: bool) -> None:
+    """What customers asked, the latest first."""
+    from polku.notes.questions import asked
+
+    found = asked(project, touchpoint)
+    if as_json:
+        terminal.data({"questions": [each.to_dict() for each in found]})
+        return
+    if not found:
+        terminal.say(N_("Nobody has asked anything yet. A note may hold a question."))
+    for each in found:
+        facts = {"question": each.question, "touchpoint": each.touchpoint or "-", "n": each.times,
+                 "time": terminal.reader.time(each.latest)}  # fmt: skip
+        if each.in_map:
+            terminal.say(N_("{question} ({touchpoint}, {n} times, latest {time})"), **facts)
+        else:
+            terminal.say(N_("{question} ({touchpoint}, {n} times, latest {time}; not in the map)"), **facts)
 
 
 def moment_of(text: str | None, zone: dt.tzinfo) -> dt.datetime | None:

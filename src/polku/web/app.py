@@ -115,6 +115,7 @@ def create_app(
     app.include_router(live_page.router)
     app.include_router(connect.router)
     app.include_router(note.router)
+    app.include_router(note.api)
     app.include_router(guidance.router)
     app.include_router(guidance.api)
     app.include_router(identities.router)

@@ -15,6 +15,7 @@ from polku.journey.model import Journey, titled
 from polku.language import N_, Reader
 from polku.notes.byhand import FACE_TO_FACE, made
 from polku.notes.finding import MOST_FOUND, Whom, describe, search
+from polku.notes.questions import asked, title_of
 from polku.notes.taking import take, take_back
 from polku.web.guard import actor_of, form_of, needs
 from polku.web.live import project_of
@@ -24,6 +25,7 @@ from polku.web.reading import href, render
 from polku.web.words import channel_word
 
 router = APIRouter(include_in_schema=False)
+api = APIRouter(tags=["notes"])
 
 #: What the form sends; the first three may stand in the address as well, for links from other pages.
 FIELDS = ("customer", "touchpoint", "q", "name", "number", "email", "phone", "text", "question", "value", "when")
@@ -96,6 +98,32 @@ def note_customers(request: Request) -> Response:
     refuse_unknown(query, ("q",))
     found = search(project_of(request), query.get("q", ""), Visit.of(request).reader)
     return JSONResponse([dataclasses.asdict(each) for each in found], headers={"Cache-Control": "no-store"})
+
+
+@router.get("/note/questions")
+@needs("see")
+def questions_page(request: Request) -> Response:
+    """What customers asked, at one touchpoint or anywhere, and what of it the map does not have."""
+    query = own_query(request)
+    refuse_unknown(query, ("touchpoint",))
+    visit = Visit.of(request)
+    point = query.get("touchpoint") or None
+    body = render(
+        "questions.html",
+        visit.reader,
+        asked=asked(project_of(request), point),
+        touchpoint=None if point is None else title_of(visit.journey, point),
+        planned=visit.journey.touchpoint(point).questions if point else (),
+        title=lambda each: title_of(visit.journey, each.touchpoint),
+        **frame_of(request, visit.reader, "/note", "", visit.zone),
+    )
+    return answer(request, body, language=visit.language)
+
+
+@api.get("/api/questions", description=N_("What customers asked, by touchpoint, and whether the map has it."))
+@needs("see")
+def api_questions(request: Request, touchpoint: str | None = None) -> Response:
+    return JSONResponse({"questions": [each.to_dict() for each in asked(project_of(request), touchpoint)]})
 
 
 @router.post("/note")
