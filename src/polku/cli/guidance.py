@@ -38,6 +38,9 @@ Against = Annotated[
     typer.Option("--against", metavar="RULE", help=N_("Another rule, or RULE@VERSION of the past, beside it.")),
 ]
 AsIf = Annotated[bool, typer.Option("--assume-consent", help=N_("As if everybody had agreed to be written to."))]
+Everyone = Annotated[
+    bool, typer.Option("--all", help=N_("Run every customer, however many: by default a part where there are many."))
+]
 STATES = ("on", "off", "draft")
 
 
@@ -82,11 +85,11 @@ def rules(folder: Folder, language: Language = None, as_json: AsJson = False) ->
     table = _table(terminal, N_("rule"), N_("state"), N_("entered"), N_("sent"), N_("capped"), N_("held out"))
     for r, m in found:
         numbers = (sum(m.runs.values()), m.states.get("sent", 0), m.states.get("capped", 0), m.runs.get("held_out", 0))
-        table.add_row(r.id, reader(STATE_WORDS[r.state]), *(reader.number(n, 0) for n in numbers))
+        table.add_row(r.id, reader(RULE_STATES[r.state]), *(reader.number(n, 0) for n in numbers))
     terminal.print(table)
 
 
-STATE_WORDS = {"on": N_("on"), "off": N_("off"), "draft": N_("draft")}
+RULE_STATES = {"on": N_("on"), "off": N_("off"), "draft": N_("draft")}
 
 
 def rule(
@@ -119,6 +122,7 @@ def replay(
     order: OrderName = None,
     against: Against = None,
     assume_consent: AsIf = False,
+    everyone: Everyone = False,
     language: Language = None,
     timezone: Timezone = None,
     as_json: AsJson = False,
@@ -147,7 +151,7 @@ def replay(
                 found.append(
                     room.replay(
                         project, each, start=start, end=period.end, view=view, order=order,  # type: ignore[arg-type]
-                        assume_consent=assume_consent,
+                        assume_consent=assume_consent, most=None if everyone else room.MOST,
                         progress=lambda done, total: progress(done, total, N_("Running the rule over the past")),
                     )
                 )  # fmt: skip
@@ -308,18 +312,13 @@ def told(terminal: Terminal, shop: Shop, story: Story) -> None:
         terminal.say(f"  {message_line(terminal, sent)}")
 
 
-#: States of a message, as people read them.
-MESSAGE_STATES = {
-    "waiting": N_("waits to be sent"), "sending": N_("is being sent"), "sent": N_("sent"), "failed": N_("failed"),
-    "dropped": N_("dropped"), "capped": N_("capped"), "off": N_("not sent: sending was off"),
-}  # fmt: skip
-
-
 def message_line(terminal: Terminal, sent: Sent) -> str:
+    from polku.guidance.messages import STATE_WORDS
+
     reader = terminal.reader
     when = reader.time(sent.finished or sent.made)
     reason = f" ({sent.reason})" if sent.reason else ""
-    return f"{when}  {sent.channel}: {sent.content} {reader(MESSAGE_STATES[sent.state])}{reason}"
+    return f"{when}  {sent.channel}: {sent.content} {reader(STATE_WORDS[sent.state])}{reason}"
 
 
 # -- proof ------------------------------------------------------------------------------------------------------------

@@ -133,8 +133,13 @@ class _Going:
         self.notes.append(Note(what, self.now if time is None else time, self.now, facts))
 
     def set(self, **changes: Any) -> None:
-        assert self.run is not None
-        self.run = dataclasses.replace(self.run, **changes)
+        run, get = self.run, changes.get
+        assert run is not None
+        self.run = Run(  # dataclasses.replace takes five times as long, and a replay does this a million times
+            run.rule, run.version, run.customer, run.key, get("step", run.step), get("entered_at", run.entered_at),
+            get("due_at", run.due_at), get("status", run.status), get("facts", run.facts), run.id,
+            get("finished_at", run.finished_at),
+        )  # fmt: skip
 
     def remember(self, **facts: Any) -> None:
         assert self.run is not None

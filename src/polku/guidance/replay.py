@@ -46,6 +46,8 @@ Bools = npt.NDArray[np.bool_]
 DAY: Final = 86400
 #: People shown with what happened to them.
 SAMPLE: Final = 12
+#: Of more customers than this who may meet the trigger a part is run, so that the answer comes within seconds.
+MOST: Final = 30_000
 #: How far back a limit or a "once" makes the replay begin before its span.
 LOOK_BACK: Final = 365 * DAY
 
@@ -56,6 +58,8 @@ WAS_ON = N_("The rule was on in this time, so what they did is not what they wou
 NO_CONSENTS = N_("The record has no decision on consent to {purpose}: nobody can be written to before somebody agrees.")
 
 ASSUMED = N_("As if everybody had agreed: what is sent live asks for each customer's own consent.")
+
+PART = N_("Counted on {part} of {whole} customers, chosen by chance, and multiplied. --all counts everyone.")
 
 #: What can come of a run, in order, with how it is told.
 OUTCOMES: Final[Mapping[str, str]] = {
@@ -144,11 +148,13 @@ def replay(
     view: View | None = None,
     order: Order | None = None,
     assume_consent: bool = False,
+    most: int | None = MOST,
     progress: Progress | None = None,
 ) -> Replay:
     """Run ``rule`` over the recorded past from ``start`` (default: 90 days before ``end``) up to ``end`` (default: the
     trails' moment). ``order``: by default that of the arrival where most of the span was collected live.
-    ``assume_consent``: as if everybody had agreed, for a past of which no consent is known.
+    ``assume_consent``: as if everybody had agreed, for a past of which no consent is known. ``most``: where more
+    customers may meet the trigger, so many of them are run, chosen by chance, and the counts multiplied; None: all.
     """
     begun = time.monotonic()
     view = view_of(project) if view is None else view
@@ -160,6 +166,9 @@ def replay(
     world = World(project, view, rule, first, upto, came if chosen == "seq" else None, assume_consent)
     found = _Counted(since)
     people = list(_candidates(world))
+    whole = len(people)
+    if most is not None and whole > most:
+        people = _chosen(people, most)
     for done, (bucket, row, moves, segments) in enumerate(people):
         if progress is not None and done % 500 == 0:
             progress(done, len(people))
@@ -167,7 +176,32 @@ def replay(
         found.take(past, drive(rule, past, upto))
     if progress is not None:
         progress(len(people), len(people))
-    return _told(world, found, came, chosen, since, upto, time.monotonic() - begun)
+    told = _told(world, found, came, chosen, since, upto, time.monotonic() - begun)
+    return told if len(people) == whole else _scaled(told, len(people), whole)
+
+
+def _chosen(people: list[Any], most: int) -> list[Any]:
+    """``most`` of the candidates, the same ones every time: those whose key hashes lowest (Fibonacci hashing)."""
+    keys = np.array([int(bucket.customer[row]) for bucket, row, _, _ in people], np.uint64)
+    with np.errstate(over="ignore"):
+        order = np.argsort(keys * np.uint64(0x9E3779B97F4A7C15), kind="stable")
+    return [people[i] for i in np.sort(order[:most]).tolist()]
+
+
+def _scaled(told: Replay, part: int, whole: int) -> Replay:
+    """Counts of a part as counts of all; the share of those who did it anyway stays as it was counted."""
+    up = whole / part
+
+    def all_of(counts: Mapping[str, int]) -> dict[str, int]:
+        return {name: round(n * up) for name, n in counts.items()}
+
+    return dataclasses.replace(
+        told, met=round(told.met * up), entered=round(told.entered * up), customers=round(told.customers * up),
+        outcomes=all_of(told.outcomes), messages=all_of(told.messages), capped=all_of(told.capped),
+        delayed=round(told.delayed * up),
+        days=tuple(Day(d.day, round(d.entered * up), round(d.messages * up)) for d in told.days),
+        cautions=(*told.cautions, (PART, {"part": part, "whole": whole})),
+    )  # fmt: skip
 
 
 def _look_back(rule: Rule) -> int:

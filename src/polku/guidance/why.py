@@ -156,3 +156,15 @@ def _sent(row: Any) -> Sent:
         row.key, row.channel, row.content, row.variant, row.state, row.reason, moment(int(row.made_at)), finished,
         int(row.attempts),
     )  # fmt: skip
+
+
+def sent_and_why(project: Project, customer: int) -> tuple[Why, ...]:
+    """Every rule of the map that this customer has had to do with, in the map's order."""
+    note, box = tables.run_notes.c, tables.outbox.c
+    with project.state.read() as connection:
+        met = set(connection.execute(sa.select(note.rule).where(note.customer == customer).distinct()).scalars())
+        met |= set(connection.execute(sa.select(box.rule).where(box.customer == customer).distinct()).scalars())
+    if not met:
+        return ()
+    journey = project.journey()
+    return tuple(why(project, customer, compile_rule(g, journey)) for g in journey.guidance if g.id in met)

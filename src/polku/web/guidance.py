@@ -23,7 +23,7 @@ from polku.guidance.rules import Rule, compile_rules
 from polku.guidance.switch import switch_of
 from polku.guidance.telling import lines
 from polku.guidance.turning import STATES, place_of, turn
-from polku.guidance.why import Why, rule_of, why
+from polku.guidance.why import rule_of, why
 from polku.journey.document import Document
 from polku.language import N_
 from polku.measures.periods import named_period
@@ -329,20 +329,3 @@ def why_data(request: Request, id: RuleId, customer: Customer) -> Any:
     if found is None:
         raise NotFoundError(N_("There is no customer with the id {value!r}."), value=customer)
     return to_dict(why(project, found, rule_named(request, visit, id), view=_view(project)))
-
-
-# -- the customer's page ----------------------------------------------------------------------------------------------
-
-
-def sent_and_why(project: Project, customer: int) -> tuple[Why, ...]:
-    """Every rule that this customer has had to do with, for their page; the rules' order is the map's."""
-    import sqlalchemy as sa
-
-    from polku.record import tables
-
-    note, box = tables.run_notes.c, tables.outbox.c
-    with project.state.read() as connection:
-        met = set(connection.execute(sa.select(note.rule).where(note.customer == customer).distinct()).scalars())
-        met |= set(connection.execute(sa.select(box.rule).where(box.customer == customer).distinct()).scalars())
-    journey = project.journey()
-    return tuple(why(project, customer, rule_of(journey, g.id)) for g in journey.guidance if g.id in met)

@@ -18,7 +18,7 @@ from polku.journey.fault import FaultyMapError
 from polku.journey.in_words import expect_words, stage_rules
 from polku.journey.model import Journey, Text, segment_title, titled
 from polku.language import N_, Reader, translate
-from polku.record.naming import addresses_of
+from polku.record.naming import addresses_of, meant
 from polku.web import words
 from polku.web.answers import Answers, StageChange
 from polku.web.csvfile import customers_csv
@@ -314,12 +314,37 @@ def customer_page(request: Request, key: str) -> Response:
         "customer.html",
         reader,
         story=story,
+        guidance=guidance_of(answers, key, reader),
         plain=plain_of(request, [story.name, *(value for _, value in story.ids)]),
         journey=journey,
         **titles_of(journey, reader),
         **frame_of(request, reader, "/customers", answers.version(), visit.zone),
     )
     return answer(request, body, language=visit.language)
+
+
+def guidance_of(answers: Answers, key: str, reader: Reader) -> list[dict[str, Any]]:
+    """What rules decided about a customer and what was sent, the latest first; [] of answers without a project."""
+    from polku.guidance.messages import STATE_WORDS
+    from polku.guidance.telling import lines
+    from polku.guidance.why import sent_and_why
+    from polku.record.clock import moment
+
+    project = getattr(answers, "project", None)
+    if project is None:
+        return []
+    journey = answers.journey()
+    customer = meant(project.identities.find(key), journey.subject)
+    titles = {g.id: g.title or g.id.replace("_", " ").capitalize() for g in journey.guidance}
+    return [
+        {
+            "rule": told.rule, "title": reader.said(titles[told.rule]), "entered": story.entered,
+            "sent": [(one, reader(STATE_WORDS[one.state])) for one in story.sent],
+            "notes": [(moment(note.time), text) for note, text in lines(story.notes, reader, journey)],
+        }
+        for told in (sent_and_why(project, customer) if customer is not None else ())
+        for story in told.stories
+    ]  # fmt: skip
 
 
 @router.get("/definition")
