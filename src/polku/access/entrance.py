@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import secrets
 from typing import TYPE_CHECKING, Final
@@ -122,6 +123,7 @@ class Entrance:
         return text
 
 
+@functools.lru_cache(maxsize=4096)
 def is_loopback(host: str) -> bool:
     """Whether an address is this machine's own.
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import ipaddress
 import math
 import threading
@@ -74,6 +75,7 @@ def retry_after(wait: float) -> str:
     return str(max(1, math.ceil(wait)))
 
 
+@functools.lru_cache(maxsize=4096)
 def network(address: str) -> str:
     """What is counted as one address: an IPv4 address, and of IPv6 the /64 that one household or machine has whole.
 

@@ -31,9 +31,9 @@ class Kept(FunctionCache):  # type: ignore[misc]  # numba tells no types
             return self._load_overload(sig, target_context)
 
 
-def _compiled(**how: Any) -> Callable[[Callable[..., Any]], Any]:
+def _compiled(nogil: bool = True, **how: Any) -> Callable[[Callable[..., Any]], Any]:
     def wrap(function: Callable[..., Any]) -> Any:
-        dispatcher = nb.njit(nogil=True, cache=not QUICK, **how)(function)
+        dispatcher = nb.njit(nogil=nogil, cache=not QUICK, **how)(function)
         if QUICK:
             dispatcher._cache = Kept(function)
         return dispatcher
@@ -43,6 +43,9 @@ def _compiled(**how: Any) -> Callable[[Callable[..., Any]], Any]:
 
 kernel = _compiled()
 inner = _compiled(forceinline=True, _nrt=False)
+#: A kernel of some microseconds that a request waits for: to let other threads in and to wait for the turn again takes
+#: many times as long.
+brief = _compiled(nogil=False)
 
 
 def typed(signature: str) -> Callable[[Callable[..., Any]], Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from polku.kernels.compiled import kernel
+from polku.kernels.compiled import brief
 
 #: Bytes at which a sign may begin, or end: ``"`` ``%`` ``+`` ``@`` ``\\`` and the letters of *puh* and *nnykk*.
 _BEGINS = np.zeros(256, np.bool_)
@@ -14,7 +14,7 @@ _BEGINS[[ord(c) for c in '"%+@\\hHkK']] = True
 _ENDS = np.array([ord(w[0]) << 16 | ord(w[1]) << 8 | ord(w[2]) for w in ("one", "ber", "ile", "tel", "gsm", "ell")])
 
 
-@kernel
+@brief
 def _signs(data, begins, ends):  # type: ignore[no-untyped-def]
     n = len(data)
     for i in range(n):

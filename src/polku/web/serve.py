@@ -22,7 +22,7 @@ from polku.web.logs import json_lines
 
 #: Seconds after which a thread that computes gives way to those that wait. A request's every step in the loop waits so
 #: long for a move or a measure that runs beside it; Python's own 5 ms add up to the slowest per cent of all answers.
-GIVE_WAY = 0.0005
+GIVE_WAY = 0.001
 #: How many ports after the wished one are tried.
 TRIES = 50
 
