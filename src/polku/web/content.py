@@ -53,8 +53,8 @@ def content_page(request: Request) -> Response:
 def piece_page(request: Request) -> Response:
     """A piece for a customer; what cannot be filled in is told with its line."""
     query = own_query(request)
-    refuse_unknown(query, ("path", "customer"))
-    path, customer = query.get("path", ""), query.get("customer", "").strip()
+    refuse_unknown(query, ("piece", "customer"))
+    path, customer = query.get("piece", ""), query.get("customer", "").strip()
     project = project_of(request)
     language = read_language(request)
     shown, fault = None, None
@@ -74,8 +74,8 @@ def piece_page(request: Request) -> Response:
 def letter_frame(request: Request) -> Response:
     """The HTML of a piece by itself, for a frame of its own: without scripts, forms and this site's styles."""
     query = own_query(request)
-    refuse_unknown(query, ("path", "customer"))
+    refuse_unknown(query, ("piece", "customer"))
     project = project_of(request)
-    shown = preview(project, query.get("path", ""), query.get("customer", "").strip() or None)
+    shown = preview(project, query.get("piece", ""), query.get("customer", "").strip() or None)
     headers = {"Content-Security-Policy": LETTER, "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store"}
     return HTMLResponse(shown.rendered.html, headers=headers)
