@@ -198,6 +198,7 @@ def test_a_visit(tracked: Tracked) -> None:
     page.click("#send")
     page.wait_for_url("**/thanks.html*")
     page.goto(tracked.shop.url + "/product.html")
+    tracked.wait("Product Viewed")  # marks are looked for when the page has had time to draw itself
     search = tracked.shop.url + "/search.html?q=red%20dress&page=2"
     page.goto(search, referer=tracked.shop.url + "/product.html?session=7")
     rows = tracked.wait("page", "page", "page", "page", "Page Left", "Page Left", "Page Left", "Products Searched")
