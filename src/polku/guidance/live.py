@@ -202,6 +202,7 @@ class _Tick:
         self.repeats: frozenset[int] = frozenset()
         self._new_seqs: frozenset[int] = frozenset()
         self._last = 0
+        self._known: dict[int, Past] = {}
         heard = [m.name for rule in rules for m in rule.trigger.matchers if m.kind == "segment"]
         self.meaning = Meaning(self.journey, trails.tables, dict.fromkeys(heard))
         self.recogniser = Recogniser(self.meaning, self._past, place.passed // MICRO)
@@ -289,6 +290,12 @@ class _Tick:
 
     def _all_of(self, customer: int) -> Past:
         """All events of a customer in the trails, repeats left out."""
+        past = self._known.get(customer)
+        if past is None:
+            past = self._known[customer] = self._read(customer)
+        return past
+
+    def _read(self, customer: int) -> Past:
         found = self.trails.find(customer)
         if found is None:
             return Past.of(())
