@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import sqlalchemy as sa
+
 from polku.jobs import Runner, jobs
 from polku.record.project import Project
 from polku.record.settings import Inbox
@@ -15,3 +17,11 @@ def working(project: Project, seconds: float, events: int, files: int) -> Runner
     runner = Runner(project, jobs(project))
     runner.start()
     return runner
+
+
+def unsynced(project: Project) -> Project:
+    """The project, whose state no longer waits for the disk: for tests that ask nothing about crashes."""
+    if project.state.sqlite:
+        sa.event.listen(project.state.engine, "connect", lambda raw, _: raw.execute("pragma synchronous=off"))
+        project.state.engine.dispose()
+    return project
