@@ -46,7 +46,7 @@ def served(folder: Path, settings: str = "", state: str | None = None) -> Iterat
         thread.start()
         assert ready.wait(60), "the server did not start"
         try:
-            with httpx.Client(base_url=found[0], timeout=60) as client:
+            with httpx.Client(base_url=found[0], timeout=300) as client:  # kernels may be compiled meanwhile
                 yield Site(project, found[0], client)
         finally:
             stop.set()

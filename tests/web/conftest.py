@@ -21,7 +21,7 @@ class Site:
     def __init__(self, project: Project, url: str) -> None:
         self.project = project
         self.url = url.rstrip("/")
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=300)  # kernels may be compiled meanwhile
 
     def get(self, path: str, language: str = "en", **headers: str) -> httpx.Response:
         self.client.cookies.clear()
