@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from guidance.shop import DAY, HOUR
 from polku.backups.restoring import restore
 from polku.backups.taking import take
+from polku.guidance.lag import Lag, lag
 from polku.guidance.live import Live
 from polku.record import tables
 from polku.record.project import open_project
@@ -487,3 +488,12 @@ def test_a_restored_project_lets_its_runs_go(shop, tmp_path):
             assert connection.execute(sa.select(tables.runs.c.status)).scalars().all() == ["left"]
             assert connection.execute(sa.select(tables.outbox.c.key)).all() == []
             assert connection.execute(sa.select(tables.timers.c.run)).all() == []
+
+
+def test_how_far_guidance_is_behind(shop):
+    made = shop(CART)
+    made.consent("anna")
+    made.event("anna", "Product Added")
+    assert lag(made.project.state, made.now) == Lag(0, 0.0)
+    made.event("anna", "Product Viewed", tick=False)
+    assert lag(made.project.state, made.now + 4 * HOUR + 5_000_000) == Lag(1, 5.0)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from polku.collect.writer import UNWRITABLE
+from polku.guidance.lag import lag
 from polku.jobs.catalogue import jobs
 from polku.jobs.ledger import Ledger
 from polku.record.clock import now
@@ -99,7 +100,22 @@ def metrics(doors: Doors) -> bytes:
     if found.waiting is not None:
         gauge("polku_inbox_events", "Events in the inbox.", found.waiting)
     text = generate_latest(doors.counters.registry) + generate_latest(registry)
-    return text if "state" in found.faults else text + generate_latest(_of_jobs(doors.project))
+    if "state" in found.faults:
+        return text
+    return text + generate_latest(_of_jobs(doors.project)) + generate_latest(_of_guidance(doors.project))
+
+
+def _of_guidance(project: Project) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    try:
+        behind = lag(project.state)
+    except sa.exc.SQLAlchemyError:  # between two looks the state went away: the other figures say so
+        return registry
+    events = Gauge("polku_guidance_events", "Numbers of arrival that guidance has not taken yet.", registry=registry)
+    events.set(behind.events)
+    late = Gauge("polku_guidance_late_seconds", "Seconds that guidance's oldest timer is late.", registry=registry)
+    late.set(behind.seconds)
+    return registry
 
 
 def _of_jobs(project: Project) -> CollectorRegistry:

@@ -25,6 +25,7 @@ from polku.guidance import schedule, timers
 from polku.guidance.arrivals import arrivals, event_of
 from polku.guidance.engine import LEFT, WAITING, Change, Note, Run, advance
 from polku.guidance.happenings import Happening
+from polku.guidance.lag import CURSOR, PASSED
 from polku.guidance.limits import MICRO
 from polku.guidance.livelook import LiveLook
 from polku.guidance.moments import Moments
@@ -43,9 +44,8 @@ if TYPE_CHECKING:
     from polku.record.project import Project
     from polku.trails.layout import Trails
 
-#: Counters of the state: how far guidance has come (seq), the moment up to which time has passed for everyone
-#: (microseconds), the counter of identities that runs have followed, and the last restore that was seen to.
-CURSOR, PASSED, FOLLOWED, RESTORED = "guidance", "guidance_passed", "guidance_identity", "guidance_restored"
+#: Counters of the state: that of identities which runs have followed, and the last restore that was seen to.
+FOLLOWED, RESTORED = "guidance_identity", "guidance_restored"
 #: Events and timers of one transaction: it holds up the other writers of the state.
 BATCH = 1_000
 
