@@ -358,6 +358,7 @@ TestLife = Life.TestCase
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)  # cut short in an example, hypothesis would take it for one that behaves now so, now so
 def test_a_long_life():
     run_state_machine_as_test(Life, settings=settings(deadline=None, max_examples=300, stateful_step_count=40))
 
