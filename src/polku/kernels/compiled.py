@@ -34,7 +34,7 @@ class Kept(FunctionCache):  # type: ignore[misc]  # numba tells no types
 def _compiled(nogil: bool = True, **how: Any) -> Callable[[Callable[..., Any]], Any]:
     def wrap(function: Callable[..., Any]) -> Any:
         dispatcher = nb.njit(nogil=nogil, cache=not QUICK, **how)(function)
-        if QUICK:
+        if QUICK and not nb.config.DISABLE_JIT:
             dispatcher._cache = Kept(function)
         return dispatcher
 
@@ -53,6 +53,8 @@ def typed(signature: str) -> Callable[[Callable[..., Any]], Any]:
 
     def wrap(function: Callable[..., Any]) -> Any:
         dispatcher = kernel(function)
+        if nb.config.DISABLE_JIT:
+            return dispatcher
         dispatcher.compile(signature)
         dispatcher.disable_compile()
         return dispatcher
