@@ -189,7 +189,24 @@ def _unknown(piece: Piece, known: Known, segments: list[Any], line: int, default
         yield Fault(piece.path, line, "variable", said, {"name": path, "file": FACTS})
 
 
-RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (parses, subject, unsubscribing, variables)
+def filters(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    """Filters that there are not."""
+    try:
+        made = templates(piece)
+    except ContentError:
+        return
+    for part, template in made.items():
+        for name, spans in template.analyze().filters.items():
+            if name in template.env.filters:
+                continue
+            source = _source_of(template)
+            line = piece.first_line + source.count("\n", 0, spans[0].index) if part == "body" else 1
+            close = nearest(name, template.env.filters) or ""
+            message = N_("There is no {name}; did you mean {nearest}?") if close else N_("There is no filter {name}.")
+            yield Fault(piece.path, line, "syntax", message, {"name": name, "nearest": close})
+
+
+RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (parses, subject, unsubscribing, variables, filters)
 
 
 def _translations(there: list[str]) -> Iterator[Fault]:

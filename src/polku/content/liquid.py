@@ -25,7 +25,7 @@ from liquid.extra.filters.babel import Currency, DateTime, Number
 from liquid.stringify import to_liquid_string
 from liquid.template import BoundTemplate
 from liquid.undefined import FalsyStrictUndefined
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from polku.errors import ContentError
 from polku.language import N_
@@ -34,18 +34,20 @@ from polku.language import N_
 _SIGNS: Final = re.compile(r"""([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])""")
 _BREAKS: Final = re.compile(r"\s*[\r\n\u2028\u2029]+\s*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+#: What XML, and so MJML, has no place for (XML 1.0, 2.2).
+_NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 #: Tags that could reach other files, or that need what a message has not.
 WITHOUT: Final = ("include", "render", "extends", "block", "macro", "call", "cycle", "increment", "decrement")
 
 
 def as_markdown(value: str) -> str:
     """A value so that Markdown shows it as it is, on one line."""
-    return _SIGNS.sub(r"\\\1", _BREAKS.sub(" ", value))
+    return _SIGNS.sub(r"\\\1", _BREAKS.sub(" ", _NO_XML.sub("", value)))
 
 
 def as_html(value: str) -> str:
     """A value so that HTML shows it as it is."""
-    return str(escape(value))
+    return str(escape(value if isinstance(value, Markup) else _NO_XML.sub("", value)))
 
 
 def as_line(value: str) -> str:
