@@ -174,7 +174,7 @@ def lift(project: Project, given: str, author: str) -> int:
     if not gone:
         raise UsageError(N_("Nobody who was erased had the id or address {given!r}."), given=given)
     project.erased.refresh()
-    project.audit.note(author, "customer.forgotten", "lifted", {"marks": gone})
+    project.audit.note(author, "customer.let-in", "", {"marks": gone})
     return int(gone)
 
 
@@ -293,6 +293,7 @@ def _empty_guidance(connection: Connection, numbers: Sequence[int]) -> int:
         (tables.timers, tables.timers.c.run.in_(sa.select(runs.c.id).where(theirs))),
         (tables.run_notes, tables.run_notes.c.customer.in_(numbers)),
         (tables.outbox, tables.outbox.c.customer.in_(numbers)),
+        (tables.tasks, tables.tasks.c.customer.in_(numbers)),
         (runs, theirs),
     ):
         gone += connection.execute(sa.delete(table).where(where)).rowcount
