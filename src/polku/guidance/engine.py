@@ -129,7 +129,7 @@ class _Going:
     def now(self) -> int:
         return self.look.now
 
-    def note(self, what: str, time: int | None = None, **facts: Any) -> None:
+    def told(self, what: str, time: int | None = None, **facts: Any) -> None:
         self.notes.append(Note(what, self.now if time is None else time, self.now, facts))
 
     def set(self, **changes: Any) -> None:
@@ -163,13 +163,13 @@ class _Going:
             return
         key = rule.key_of(happening.event)
         if rule.key is not None and not key:
-            self.note("no_key", happening.time, property=rule.key)
+            self.told("no_key", happening.time, property=rule.key)
             return
         if rule.trigger.again == "once" and self.look.entered(rule.id, key):
-            self.note("once", happening.time)
+            self.told("once", happening.time)
             return
         if rule.group is not None and (other := self.look.in_group(rule.group, rule.id)) is not None:
-            self.note("in_group", happening.time, group=rule.group, other=other)
+            self.told("in_group", happening.time, group=rule.group, other=other)
             return
         facts: dict[str, Any] = {"position": happening.position}
         if happening.event is not None:
@@ -182,7 +182,7 @@ class _Going:
             told["key"] = key
         if happening.late > LATE:
             told["late"] = happening.late // MICRO
-        self.note("entered", happening.time, **told)
+        self.told("entered", happening.time, **told)
         self.proceed()
 
     def scored(self) -> bool:
@@ -206,7 +206,7 @@ class _Going:
                 return  # put off, or fired before
             late = self.now - run.due_at
             if late > LATE:
-                self.note("late", run.due_at, late=late // MICRO)
+                self.told("late", run.due_at, late=late // MICRO)
             self.proceed(fired=True)
             return
         if not self.concerns():
@@ -219,7 +219,7 @@ class _Going:
         elif isinstance(step, Hold) and rule.trigger.meanwhile == "restart" and rule.begins(happening):
             self.restart()
         elif isinstance(step, WaitFor) and any(m.meets(happening) for m in step.matchers):
-            self.note("happened", happening.time, name=happening.name)
+            self.told("happened", happening.time, name=happening.name)
             self.remember(happened=True)
             self.next()
             self.proceed()
@@ -234,11 +234,11 @@ class _Going:
         return not key or key == run.key
 
     def goal(self, time: int, name: str) -> None:
-        self.note("goal", time, name=name)
+        self.told("goal", time, name=name)
         self.finish(GOAL)
 
     def call_off(self, time: int, name: str) -> None:
-        self.note("called_off", time, name=name)
+        self.told("called_off", time, name=name)
         self.finish(CALLED_OFF)
 
     def restart(self) -> None:
@@ -248,7 +248,7 @@ class _Going:
         if happening.event is not None:
             facts["event"] = kept_of(happening.event)
         self.set(entered_at=happening.time, due_at=None, facts=facts)
-        self.note("restarted", happening.time, name=happening.name)
+        self.told("restarted", happening.time, name=happening.name)
         self.proceed()
 
     # -- the program -------------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ class _Going:
         """Run steps until one waits or the run ends. ``fired``: the present step's moment has come."""
         while self.run is not None and self.run.status == WAITING:
             if self.run.step >= len(self.rule.steps):
-                self.note("done")
+                self.told("done")
                 self.finish(DONE)
                 return
             if not self.step(fired):
@@ -281,12 +281,12 @@ class _Going:
                 return fired_or_due(self, fired, next_clock(self.now, minute, self.look.zone))
             case Branch(condition, otherwise):
                 so, facts = holds(condition, self.look, run)
-                self.note("branch", holds=so, **facts)
+                self.told("branch", holds=so, **facts)
                 self.next(None if so else otherwise)
             case Jump(to):
                 self.next(to)
             case Stop():
-                self.note("done")
+                self.told("done")
                 self.finish(DONE)
             case Send() as send:
                 return self.act(send)
@@ -302,7 +302,7 @@ class _Going:
                 return True
         assert due is not None
         if due > self.now:
-            self.note("waits", until=due)
+            self.told("waits", until=due)
             self.wait(due)
             return False
         if trigger.without:
@@ -322,24 +322,24 @@ class _Going:
         assert self.run is not None
         day = moment_of(at_path(self.run.facts.get("event"), date.path), self.look.zone, date.at)
         if day is None:
-            self.note("no_date", property=date.path)
+            self.told("no_date", property=date.path)
             self.finish(LEFT)
             return None
         due = day + date.offset * MICRO
         if due < self.now and day < self.now and date.offset <= 0:
-            self.note("too_late", due)
+            self.told("too_late", due)
             self.finish(LEFT)
             return None
         return due
 
     def wait_for(self, fired: bool, seconds: int) -> bool:
         if fired:
-            self.note("timed_out")
+            self.told("timed_out")
             self.remember(happened=False)
             self.next()
             return True
         due = self.now + seconds * MICRO
-        self.note("waits", until=due)
+        self.told("waits", until=due)
         self.wait(due)
         return False
 
@@ -355,7 +355,7 @@ class _Going:
                 return True
         so, facts = holds(rule.only_if, look, run)
         if not so:
-            self.note("not_met", **facts)
+            self.told("not_met", **facts)
             self.finish(LEFT)
             return True
         if "arm" not in run.facts and not self.may_act(facts):
@@ -364,7 +364,7 @@ class _Going:
             return self.run is not None and self.run.due_at is None
         quiet = after_quiet(self.now, rule.quiet, look.zone) if rule.quiet and send.channel not in SILENT else self.now
         if quiet > self.now:
-            self.note("quiet", until=quiet, hours=str(rule.quiet), zone=look.zone.key)
+            self.told("quiet", until=quiet, hours=str(rule.quiet), zone=look.zone.key)
             self.wait(quiet)
             return False
         self.put(send)
@@ -380,18 +380,18 @@ class _Going:
             if free is None or free > self.now:
                 told = {"times": rule.limit.times, "every": rule.limit.every}
                 if rule.when_capped == "wait" and free is not None:
-                    self.note("limited", until=free, **told)
+                    self.told("limited", until=free, **told)
                     self.wait(free)
                 else:
-                    self.note("limited", **told)
+                    self.told("limited", **told)
                     self.finish(LIMITED)
                 return False
         if held_out(run.customer, rule.id, rule.holdout):
-            self.note("held_out", share=rule.holdout, **facts)
+            self.told("held_out", share=rule.holdout, **facts)
             self.remember(arm="held_out")
             self.finish(HELD_OUT)
             return False
-        self.note("treated", share=rule.holdout, **facts)
+        self.told("treated", share=rule.holdout, **facts)
         self.remember(arm="treated")
         return True
 
@@ -407,10 +407,10 @@ class _Going:
             return True
         told: dict[str, Any] = {"channel": send.channel, "times": cap.times, "every": cap.every}
         if rule.when_capped == "wait" and free is not None:
-            self.note("capped", until=free, **told)
+            self.told("capped", until=free, **told)
             self.wait(free)
         else:
-            self.note("capped", **told)
+            self.told("capped", **told)
             self.put(send, "capped", f"{cap.times}/{cap.every}")
             self.next()
         return False
@@ -428,7 +428,7 @@ class _Going:
             told: dict[str, Any] = {"channel": send.channel, "content": content, "step": run.step}
             if chosen:
                 told["variant"] = chosen
-            self.note("message", **told)
+            self.told("message", **told)
 
 
 def fired_or_due(going: _Going, fired: bool, due: int) -> bool:
@@ -436,7 +436,7 @@ def fired_or_due(going: _Going, fired: bool, due: int) -> bool:
     if fired or due <= going.now:
         going.next()
         return True
-    going.note("waits", until=due)
+    going.told("waits", until=due)
     going.wait(due)
     return False
 
