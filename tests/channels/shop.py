@@ -48,7 +48,7 @@ jätit koriin: {% for product in cart.products %}**{{ product.name }}** {% endfo
 """
 
 
-def make(folder: Path, port: int = 1, seconds: int = 5, more: str = "") -> Project:
+def make(folder: Path, port: int = 1, seconds: int = 30, more: str = "") -> Project:
     """The shop; its mail goes to ``port``."""
     folder.mkdir(parents=True)
     shutil.copyfile(world.MAP, folder / "journey.yaml")
