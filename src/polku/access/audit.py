@@ -39,6 +39,7 @@ ACTIONS: dict[str, str] = {
     "key.rotated": N_("Key rotated"),
     "map.saved": N_("Map saved"),
     "customer.forgotten": N_("Customer forgotten"),
+    "customer.let-in": N_("Forgotten customer let in again"),
     "customer.exported": N_("Customer's data handed over"),
     "customer.merged": N_("Customers joined"),
     "customer.unmerged": N_("Join undone"),

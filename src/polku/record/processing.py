@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from polku.language import N_, Reader
 from polku.record import tables
+from polku.record.retention import RULES
 
 if TYPE_CHECKING:
     from polku.record.project import Project
@@ -29,13 +30,6 @@ PURPOSES: dict[str, str] = {
     "marketing": N_("for marketing"),
     "phone": N_("to call about offers"),
     "mail": N_("to send offers by post"),
-}
-KEPT: dict[str, str] = {
-    "events": N_("Events of customers"),
-    "anonymous": N_("Events without a known customer"),
-    "refused": N_("Refused events and rows"),
-    "contacts": N_("Addresses of customers who do nothing any more"),
-    "backups": N_("Backups of the state in .polku/backups"),
 }
 #: The same in the words of a notice, whose readers know nothing of events and states.
 PLAINLY: dict[str, str] = {
@@ -184,8 +178,14 @@ def notice(project: Project, reader: Reader) -> tuple[Part, ...]:
             (
                 reader(N_("These companies handle data for us: {names}."), names=privacy.processors)
                 if privacy.processors
-                else reader(N_("We do not pass your data on.")),
-                privacy.outside_eu or reader(N_("Your data stays in the EU and the EEA.")),
+                else reader(
+                    N_(
+                        "[who handles data for you, such as the hosting company and the mail service: write them in "
+                        "polku.toml, privacy.processors]"
+                    )
+                ),
+                privacy.outside_eu
+                or reader(N_("[whether data goes outside the EU and the EEA: polku.toml, privacy.outside_eu]")),
             ),
         ),
         Part(
@@ -233,7 +233,7 @@ def kept_lines(project: Project, reader: Reader) -> tuple[str, ...]:
     """How long each kind of data is kept, a line each."""
     kept = dataclasses.asdict(project.settings.retention)
     return tuple(
-        reader(N_("{what}: {time}"), what=reader(KEPT[name]), time=days(reader, count)) for name, count in kept.items()
+        reader(N_("{what}: {time}"), what=reader(RULES[name]), time=days(reader, count)) for name, count in kept.items()
     )
 
 

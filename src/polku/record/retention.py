@@ -52,7 +52,7 @@ class Kept:
 
 #: What each rule is about, in the order of applying.
 RULES: dict[str, str] = {
-    "events": N_("Events"),
+    "events": N_("Events of customers"),
     "anonymous": N_("Events without a known customer"),
     "refused": N_("Refused events and rows"),
     "contacts": N_("Addresses of customers who do nothing any more"),
