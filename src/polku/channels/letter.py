@@ -21,9 +21,8 @@ from polku.errors import ChannelError
 from polku.language import N_
 
 
-
 class _OneLine(UnstructuredHeader):
-    """A header whose value is one address of the web: folded, the library would encode it, and no program reads that."""
+    """A header whose value is one address of the web: folded, the library would encode it, which no program reads."""
 
     def fold(self, *, policy: Policy[EmailMessage]) -> str:
         return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]

@@ -112,7 +112,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Oidc:
-    """Signing in by an identity provider; the client's secret comes from POLKU_OIDC_SECRET or POLKU_OIDC_SECRET_FILE."""
+    """Signing in by an identity provider; its secret comes from POLKU_OIDC_SECRET or POLKU_OIDC_SECRET_FILE."""
 
     issuer: str = setting("", N_("The provider's address, such as https://accounts.google.com. Empty: none."))
     client: str = setting("", N_("The client id that the provider gave when Polku was registered there."))

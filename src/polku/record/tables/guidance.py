@@ -20,7 +20,7 @@ rule_versions = Table(
 
 #: A customer's (or a cart's, an order's: ``key``, "" for the customer) way through a rule. ``step``: number of the step
 #: it stands at; ``due_at``: when time alone takes it on; ``status``: waiting, done, left, held_out, cancelled.
-#: ``facts``: JSON of what the run must remember. ``origin``: the customer at its beginning: a merge moves the run to the
+#: ``facts``: JSON of what the run must remember. ``origin``: the customer at its beginning: a merge moves it to the
 #: survivor, its undo brings it back.
 runs = Table(
     "runs",
