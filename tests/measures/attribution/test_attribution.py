@@ -24,7 +24,7 @@ from polku.measures.attribution.models import credits
 from polku.measures.attribution.sums import GROUPS, Settings, sums_of_paths
 from polku.measures.attribution.touches import OTHERS, Paths, ask
 from polku.measures.customers import customers_behind
-from polku.measures.result import Period
+from polku.measures.result import Count, Period
 from polku.measures.view import EVER, view_of
 from polku.trails.layout import Trails, moment
 
@@ -140,7 +140,7 @@ def test_visits_and_their_origins():
     assert credited(found, "last") == {"google": 0, "letter": 0, "(none)": 1, "facebook": 0}
     assert credited(found, "last_non_direct") == {"google": 0, "letter": 1, "(none)": 0, "facebook": 0}
     assert found.lag[1] == pytest.approx(5 * DAY + 60, rel=0.01)
-    assert [s.converted for s in found.lags if s.converted] == [1]
+    assert [s.converted.n for s in found.lags if s.converted.n] == [1]
     _, medium = asked([buyer, looker], SHOP, as_of=200 * DAY, by="medium", models=["first"])
     assert credited(medium, "first") == {"cpc": 1, "social": 0, "email": 0, "(none)": 0}
     names = {c.name: c.met.behind for c in found.channels}
@@ -239,6 +239,37 @@ def test_chosen_touches_and_numbers_that_open():
             assert len(customers_behind(made, ADS, credit.conversions.behind).lines) in (0, 1)
         assert [c.customer for c in customers_behind(made, ADS, channel.met.behind).lines] == [1]
     assert [c.customer for c in customers_behind(made, ADS, found.conversion.behind).lines] == [1]
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_lengths_and_days_list_whose_paths_they_are(counted):
+    """One customer has one path here, so that every number of paths is one of customers."""
+    chance = np.random.default_rng(8)
+    people = []
+    for _ in range(120):
+        n = int(chance.integers(1, 26))
+        touches = [(int(t) * DAY // 4, f"c{chance.integers(1, 4)}") for t in range(n)]
+        bought = chance.random() < 0.5
+        people.append([*touches, (int(n * DAY // 4 + chance.choice([0, 2, 9, 40]) * DAY), "order")][: n + bought])
+    made, found = asked(people, as_of=24 * DAY, within=20 * DAY, count_pending=counted)
+    assert sum(s.converted.n for s in found.lengths) == found.conversion.numerator
+    assert sum(s.not_converted.n for s in found.lengths) <= found.conversion.denominator
+    assert sum(s.converted.n for s in found.lags) == found.conversion.numerator > 20
+    assert {s.low for s in found.lengths} == set(range(1, 21))
+    assert sum(1 for s in found.lags if s.converted.n) > 4
+    rate = found.conversion
+    numbers = [
+        *(s.converted for s in found.lengths), *(s.not_converted for s in found.lengths),
+        *(s.converted for s in found.lags), Count(rate.numerator, rate.behind),
+        Count(rate.denominator - rate.numerator, rate.behind_not), Count(rate.denominator, rate.behind_all),
+        *([] if counted else [Count(rate.pending, rate.behind_pending)]),
+    ]  # fmt: skip
+    assert (rate.behind_pending is None) is counted
+    for number in numbers:
+        assert customers_behind(made, ADS, number.behind).total == number.n, number.behind
+    assert (rate.pending == 0) is counted
+    with pytest.raises(MeasureError, match="5 days"):
+        customers_behind(made, ADS, found.lags[0].converted.behind.replace("days=0", "days=5"))
 
 
 def test_through_the_catalogue():

@@ -54,7 +54,7 @@ MEASURES = (
             Option("top", "number", N_("told apart"), N_("how many channels are told apart; others are the rest"), 15),
         ),
         run="polku.measures.attribution.attribution:attribution",
-        selects={"attribution": ("met", "converted", "not", "pending", "first", "last", "untouched")},
+        selects={"attribution": ("met", "converted", "not", "pending", "had_time", "first", "last", "untouched")},
         members="polku.measures.attribution.attribution:members",
         example={"to": "two", "by": "touchpoint"},
     ),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, rate_cell, words
@@ -13,9 +12,6 @@ from polku.measures.attribution.touches import OTHERS, channel_title
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.value.buying import money
-
-if TYPE_CHECKING:
-    pass
 
 TITLES = {
     "first": N_("first touch"), "last": N_("last touch"), "last_non_direct": N_("last non-direct touch"),
@@ -53,8 +49,8 @@ class Step:
     """One bar of a distribution: from ``low`` (touches, or days) up to the next."""
 
     low: int
-    converted: int
-    not_converted: int | None = None
+    converted: Count  # paths; the lists are of whose they are
+    not_converted: Count | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -197,7 +193,7 @@ class Attribution(Answer):
                     (
                         words(f"{s.low}+" if s.low == LONGEST else str(s.low), s.low),
                         count_cell(s.converted, reader),
-                        count_cell(s.not_converted or 0, reader),
+                        count_cell(s.not_converted or Count(0), reader),
                     )
                     for s in self.lengths
                 ),
@@ -215,7 +211,9 @@ class Attribution(Answer):
 
     def _all(self, reader: Reader) -> Table:
         def time(seconds: float | None) -> Cell:
-            return Cell("–" if seconds is None else reader.duration(seconds), seconds, number=True)
+            if seconds is None:
+                return Cell("–", None, number=True)
+            return Cell(reader.duration(seconds), seconds, self.conversion.behind, number=True, unit="times")
 
         rows = [
             (words(reader("paths with a touch that converted")), rate_cell(self.conversion, reader)),
@@ -269,18 +267,22 @@ class Attribution(Answer):
         if any(c.spent for c in self.channels):
             charts.append(Bars(reader("Return on ad spend, by model"), titles, bars("roas"), "number", across=True))
         lengths = (
-            Series(reader("converted paths"), tuple(float(s.converted) for s in self.lengths)),
-            Series(reader("paths that did not convert"), tuple(float(s.not_converted or 0) for s in self.lengths)),
+            _counted(reader("converted paths"), [s.converted for s in self.lengths]),
+            _counted(reader("paths that did not convert"), [s.not_converted or Count(0) for s in self.lengths]),
         )
         labels = tuple(f"{s.low}+" if s.low == LONGEST else str(s.low) for s in self.lengths)
         charts.append(Bars(reader("Paths by length"), labels, lengths, x_title=reader("touches on the path")))
-        lags = Series(reader("converted paths"), tuple(float(s.converted) for s in self.lags))
+        lags = _counted(reader("converted paths"), [s.converted for s in self.lags])
         charts.append(
             Bars(
                 reader("Days from the first touch to the conversion"), tuple(_days(s.low) for s in self.lags), (lags,)
             )
         )  # fmt: skip
         return tuple(charts)
+
+
+def _counted(title: str, counts: Sequence[Count]) -> Series:
+    return Series(title, tuple(float(c.n) for c in counts), behind=tuple(c.behind for c in counts))
 
 
 def _days(low: int) -> str:

@@ -94,6 +94,7 @@ def attributed(
     select = functools.partial(
         view.select, "attribution", to=chain_text([goal]), by=by, touches=chain_text(touches) if touches else None,
         within=within, refunds=question.buying.options["refunds"], top=top if top != 15 else None,
+        count_pending="yes" if count_pending else None,
     )  # fmt: skip
     spent = comparable(view, question.buying, table) if question.by in ORIGINS else None
     costs = spent.grouped(question.by) if spent is not None else {}
@@ -119,11 +120,14 @@ def attributed(
     ended = sums.endings
     lost = int(ended[kernel.NOT]) + (int(ended[kernel.PENDING]) if count_pending else 0)
     won, pending = int(ended[kernel.CONVERTED]), 0 if count_pending else int(ended[kernel.PENDING])
-    converted = np.flatnonzero(sums.lengths.sum(axis=0)[1:]) + 1
+    there = np.flatnonzero(sums.lengths.sum(axis=0)[1:]) + 1
     lengths = tuple(
-        Step(int(k), int(sums.lengths[1, k]), int(sums.lengths[0, k]))
-        for k in range(1, int(converted.max(initial=0)) + 1)
-    )
+        Step(
+            k, Count(int(sums.lengths[1, k]), select("", "converted", length=k), "times"),
+            Count(int(sums.lengths[0, k]), select("", "not", length=k), "times"),
+        )
+        for k in range(1, int(there.max(initial=0)) + 1)
+    )  # fmt: skip
     touched = sums.lengths[1, 1:]
     samplings = [x.sampling for x in found.values() if x.sampling is not None]
     return Attribution(
@@ -131,8 +135,8 @@ def attributed(
         touches=tuple(touches) if touches else None, models=chosen, within=within, order=order, worth=worth,
         refunds=question.buying.refunds, currency=currency_of(view),
         conversion=Rate(
-            won, won + lost, pending, select("", "converted"), select("", "not"), select("", "pending"),
-            unit="times", behind_all=select("", "met") if not pending else None,
+            won, won + lost, pending, select("", "converted"), select("", "not"),
+            None if count_pending else select("", "pending"), unit="times", behind_all=select("", "had_time"),
         ),
         untouched=Count(sums.untouched, select("", "untouched"), "times"),
         untouched_money=sums.untouched_money if unsummed is None else None,
@@ -140,7 +144,10 @@ def attributed(
         unsummed=unsummed, channels=tuple(row(c) for c in range(n)),
         lengths=lengths,
         mean_length=float((touched * np.arange(1, LONGEST + 1)).sum() / touched.sum()) if touched.sum() else None,
-        lags=tuple(Step(d, int(k)) for d, k in zip(LAG_DAYS, sums.lag_days.tolist(), strict=True)),
+        lags=tuple(
+            Step(d, Count(k, select("", "converted", days=d), "times"))
+            for d, k in zip(LAG_DAYS, sums.lag_days.tolist(), strict=True)
+        ),
         lag=(quantile(sums.lags, 0.25), quantile(sums.lags, 0.5), quantile(sums.lags, 0.75)),
         last_lag=quantile(sums.last_lags, 0.5), states=found["markov"].states if "markov" in found else None,
         sampling_error=float(np.nanmax(samplings[0][:, 0])) if samplings else None,
@@ -172,8 +179,8 @@ def _met(sums: Sums, c: int, count_pending: bool, select: functools.partial[str]
     if count_pending:
         lost, pending = lost + pending, 0
     return Rate(
-        won, won + lost, pending, select("converted"), select("not"), select("pending"), unit="times",
-        behind_all=select("met") if not pending else None,
+        won, won + lost, pending, select("converted"), select("not"), None if count_pending else select("pending"),
+        unit="times", behind_all=select("had_time"),
     )  # fmt: skip
 
 
@@ -236,25 +243,38 @@ def _return(spent: float, of_money: Estimate) -> Estimate:
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who has a path with the channel that a selector names (or with any), by how it ended."""
-    touches = selector.option("touches")
-    to = names_of(selector.option("to") or "")
+    """bool[C] a bucket: who has a path with the channel that a selector names (or with any), by how it ended; of
+    ``length`` touches (LONGEST: or more) or converted from ``days`` after the first touch up to the next of LAG_DAYS,
+    where the selector says so.
+    """
+    option = selector.option
+    touches = option("touches")
+    to = names_of(option("to") or "")
     question, labels = ask(
-        view, to[0] or None, selector.option("by"), names_of(touches) if touches else None,
-        int(selector.option("within") or 90 * DAY),
-        names_of(selector.option("refunds") or "") if selector.option("refunds") else None,
-        int(selector.option("top") or 15),
+        view, to[0] or None, option("by"), names_of(touches) if touches else None,
+        int(option("within") or 90 * DAY),
+        names_of(option("refunds") or "") if option("refunds") else None,
+        int(option("top") or 15),
     )  # fmt: skip
     channel = -1
     if selector.name:
         channel = known(selector.name, question.names, N_("No path has met {name!r}.{meant} There are: {known}."))
-    work = functools.partial(_members, question, channel, selector.what)
+    length, days = (None if text is None else int(text) for text in (option("length"), option("days")))
+    if days is not None:
+        known(str(days), map(str, LAG_DAYS), N_("Paths are not told apart at {name} days.{meant} There are: {known}."))
+    lost = (kernel.NOT, kernel.PENDING) if option("count_pending") else (kernel.NOT,)
+    ended = {
+        "not": lost, "pending": (kernel.PENDING,), "met": (kernel.NOT, kernel.CONVERTED, kernel.PENDING),
+        "had_time": (kernel.CONVERTED, *lost),
+    }.get(selector.what, (kernel.CONVERTED,))  # fmt: skip
+    work = functools.partial(_members, question, channel, selector.what, ended, length, days)
     return view.map(work) if labels is None else view.map_with(work, labels)
 
 
 def _members(
-    question: Question, channel: int, what: str, bucket: Columns, labels: npt.NDArray[np.uint32] | None = None
-) -> Mask:
+    question: Question, channel: int, what: str, ended: tuple[int, ...], length: int | None, days: int | None,
+    bucket: Columns, labels: npt.NDArray[np.uint32] | None = None,
+) -> Mask:  # fmt: skip
     found = question.paths(bucket, labels)
     table = found.table
     begin, stop = table[:, kernel.BEGIN], table[:, kernel.STOP]
@@ -262,10 +282,14 @@ def _members(
     if what == "untouched":
         kept = (stop == begin) & (table[:, kernel.STATE] == kernel.CONVERTED)
     else:
-        kept = _having(found.channel, begin, stop, channel, what)
-        ending = {"not": kernel.NOT, "pending": kernel.PENDING, "met": None}.get(what, kernel.CONVERTED)
-        if ending is not None:
-            kept &= table[:, kernel.STATE] == ending
+        kept = _having(found.channel, begin, stop, channel, what) & np.isin(table[:, kernel.STATE], ended)
+    if length is not None:
+        kept &= np.minimum(stop - begin, LONGEST) == length
+    if days is not None:
+        kept &= stop > begin
+        table = table[kept]
+        lag = (table[:, kernel.WHEN] - found.time[table[:, kernel.BEGIN]]) // DAY
+        kept = np.searchsorted(LAG_DAYS, lag, side="right") - 1 == LAG_DAYS.index(days)
     out[table[kept, kernel.CUSTOMER]] = True
     return out
 
