@@ -18,7 +18,7 @@ DEPTHS = 5
 MEETINGS, CUSTOMERS, FIRST, LAST, COMPLETED, COUNTS = range(6)
 #: What members are asked for: MET besides the outcomes.
 MET = 3
-OUTCOME, STAGE, IS_FIRST, IS_LAST, FATE = range(5)
+OUTCOME, STAGE, DEPTH, IS_FIRST, IS_LAST, DONE, FATE = range(7)
 
 
 class Asked(NamedTuple):
@@ -167,8 +167,9 @@ def fates(columns, level, label, asked, piece):  # type: ignore[no-untyped-def]
 
     OUTCOME: -1 for who did not meet it in the period; else what followed their first meeting ever, MET when that was
     before the period, or in the last stage, from which nobody goes on. STAGE: at the first meeting ever, from 0 outside
-    the map, -1 when that was not in the period. IS_FIRST, IS_LAST: whether it was the customer's first, last piece in
-    the period.
+    the map, -1 when that was not in the period; DEPTH: the same of how many events of that stage there had been. DONE:
+    1 for who met it in the period and saw it to its end. IS_FIRST, IS_LAST: whether it was the customer's first, last
+    piece in the period.
     """
     customers = len(columns.offsets) - 1
     out = np.full((customers, FATE), np.int8(-1), np.int8)
@@ -182,7 +183,13 @@ def fates(columns, level, label, asked, piece):  # type: ignore[no-untyped-def]
         _look_ahead(columns, level, asked, first, end, won)
         before, some = False, False
         last = np.int64(0)
+        count = np.int64(0)
         for i in range(first, end):
+            if i == first or level[i] != level[i - 1]:
+                count = np.int64(0)
+            count += 1
+            if label[i] == piece and asked.completes[columns.code[i]] and out[c, OUTCOME] >= 0:
+                out[c, DONE] = 1
             if label[i] == 0 or asked.completes[columns.code[i]]:
                 continue
             now = np.int64(columns.time[i])
@@ -198,7 +205,36 @@ def fates(columns, level, label, asked, piece):  # type: ignore[no-untyped-def]
                     out[c, OUTCOME] = MET if before or last_stage else _outcome(asked, now, won[i - first])
                     if not before:
                         out[c, STAGE] = level[i] + 1
+                        out[c, DEPTH] = _depth(count)
             some = True
         if last == piece:
             out[c, IS_LAST] = 1
+    return out
+
+
+@kernel
+def stood(columns, level, label, asked, piece, places):  # type: ignore[no-untyped-def]
+    """bool[C]: who stood at one of ``places`` bool[stages + 1, DEPTHS] in the period without having met ``piece``, as
+    :func:`pieces` counts everyone, and has had their time.
+    """
+    customers = len(columns.offsets) - 1
+    out = np.zeros(customers, np.bool_)
+    for c in range(customers):
+        if columns.skip[c]:
+            continue
+        first, end = columns.offsets[c], columns.offsets[c + 1]
+        count, deepest = np.int64(0), -1
+        for i in range(first, end):
+            now = np.int64(columns.time[i])
+            if now > asked.as_of or out[c]:
+                break
+            if i == first or level[i] != level[i - 1]:
+                count, deepest = np.int64(0), -1
+            count += 1
+            if label[i] == piece and not asked.completes[columns.code[i]]:
+                break
+            depth = _depth(count)
+            if asked.start <= now < asked.end and depth > deepest:
+                deepest = depth
+                out[c] = places[np.int64(level[i]) + 1, depth] and now + asked.within <= asked.as_of
     return out

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from measures.behind import lists_agree
 from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.journey.model import Journey
@@ -19,8 +20,9 @@ from polku.measures.ask import measure, measure_view
 from polku.measures.content.content import content
 from polku.measures.content.missing import folded, unanswered, unread
 from polku.measures.content.pieces import count, pieces_of
-from polku.measures.customers import customers_behind
+from polku.measures.customers import customers_behind, keys_behind
 from polku.measures.result import Period
+from polku.measures.selectors import Selector
 from polku.measures.view import EVER, view_of
 from polku.trails.layout import moment
 from polku.trails.people import trails_of
@@ -149,7 +151,9 @@ def test_videos_campaigns_searches_and_what_is_missing():
     assert (sun.went_on.numerator, sun.went_on.denominator) == (1, 2)
     assert piece(found, "spring", 1).customers.n == 1
     assert [(s.query, s.empty.numerator, s.empty.denominator) for s in found.searches] == [("mat", 1, 2)]
-    assert customers_behind(made, VIDEO_MAP, found.searches[0].empty.behind).total == 1
+    for behind in (found.searches[0].empty.behind, found.searches[0].empty.behind_not, sun.completed.behind):
+        assert customers_behind(made, VIDEO_MAP, behind).total == 1
+    assert lists_agree(found, view_of(made, VIDEO_MAP)) > 20
     assert [(u.stage, u.touchpoint, u.question) for u in found.unanswered] == [
         ("see", "home", "What is this?"), ("buy", None, "How much?")
     ]  # fmt: skip
@@ -190,6 +194,38 @@ def test_the_customers_behind():
     assert (total(guide.went_on.behind), total(guide.went_on.behind_not)) == (6, 4)
     assert [total(c.behind) for c in guide.stages] == [0, 10, 0, 0]
     assert (total(guide.first_piece.behind), total(guide.last_piece.behind)) == (10, 10)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(0, 12), st.sampled_from([None, "order"]))
+def test_every_number_has_its_list(seed, within, start, to):
+    """People of few events, so that some meet a piece where nobody or few others stood."""
+    chance = np.random.default_rng(seed)
+    rows = [
+        [
+            (int(t), str(chance.choice(["look", "read", "order", "off"], p=[0.5, 0.2, 0.1, 0.2])), None,
+             {"page": page} if (page := chance.choice(["", "/a", "/b", "/c"], p=[0.55, 0.25, 0.15, 0.05])) else {})
+            for t in np.sort(chance.integers(0, 33, chance.integers(1, 12)))
+        ]
+        for _ in range(40)
+    ]  # fmt: skip
+    view = view_of(trails(MAP, rows, 2, as_of=29), MAP, period=Period(moment(start), moment(26)))
+    found = content(view, by="page", to=to, within=within, completed=["off"])
+    assert lists_agree(found, view) > 20
+    for p in (p for g in found.groups for p in g.pieces):
+        others = len(keys_behind(view, Selector.parse(f"{p.customers.behind}".replace(":met", ":others"))))
+        assert (others > 0) == (p.without.n > 0)
+        assert others <= p.without.n
+        if p.without.value is not None:
+            assert len(keys_behind(view, Selector.parse(p.without.behind))) == others
+
+
+def test_others_at_the_same_points_are_listed():
+    made, found = asked(PEOPLE)
+    guide = piece(found, "/guide")
+    listed = customers_behind(made, MAP, guide.without.behind, order="customer", descending=False)
+    assert [c.customer for c in listed.lines] == list(range(1, 11))
+    assert guide.unmatched.n == customers_behind(made, MAP, guide.unmatched.behind).total == 0
 
 
 def test_what_cannot_be_asked():

@@ -36,8 +36,11 @@ MEASURES = (
         ),
         run="polku.measures.content.content:content",
         selects={
-            "content": ("met", "went_on", "not", "pending", "first", "last"),
-            "content_search": ("searched", "none"),
+            "content": (
+                "met", "went_on", "not", "pending", "had_time", "first", "last", "completed", "not_completed",
+                "unmatched", "others",
+            ),
+            "content_search": ("searched", "none", "some"),
         },
         members="polku.measures.content.content:members",
     ),

@@ -19,7 +19,18 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, rate_cell, time_cell, words
 from polku.measures.charts import Bars, Chart, Forest, Heat, Series
 from polku.measures.content.missing import Search, Unanswered, Unread, search_members, searches, unanswered, unread
-from polku.measures.content.pieces import KINDS, Counts, Pieces, count, kinds_here, members_of, pieces_of
+from polku.measures.content.pieces import (
+    KINDS,
+    Counts,
+    Pieces,
+    alone,
+    count,
+    kinds_here,
+    members_of,
+    met_at,
+    pieces_of,
+    stood_at,
+)  # fmt: skip
 from polku.measures.result import ENOUGH, Count, Estimate, Quantiles, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
@@ -28,6 +39,7 @@ from polku.statistics.matched import Matched, matched
 from polku.trails.layout import moment
 
 I64 = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
 KIND_TITLES = {
     "page": N_("pages"), "campaign": N_("mails and ads, by campaign"), "video": N_("videos"),
     "content": N_("pieces of content"), "touchpoint": N_("touchpoints with content"),
@@ -37,6 +49,8 @@ NO_MATCH = N_("nobody else stood at the same points")
 FEW = N_("too few to say")
 #: A picture with more lines than this cannot be read.
 MOST_DRAWN = 25
+#: Where fewer others stood, nobody is matched.
+LEAST_OTHERS = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ class Piece:
     went_on: Rate  # of who met it for the first time and have had their time
     without: Estimate  # the rate of others at the same points (stage, and events had in it), weighted as those who met
     difference: Estimate  # of the matched, with - without
-    unmatched: int  # who met it where nobody else stood
+    unmatched: Count  # who met it where nobody else stood
     first_piece: Count  # customers whose first piece of this kind in the period it was, and whose last
     last_piece: Count
     first_seen: dt.datetime | None
@@ -285,43 +299,70 @@ def _group(
         return Piece(
             kind, name, pieces.titles[i - 1], int(told[i, kernel.MEETINGS]), Count(customers, behind("met")),
             tuple(Count(int(n), behind("met", at=at)) for at, n in enumerate(counts.met[i].sum(axis=(1, 2)))),
-            Rate(won, won + lost, pending, behind("went_on"), behind("not"), behind("pending")),
-            _without(found), _difference(found), found.unmatched,
+            Rate(won, won + lost, pending, behind("went_on"), behind("not"), behind("pending"),
+                 behind_all=behind("had_time")),
+            _without(found, behind("others")), _difference(found, behind("had_time")),
+            Count(found.unmatched, behind("unmatched")),
             Count(int(told[i, kernel.FIRST]), behind("first")), Count(int(told[i, kernel.LAST]), behind("last")), first,
             last,
             Quantiles(
                 int(dwell.sum()), quantile(dwell, 0.25), quantile(dwell, 0.5), quantile(dwell, 0.75), behind("met"),
                 "events",
             ),
-            Rate(int(told[i, kernel.COMPLETED]), customers, behind_all=behind("met")) if completes else None,
+            Rate(
+                int(told[i, kernel.COMPLETED]), customers, 0, behind("completed"), behind("not_completed"),
+                behind_all=behind("met"),
+            )
+            if completes
+            else None,
         )  # fmt: skip
 
     rows = tuple(piece(i) for i in range(1, len(pieces.names) + 1))
     return Group(kind, pieces.property, rows, pieces.left_out)
 
 
+def _ended(met: I64, others: I64) -> tuple[I64, I64]:
+    """How many have had their time, by stage and depth: of those who met a piece, and of the others."""
+    return tuple(x[..., kernel.NOT] + x[..., kernel.WENT_ON] for x in (met, others))  # type: ignore[return-value]
+
+
 def _beside(met: I64, others: I64) -> Matched:
     """Those who met a piece beside the others of the same stage and depth."""
-    group, base = (x.reshape(-1, kernel.OUTCOMES) for x in (met, others))
-    of, base_of = (x[:, kernel.NOT] + x[:, kernel.WENT_ON] for x in (group, base))
-    return matched(group[:, kernel.WENT_ON], of, base[:, kernel.WENT_ON], base_of)
+    of, base_of = (x.ravel() for x in _ended(met, others))
+    won, base_won = (x[..., kernel.WENT_ON].ravel() for x in (met, others))
+    return matched(won, of, base_won, base_of, least=LEAST_OTHERS)
 
 
-def _without(found: Matched) -> Estimate:
-    reason = NO_MATCH if found.base is None else None
-    return Estimate(found.base, found.base_low, found.base_high, found.others, reason)
+def _without(found: Matched, behind: str) -> Estimate:
+    if found.base is None:
+        return Estimate(None, n=found.others, reason=NO_MATCH)
+    return Estimate(found.base, found.base_low, found.base_high, found.others, behind=behind)
 
 
-def _difference(found: Matched) -> Estimate:
+def _difference(found: Matched, behind: str) -> Estimate:
     if found.difference is None:
         return Estimate(None, n=0, reason=NO_MATCH)
-    return Estimate(found.difference, found.low, found.high, found.n, FEW if found.n < ENOUGH else None)
+    reason = FEW if found.n < ENOUGH else None
+    return Estimate(found.difference, found.low, found.high, found.n, reason, behind)
+
+
+def _matching_members(view: View, pieces: Pieces, beside: tuple[U32, ...] | None, name: str, what: str) -> list[Mask]:
+    """Who met a piece where nobody else stood (unmatched), or the others at the points where it was met."""
+    one = alone(pieces, name)
+    counts = count(view, one, beside)
+    of, base_of = _ended(counts.met[1], counts.everyone - counts.had[1])
+    ahead = np.ones(of.shape, np.bool_)
+    if not one.asked.to_goal:
+        ahead[-1] = False  # nobody goes on from the last stage
+    if what == "unmatched":
+        return met_at(view, one, beside, ahead & (base_of < LEAST_OTHERS))
+    return stood_at(view, one, beside, ahead & (of > 0) & (base_of >= LEAST_OTHERS))
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
     """bool[C] a bucket: who met a piece, by what followed; or who searched."""
     if selector.kind == "content_search":
-        return search_members(view, selector.name, selector.what == "none")
+        return search_members(view, selector.name, selector.what)
     completed = selector.option("completed")
     pieces, beside = pieces_of(
         view, selector.option("by") or KINDS[0], selector.option("to"), int(selector.option("within") or 0) or None,
@@ -330,11 +371,20 @@ def members(view: View, selector: Selector) -> list[Mask]:
     if selector.what in ("first", "last"):
         column = kernel.IS_FIRST if selector.what == "first" else kernel.IS_LAST
         return members_of(view, pieces, beside, selector.name, column, (1,))
+    if selector.what in ("unmatched", "others"):
+        return _matching_members(view, pieces, beside, selector.name, selector.what)
+    if selector.what == "completed":
+        return members_of(view, pieces, beside, selector.name, kernel.DONE, (1,))
     at = selector.option("at")
     if at is not None:
         return members_of(view, pieces, beside, selector.name, kernel.STAGE, (int(at),))
     outcomes = {
         "met": (kernel.NOT, kernel.WENT_ON, kernel.PENDING, kernel.MET), "went_on": (kernel.WENT_ON,),
-        "not": (kernel.NOT,), "pending": (kernel.PENDING,),
+        "not": (kernel.NOT,), "pending": (kernel.PENDING,), "had_time": (kernel.NOT, kernel.WENT_ON),
+        "not_completed": (kernel.NOT, kernel.WENT_ON, kernel.PENDING, kernel.MET),
     }  # fmt: skip
-    return members_of(view, pieces, beside, selector.name, kernel.OUTCOME, outcomes[selector.what])
+    found = members_of(view, pieces, beside, selector.name, kernel.OUTCOME, outcomes[selector.what])
+    if selector.what == "not_completed":
+        done = members_of(view, pieces, beside, selector.name, kernel.DONE, (1,))
+        return [m & ~d for m, d in zip(found, done, strict=True)]
+    return found

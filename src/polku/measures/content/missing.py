@@ -137,6 +137,7 @@ def searches(view: View, select: Maker, limit: int) -> tuple[Search, ...]:
             words[w], Count(int(counts[w, 2]), select("content_search", words[w], "searched")),
             Rate(
                 int(counts[w, 1]), int(counts[w, 0]), behind=select("content_search", words[w], "none"),
+                behind_not=select("content_search", words[w], "some"),
                 behind_all=select("content_search", words[w], "searched"), unit="times",
             ),
         )
@@ -173,19 +174,22 @@ def _customers(bucket: Columns) -> I64:
     return np.repeat(np.arange(len(bucket.skip)), np.diff(bucket.offsets))
 
 
-def search_members(view: View, query: str, in_vain: bool) -> list[Mask]:
-    """bool[C] a bucket: who searched for something, or did so in vain. Raises MeasureError where nobody did."""
+def search_members(view: View, query: str, what: str) -> list[Mask]:
+    """bool[C] a bucket: who searched for something, did so in vain (none) or found something (some).
+
+    Raises MeasureError where nobody searched for it.
+    """
     found = _words(view)
     if found is None or query not in found[2]:
         raise MeasureError(NO_SEARCH, name=query)
-    work = functools.partial(_searchers, (view.start, view.end), found[2].index(query), in_vain)
+    work = functools.partial(_searchers, (view.start, view.end), found[2].index(query), what)
     return view.map_with(work, found[0], found[1])
 
 
-def _searchers(span: tuple[int, int], word: int, in_vain: bool, bucket: Columns, codes: U32, results: F64) -> Mask:
+def _searchers(span: tuple[int, int], word: int, what: str, bucket: Columns, codes: U32, results: F64) -> Mask:
     told = _there(span, bucket, codes, results) & (codes == word)
-    if in_vain:
-        told &= results == 0
+    if what != "searched":
+        told &= (results == 0) == (what == "none")
     out = np.zeros(len(bucket.skip), np.bool_)
     out[_customers(bucket)[told]] = True
     return out

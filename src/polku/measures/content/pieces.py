@@ -28,6 +28,7 @@ KINDS = ("page", "campaign", "video", "content", "touchpoint")
 #: Properties by which a video and a piece are known, the first that was seen.
 VIDEO = ("video_id", "video", "title", "content_id", "product_id", "name")
 CONTENT = ("content_id", "content", "article", "asset")
+NO_PIECE = N_("There is no piece {name!r} here.{meant} There are: {known}.")
 STARTED, COMPLETED = "Video Started", ("Video Finished", "Content Finished", "Content Read")
 
 
@@ -223,7 +224,7 @@ def members_of(
     view: View, pieces: Pieces, beside: tuple[U32, ...] | None, name: str, column: int, values: tuple[int, ...]
 ) -> list[Mask]:
     """bool[C] a bucket: who met a piece; ``values`` of a column of :func:`polku.kernels.content.fates`."""
-    piece = 1 + known(name, pieces.names, N_("There is no piece {name!r} here.{meant} There are: {known}."))
+    piece = 1 + known(name, pieces.names, NO_PIECE)
     work = functools.partial(_members, pieces, piece, column, values)
     return view.map(work) if beside is None else view.map_with(work, beside)
 
@@ -231,5 +232,44 @@ def members_of(
 def _members(
     pieces: Pieces, piece: int, column: int, values: tuple[int, ...], bucket: Columns, beside: U32 | None = None
 ) -> Mask:
+    return np.isin(_fates(pieces, piece, bucket, beside)[:, column], values)
+
+
+def _fates(pieces: Pieces, piece: int, bucket: Columns, beside: U32 | None) -> npt.NDArray[np.int8]:
     found = kernel.fates(bucket, _level(pieces, bucket), _label(pieces, bucket, beside), pieces.asked, piece)
-    return np.isin(found[:, column], values)
+    return np.asarray(found)
+
+
+def alone(pieces: Pieces, name: str) -> Pieces:
+    """The same with only one piece told apart, which is then piece 1. Raises MeasureError for an unknown name."""
+    kept = 1 + known(name, pieces.names, NO_PIECE)
+    piece = np.where(pieces.piece == kept, 1, np.where(pieces.piece > 0, 2, 0))
+    return dataclasses.replace(
+        pieces, piece=frozen(piece, np.int64), names=(name,), titles=(pieces.titles[kept - 1],),
+        asked=pieces.asked._replace(pieces=2),
+    )  # fmt: skip
+
+
+def met_at(view: View, pieces: Pieces, beside: tuple[U32, ...] | None, places: Mask) -> list[Mask]:
+    """bool[C] a bucket: who met piece 1 for the first time at one of ``places`` bool[stages + 1, DEPTHS], in a stage
+    that one can go on from, and has had their time.
+    """
+    work = functools.partial(_met_at, pieces, places)
+    return view.map(work) if beside is None else view.map_with(work, beside)
+
+
+def _met_at(pieces: Pieces, places: Mask, bucket: Columns, beside: U32 | None = None) -> Mask:
+    found = _fates(pieces, 1, bucket, beside)
+    there = np.isin(found[:, kernel.OUTCOME], (kernel.NOT, kernel.WENT_ON))
+    return np.asarray(there & places[found[:, kernel.STAGE], found[:, kernel.DEPTH]])
+
+
+def stood_at(view: View, pieces: Pieces, beside: tuple[U32, ...] | None, places: Mask) -> list[Mask]:
+    """bool[C] a bucket: who stood at one of ``places`` without having met piece 1, and has had their time."""
+    work = functools.partial(_stood_at, pieces, frozen(places, np.bool_))
+    return view.map(work) if beside is None else view.map_with(work, beside)
+
+
+def _stood_at(pieces: Pieces, places: Mask, bucket: Columns, beside: U32 | None = None) -> Mask:
+    label = _label(pieces, bucket, beside)
+    return np.asarray(kernel.stood(bucket, _level(pieces, bucket), label, pieces.asked, 1, places))
