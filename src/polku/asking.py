@@ -303,6 +303,7 @@ class Asking:
         by: Literal["customer", "session", "account"] = "customer",
         order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
         starts: Literal["furthest", "first", "every"] = "furthest",
+        repeats: Literal["allowed", "end"] = "allowed",
         optional: Sequence[str] | str | None = None,
         gaps: Sequence[str] | str | None = None,
         without: Sequence[str] | str | None = None,
@@ -324,6 +325,7 @@ class Asking:
         by: count customers, sessions each by itself, or accounts
         order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
         starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        repeats: of a step already taken: allowed; end: nothing counts from there on
         optional: steps that may be left out, by name or number
         gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
         without: events that must not lie between two steps, for example support_chat:cart>order
@@ -347,6 +349,7 @@ class Asking:
                 by=by,
                 order=order,
                 starts=starts,
+                repeats=repeats,
                 optional=optional,
                 gaps=gaps,
                 without=without,
@@ -367,6 +370,7 @@ class Asking:
         by: Literal["customer", "session", "account"] = "customer",
         order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
         starts: Literal["furthest", "first", "every"] = "furthest",
+        repeats: Literal["allowed", "end"] = "allowed",
         optional: Sequence[str] | str | None = None,
         gaps: Sequence[str] | str | None = None,
         without: Sequence[str] | str | None = None,
@@ -385,6 +389,7 @@ class Asking:
         by: count customers, sessions each by itself, or accounts
         order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
         starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        repeats: of a step already taken: allowed; end: nothing counts from there on
         optional: steps that may be left out, by name or number
         gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
         without: events that must not lie between two steps, for example support_chat:cart>order
@@ -405,6 +410,7 @@ class Asking:
                 by=by,
                 order=order,
                 starts=starts,
+                repeats=repeats,
                 optional=optional,
                 gaps=gaps,
                 without=without,
@@ -422,6 +428,7 @@ class Asking:
         by: Literal["customer", "session", "account"] = "customer",
         order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
         starts: Literal["furthest", "first", "every"] = "furthest",
+        repeats: Literal["allowed", "end"] = "allowed",
         optional: Sequence[str] | str | None = None,
         gaps: Sequence[str] | str | None = None,
         without: Sequence[str] | str | None = None,
@@ -439,6 +446,7 @@ class Asking:
         by: count customers, sessions each by itself, or accounts
         order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
         starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        repeats: of a step already taken: allowed; end: nothing counts from there on
         optional: steps that may be left out, by name or number
         gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
         without: events that must not lie between two steps, for example support_chat:cart>order
@@ -458,6 +466,7 @@ class Asking:
                 by=by,
                 order=order,
                 starts=starts,
+                repeats=repeats,
                 optional=optional,
                 gaps=gaps,
                 without=without,
@@ -474,6 +483,7 @@ class Asking:
         by: Literal["customer", "session", "account"] = "customer",
         order: Literal["ordered", "strict", "increasing", "any"] = "ordered",
         starts: Literal["furthest", "first", "every"] = "furthest",
+        repeats: Literal["allowed", "end"] = "allowed",
         optional: Sequence[str] | str | None = None,
         gaps: Sequence[str] | str | None = None,
         without: Sequence[str] | str | None = None,
@@ -495,6 +505,7 @@ class Asking:
         by: count customers, sessions each by itself, or accounts
         order: in order; strict: nothing else between; increasing: each later than the one before; any: in any order
         starts: of all starts the one that gets furthest, the first only, or every one counted by itself
+        repeats: of a step already taken: allowed; end: nothing counts from there on
         optional: steps that may be left out, by name or number
         gaps: the least and most time from the step before, for example cart:1h..2d or order:..30min
         without: events that must not lie between two steps, for example support_chat:cart>order
@@ -518,6 +529,7 @@ class Asking:
                 by=by,
                 order=order,
                 starts=starts,
+                repeats=repeats,
                 optional=optional,
                 gaps=gaps,
                 without=without,

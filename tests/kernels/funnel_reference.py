@@ -18,6 +18,7 @@ class Asked:
     without: tuple[tuple[str, int, int], ...] = ()
     strict: bool = False
     rising: bool = False
+    once: bool = False
     start: int = 0
     end: int = 10**9
     as_of: int = 10**9
@@ -70,18 +71,46 @@ class Found:
     reached_at: int  # the place of the event with which the level was first reached
 
 
-def outcome(events: list[Event], asked: Asked, starts: list[int]) -> Found | None:
-    """Of several starts the one that gets furthest; None when none is a start."""
+def repeat(events: list[Event], asked: Asked, starts: list[int], alone: bool = False) -> int | None:
+    """The place of the first event that is a step already taken (and takes no later one); None for none. ``alone``:
+    before the one start's last step, and within its window.
+    """
+    if not asked.once:
+        return None
+    for j in range(len(events)):
+        if alone and asked.window is not None and events[j][0] - events[starts[0]][0] > asked.window:
+            return None
+        ends = {c[-1] for s in starts if s <= j for c in every_chain(events[: j + 1], asked, s)}
+        for k in range(len(asked.steps) - 1, 0, -1):
+            if events[j][1] != asked.steps[k]:
+                continue
+            if any(step == k and i < j for i, step in ends):
+                return j
+            if (j, k) in ends:
+                break
+        if alone and (j, len(asked.steps) - 1) in ends:
+            return None
+    return None
+
+
+def outcome(events: list[Event], asked: Asked, starts: list[int], alone: bool = False) -> Found | None:
+    """Of several starts the one that gets furthest; None when none is a start. ``alone``: it ends with its last step,
+    and what could be left out is not met behind it.
+    """
+    again = repeat(events, asked, starts, alone)
+    events = events if again is None else events[:again]
+    starts = [s for s in starts if s < len(events)]
     chains = [c for s in starts for c in every_chain(events, asked, s)]
     if not chains:
         return None
     levels = [(max(k + 1 for _, k in c if needed(asked, k)), c) for c in chains if needed(asked, c[-1][1])]
     level = max(n for n, _ in levels)
-    met = {c[-1][1] for c in chains}
     last = max(events[s][0] for s in starts if events[s][1] == asked.steps[0]
                and asked.start <= events[s][0] < asked.end)  # fmt: skip
-    is_open = asked.window is not None and last + asked.window > asked.as_of
+    is_open = again is None and asked.window is not None and last + asked.window > asked.as_of
     at = min(c[-1][0] for n, c in levels if n == level)
+    over = alone and level == len(asked.steps)
+    met = {c[-1][1] for c in chains if not over or c[-1][0] <= at}
     return Found(level, tuple(k in met for k in range(len(asked.steps))), is_open, at)
 
 
@@ -91,20 +120,22 @@ def furthest(events: list[Event], asked: Asked) -> Found | None:
 
 def first(events: list[Event], asked: Asked) -> Found | None:
     starts = [i for i in range(len(events)) if list(every_chain(events, asked, i))]
-    return outcome(events, asked, starts[:1]) if starts else None
+    return outcome(events, asked, starts[:1], alone=True) if starts else None
 
 
 def every(events: list[Event], asked: Asked) -> list[Found]:
     """Each way through: from a start to its last step or the end of its window, then from the next start behind."""
     found, place = [], 0
     while place < len(events):
-        one = outcome(events, asked, [place])
+        one = outcome(events, asked, [place], alone=True)
         if one is None:
             place += 1
             continue
         found.append(one)
         if one.level == len(asked.steps):
             place = one.reached_at + 1
+        elif (again := repeat(events, asked, [place], alone=True)) is not None:
+            place = again
         else:
             begun = events[place][0]
             place = next(

@@ -48,6 +48,7 @@ def plan(asked: Asked):
         without=[(is_letter(x), a, b) for x, a, b in asked.without],
         strict=asked.strict,
         rising=asked.rising,
+        once=asked.once,
     )
 
 
@@ -102,6 +103,7 @@ def questions(draw):
         without=tuple((x, a, b) for x, (a, b) in without),
         strict=draw(st.sampled_from([False, False, True])),
         rising=draw(st.booleans()),
+        once=draw(st.sampled_from([False, False, True])),
         start=start,
         end=draw(st.sampled_from([10**6, 12])),
         as_of=draw(st.sampled_from([10**6, 20])),
@@ -203,6 +205,16 @@ def test_a_gap_ends_to_the_microsecond(micros, level):
     made = bucket(people, micros=[0, micros])
     for asked in (Asked("ab", 5), Asked("ab", most=(None, 5))):
         assert rows(people, asked, made=made)[0][0][0] == level
+
+
+@pytest.mark.parametrize(
+    ("letters", "level"),
+    [("abcd", 4), ("abcbd", 3), ("aabcd", 4), ("ababcd", 2), ("axbb", 2), ("bbabcd", 4)],
+)
+def test_a_step_that_comes_again_ends_the_funnel(letters, level):
+    """The first step may come again: it is another start; and what no chain took is not a step taken."""
+    found = rows([list(enumerate(letters))], Asked("abcd", 100, once=True))
+    assert found[0][0][0] == level
 
 
 def test_more_steps_than_a_number_has_bits():

@@ -46,6 +46,8 @@ CHOICES: dict[str, str] = {
     "ordered": N_("in order"),
     "strict": N_("strict"),
     "increasing": N_("increasing"),
+    "allowed": N_("allowed"),
+    "end": N_("end the funnel"),
     "any": N_("in any order"),
     "none": N_("none"),
     "channel": N_("channel"),

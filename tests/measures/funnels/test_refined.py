@@ -159,6 +159,7 @@ def test_every_number_lists_its_customers(options):
         {"optional": ["2"], "gaps": ["cart:1h..2d", "order:..3d"], "without": ["chat", "Chat Started:cart>order"]},
         {"within": 60, "by": "session", "order": "increasing", "starts": "every", "hold": "properties.id"},
         {"by": "account", "account": "properties.company", "order": "any"},
+        {"repeats": "end", "within": 60},
     ],
 )
 def test_a_selector_says_the_whole_funnel(options):
@@ -181,6 +182,8 @@ def test_a_selector_says_the_whole_funnel(options):
         ({"without": ["chatt"]}, "chat"),
         ({"without": ["chat:order>cart"]}, "before the second"),
         ({"order": "any", "optional": ["cart"]}, "any order"),
+        ({"order": "any", "repeats": "end"}, "any order"),
+        ({"repeats": "never"}, "allowed"),
         ({"hold": "properties.nothing"}, "properties"),
         ({"breakdown": "persona"}, "traits"),
         ({"breakdown": "event", "against": "Nothing"}, "no group"),

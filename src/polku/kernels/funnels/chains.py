@@ -8,7 +8,8 @@ D. Lemire, Streaming maximum-minimum filter, Nordic Journal of Computing 13, 200
 in proportion to their events, however the funnel is refined, and the answer is exact.
 
 An exclusion, or any event where nothing else may lie between, closes the way between two steps for all chains that
-stand there. Of chains with one start the earliest event of each step is taken.
+stand there. Of chains with one start the earliest event of each step is taken. Where repeats end the funnel (what
+ClickHouse's windowFunnel calls strict_deduplication), a step after the first that comes again is the end of it all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from polku.kernels.compiled import inner, kernel
 UNLIMITED = 1 << 61
 #: Which starts count: that which gets furthest; the first one; each, until its last step or the end of its window.
 FURTHEST, FIRST, EVERY = 0, 1, 2
+#: In the place of the newest start: so long ago that no window from it is open.
+ENDED = -UNLIMITED
 #: Of what use an event is: it is a step, it is the first one, it closes a way.
 STEP, STARTS, STOPS = 1, 2, 4
 
@@ -41,6 +44,7 @@ class Plan(NamedTuple):
     required: npt.NDArray[np.bool_]  # [steps] False: may be left out
     strict: np.bool_  # nothing else between
     rising: np.bool_  # later than the step before, not at the same moment
+    once: np.bool_  # a step after the first that comes again ends it all
 
 
 class _Work(NamedTuple):
@@ -124,7 +128,8 @@ def _follow(columns, plan, work, stopped, low, high, only, window, start, end): 
     ``stopped`` int64[n, ways]: the last place before an event at which a way was closed for every mark; may be empty.
 
     Returns the furthest required step from 1 (0: none), the node in which it was first reached, the time of the newest
-    start (-1: none), and the event at which to go on: behind the last step or the window of ``only``, else ``high``.
+    start (``ENDED`` when a repeat ended it: nothing is open then), and the event at which to go on: behind the last
+    step or the window of ``only``, or the repeat; else ``high``.
     """
     steps = len(plan.required)
     for k in range(steps):
@@ -147,10 +152,13 @@ def _follow(columns, plan, work, stopped, low, high, only, window, start, end): 
                 _close(work, way, plan.way_from[way], -1)
         place = work.place[g]
         code = columns.code[i]
+        taken = False
         for j in range(plan.code_starts[code], plan.code_starts[code + 1]):
             step = plan.code_steps[j]
             before = np.int64(-1)
             begun = i
+            if plan.once and step > 0 and work.met[step] and not taken:
+                return level, best, np.int64(ENDED), np.int64(g)
             if step == 0:
                 time = np.int64(columns.time[i])
                 if (only >= 0 and i != only) or time < start or time >= end:
@@ -169,6 +177,7 @@ def _follow(columns, plan, work, stopped, low, high, only, window, start, end): 
             work.node_start[node] = begun
             work.node_before[node] = before
             work.met[step] = True
+            taken = True
             if plan.required[step] and step + 1 > level:
                 level = step + 1
                 best = node

@@ -24,10 +24,11 @@ def plan_of(
     without: Sequence[tuple[Bools, int, int]] = (),
     strict: bool = False,
     rising: bool = False,
+    once: bool = False,
 ) -> Plan:
     """``steps``: for each step bool[codes], the codes that it is. ``least`` and ``most`` are seconds from the step
     before, the first entry of each unused. ``without``: codes that must not lie between step a and step b (from 0,
-    a < b).
+    a < b). ``once``: a step after the first that comes again ends the funnel there.
 
     The first and the last step are required. Raises ValueError for steps that cannot be.
 
@@ -54,7 +55,7 @@ def plan_of(
     return Plan(
         _starts(by_code), _joined(by_code), _starts(stops_by_code), _joined(stops_by_code), _starts(ways),
         frozen(way_from, np.int64), frozen([0] * count if least is None else least, np.int64),
-        frozen(unlimited, np.int64), frozen(needed, np.bool_), np.bool_(strict), np.bool_(rising),
+        frozen(unlimited, np.int64), frozen(needed, np.bool_), np.bool_(strict), np.bool_(rising), np.bool_(once),
     )  # fmt: skip
 
 

@@ -36,6 +36,14 @@ DEFINITION = (
         "furthest",
         ("furthest", "first", "every"),
     ),
+    Option(
+        "repeats",
+        "choice",
+        N_("repeats"),
+        N_("of a step already taken: allowed; end: nothing counts from there on"),
+        "allowed",
+        ("allowed", "end"),
+    ),
     Option("optional", "steps", N_("optional"), N_("steps that may be left out, by name or number")),
     Option(
         "gaps",

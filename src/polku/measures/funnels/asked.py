@@ -21,10 +21,11 @@ from polku.measures.view import Mask, View
 
 ORDERS = ("ordered", "strict", "increasing", "any")
 STARTS = ("furthest", "first", "every")
+REPEATS = ("allowed", "end")
 BY = ("customer", "session", "account")
 WHICH = {"furthest": kernel.FURTHEST, "first": kernel.FIRST, "every": kernel.EVERY}
 #: Refinements that are written into selectors, besides the steps.
-KEPT = ("within", "by", "order", "starts", "optional", "gaps", "without", "hold", "account")
+KEPT = ("within", "by", "order", "starts", "optional", "gaps", "without", "hold", "account", "repeats")
 
 Gap = tuple[int | None, int | None]  # least and most seconds
 Without = tuple[str, int, int]  # an event that must not lie between step a and step b, from 0
@@ -44,6 +45,7 @@ class Asked:
     without: tuple[Without, ...] = ()
     hold: str | None = None
     account: str | None = None
+    repeats: str = "allowed"
 
     @property
     def window(self) -> int:
@@ -66,7 +68,7 @@ class Asked:
         if no event is more than one of them.
         """
         usual = (self.order, self.starts, self.by) == ("ordered", "furthest", "customer")
-        refined = self.optional or self.gaps or self.without or self.hold
+        refined = self.optional or self.gaps or self.without or self.hold or self.repeats != "allowed"
         return usual and not refined and len(self.steps) <= MOST_STEPS
 
     def texts(self) -> dict[str, str | None]:
@@ -88,6 +90,7 @@ class Asked:
             "without": ",".join(without) or None,
             "hold": self.hold,
             "account": self.account,
+            "repeats": None if self.repeats == usual.repeats else self.repeats,
         }
 
     @property
@@ -108,6 +111,7 @@ def asked_of(
     without: Sequence[str] = (),
     hold: str | None = None,
     account: str | None = None,
+    repeats: str = "allowed",
 ) -> Asked:
     """The funnel that these options mean. Raises MeasureError for what does not fit together.
 
@@ -117,7 +121,7 @@ def asked_of(
     steps = tuple(steps)
     if len(steps) < 2:
         raise MeasureError(N_("A funnel needs two steps or more, for example: product, cart, order."))
-    for word, words in ((by, BY), (order, ORDERS), (starts, STARTS)):
+    for word, words in ((by, BY), (order, ORDERS), (starts, STARTS), (repeats, REPEATS)):
         known(word, words, N_("{name!r} does not fit here.{meant} Choose one of: {known}."))
     for step in steps:
         codes_of(view, step)
@@ -135,6 +139,8 @@ def asked_of(
         raise MeasureError(
             N_("In any order no step can be left out, have a time of its own, or have something kept from between.")
         )
+    if order == "any" and repeats != "allowed":
+        raise MeasureError(N_("In any order a step may come again: repeats=end needs steps in order."))
     apart = tuple(_without(view, steps, text) for text in without)
     if by == "account" and account is None and view.journey.subject != "account":
         raise MeasureError(
@@ -147,7 +153,7 @@ def asked_of(
     if by == "account" and view.journey.subject == "account":
         by, account = "customer", None
     made = Asked(steps, within, by, order, starts, left_out, tuple(bounds), apart, hold or None,
-                 account if by == "account" else None)  # fmt: skip
+                 account if by == "account" else None, repeats)  # fmt: skip
     if order == "any":
         step_numbers(view, made)
     return made
@@ -198,7 +204,7 @@ def asked_again(view: View, selector: Selector) -> Asked:
         view, chain_of(selector.name),
         within=None if within is None else duration(int(within) if within.isdigit() else within),
         by=given["by"] or "customer", order=given["order"] or "ordered", starts=given["starts"] or "furthest",
-        hold=given["hold"], account=given["account"], **lists,
+        hold=given["hold"], account=given["account"], repeats=given["repeats"] or "allowed", **lists,
     )  # fmt: skip
 
 
@@ -236,4 +242,5 @@ def plan_for(view: View, asked: Asked) -> kernel.Plan:
         without=[(codes_of(view, name), a, b) for name, a, b in asked.without],
         strict=asked.order == "strict",
         rising=asked.order == "increasing",
+        once=asked.repeats == "end",
     )

@@ -33,6 +33,7 @@ ORDER_WORDS: dict[str, str] = {
     "increasing": N_("each step later than the one before"),
     "any": N_("steps in any order"),
 }
+REPEAT_WORDS = {"end": N_("a step that comes again ends it")}
 START_WORDS = {"first": N_("the first start only"), "every": N_("every start counted")}
 
 
@@ -223,6 +224,8 @@ def said_of(refined: Mapping[str, str], reader: Reader) -> list[str]:
         found.append(reader(ORDER_WORDS[order]))
     if starts := refined.get("starts"):
         found.append(reader(START_WORDS[starts]))
+    if repeats := refined.get("repeats"):
+        found.append(reader(REPEAT_WORDS[repeats]))
     if hold := refined.get("hold"):
         found.append(reader(N_("the same {property} throughout"), property=hold))
     if without := refined.get("without"):
@@ -261,7 +264,7 @@ def selecting(view: View, asked: Asked, **more: Any) -> Callable[..., str]:
 def refinements(asked: Asked) -> dict[str, str]:
     """What was asked besides steps, window and what is counted, as texts that name the steps."""
     texts = asked.texts()
-    found = {k: v for k, v in texts.items() if v is not None and k in ("order", "starts", "hold", "account")}
+    found = {k: v for k, v in texts.items() if v is not None and k in ("order", "starts", "hold", "account", "repeats")}
 
     def step(k: int) -> str:
         return asked.steps[k]

@@ -48,10 +48,12 @@ class Rows:
         return np.asarray(np.where(self.places >= 0, self.times(), 1 << 40).min(axis=1, initial=1 << 40))
 
     def own_open(self, asked: Asked, as_of: int) -> npt.NDArray[np.bool_]:
-        """bool[R]: whether the window of the chain that is given, whatever other starts there are, is open."""
+        """bool[R]: whether the window of the chain that is given, whatever other starts there are, is open; a repeat
+        may have closed it.
+        """
         if asked.window >= kernel.UNLIMITED:
             return np.zeros(len(self.level), np.bool_)
-        return np.asarray(self.begun() + asked.window > as_of)
+        return np.asarray(self.open & (self.begun() + asked.window > as_of))
 
 
 def run(
