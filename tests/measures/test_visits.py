@@ -162,6 +162,18 @@ def test_without_a_map_every_event_is_a_place():
         made.bounce(from_="hime")
 
 
+def test_an_event_named_as_any_of_them_is_itself():
+    r"""Also one that is named as the mark which tells it apart."""
+    table = pa.table({"who": ["a", "b", "c", "c"], "at": [0, 5, 7, 9], "what": ["*", "view", "\\*", "*"]})
+    made = Trails.from_table(table, customer="who", time="at", event="what")
+    for found, whole in ((made.bounce(), 3), (made.exit(), 3)):
+        assert found.customers(found.overall.behind_all).total == whole
+        for place in found.places:
+            assert found.customers(place.customers.behind).total == place.customers.n
+    assert {p.name: p.rate.denominator for p in made.bounce().places} == {"*": 1, "view": 1, "\\*": 1}
+    assert {p.name: p.customers.n for p in made.exit().places} == {"*": 2, "view": 1, "\\*": 0}
+
+
 def test_a_visit_belongs_to_the_period_in_which_it_began():
     made = trails(SHOP, [[page(90, "/"), page(110, "/dress")], [page(150, "/")]], as_of=10_000)
     found = bounce(view_of(made, SHOP, period=Period(moment(100), moment(200))))

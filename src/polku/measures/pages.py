@@ -14,13 +14,12 @@ from polku.language import N_, Reader
 from polku.measures import visits
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
 from polku.measures.result import Count, Rate, Unit
+from polku.measures.selectors import ANY, apart, meant
 from polku.measures.steps import title_of
 from polku.measures.view import Mask, View, known
 
 I64 = npt.NDArray[np.int64]
 BY = ("page", "touchpoint")
-#: Any page or touchpoint, in a selector.
-ANY = "*"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def _places(view: View, by: str, kind: str, whats: tuple[str, str], rows: I64, l
     for place in there[np.argsort(-rows[there, column], kind="stable")][:limit]:
         whole, part, customers = (int(n) for n in rows[place])
         name = view.trails.tables.pages[int(place)] if by == "page" else stops[place - 1]
-        everyone, those = (view.select(kind, name, what, by=by) for what in whats)
+        everyone, those = (view.select(kind, apart(name), what, by=by) for what in whats)
         title = name if by == "page" else title_of(view.journey, name)
         listed = Count(customers, everyone if kind == "landing" else those)
         places.append(Place(name, title, listed, _rate(part, whole, kind, those, everyone)))
@@ -148,6 +147,10 @@ def _at(view: View, by: str | None, touchpoint: str) -> int:
     return visits.stop(view, touchpoint) + 1
 
 
+def _asked(touchpoint: str | None) -> str:
+    return ANY if touchpoint is None else apart(touchpoint)
+
+
 def _only(rows: I64, row: int) -> I64:
     """``rows`` without the others."""
     kept = np.zeros_like(rows)
@@ -163,7 +166,7 @@ def bounce(view: View, by: str | None = None, limit: int = 50, from_: str | None
     by = grouping(view, by) if row is None else "touchpoint"
     found = visits.counts(view, visits.asked(view, kernel.LANDINGS, by_page=by == "page"))
     landings = found.landings if row is None else _only(found.landings, row)
-    those, everyone = (view.select("landing", from_ or ANY, what, by=by) for what in ("bounced", "visited"))
+    those, everyone = (view.select("landing", _asked(from_), what, by=by) for what in ("bounced", "visited"))
     part, whole = int(found.totals[kernel.BOUNCED]), int(found.totals[kernel.STEPPED])
     if row is not None:
         part, whole = int(landings[row, kernel.PART]), int(landings[row, kernel.WHOLE])
@@ -184,7 +187,7 @@ def exits(view: View, by: str | None = None, limit: int = 50, from_: str | None 
     found = visits.counts(view, visits.asked(view, kernel.EXITS, by_page=by == "page")).exits
     if row is not None:
         found = _only(found, row)
-    those, everyone = (view.select("exit", from_ or ANY, what, by=by) for what in ("exited", "viewed"))
+    those, everyone = (view.select("exit", _asked(from_), what, by=by) for what in ("exited", "viewed"))
     overall = _rate(int(found[1:, kernel.PART].sum()), int(found[1:, kernel.WHOLE].sum()), "exit", those, everyone)
     return Exit(
         period=view.period, persona=view.persona, segment=view.segment, by=by, overall=overall,
@@ -197,9 +200,9 @@ def place_members(view: View, kind: str, name: str, by: str, what: str) -> list[
     if name == ANY:
         place = kernel.ANYWHERE
     elif by == "page":
-        place = known(name, view.trails.tables.pages, N_("The page {name!r} has never been seen.{meant}"))
+        place = known(meant(name), view.trails.tables.pages, N_("The page {name!r} has never been seen.{meant}"))
     else:
-        place = visits.stop(view, name) + 1
+        place = visits.stop(view, meant(name)) + 1
     wanted = kernel.YES if what in ("bounced", "exited") else kernel.ALL
     question = visits.asked(view, by_page=by == "page")
     return visits.members(view, question, kernel.OF_LANDING if kind == "landing" else kernel.OF_EXIT, place, wanted)

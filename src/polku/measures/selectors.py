@@ -108,6 +108,24 @@ class Selector:
         return cls(kind, name, what, parts[0] if parts else "", options)
 
 
+#: The name of everything together (any page, all groups), where a selector's name may be that of one of them.
+ANY = "*"
+
+
+def apart(name: str) -> str:
+    r"""A name that events bring with them (a page, an event, a campaign), told apart from ``ANY``.
+
+    >>> apart("/cart"), apart("*") == r"\*", meant(apart("*"))
+    ('/cart', True, '*')
+    """
+    return f"\\{name}" if name.lstrip("\\") == ANY else name
+
+
+def meant(name: str) -> str:
+    """The name that :func:`apart` was given."""
+    return name[1:] if name.startswith("\\") and name.lstrip("\\") == ANY else name
+
+
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
 

@@ -8,8 +8,7 @@ from polku.journey.model import Journey, segment_title, titled
 from polku.language import N_, Reader
 from polku.measures.catalogue import CATALOGUE
 from polku.measures.definition import Measure
-from polku.measures.pages import ANY
-from polku.measures.selectors import Selector, period_of
+from polku.measures.selectors import ANY, Selector, meant, period_of
 from polku.measures.steps import chain_of
 from polku.web.words import DEFINITIONS
 
@@ -131,8 +130,8 @@ def who(selector: Selector, journey: Journey, reader: Reader) -> str:
     measure = measure_of_kind(selector.kind)
     kind = reader(measure.title) if measure else reader(KINDS[selector.kind])
     name = titles.get(selector.name, selector.name)
-    if selector.kind in ("landing", "exit") and name == ANY:
-        name = reader(N_("any"))
+    if selector.kind in ("landing", "exit"):
+        name = reader(N_("any")) if name == ANY else meant(name)
     if selector.kind in ("funnel", "conversion", "visits"):
         name = " › ".join(titles.get(part, part) for part in chain_of(name) if part)
     asked = reader(ASKED.get(selector.what, selector.what.replace("_", " ")))

@@ -14,7 +14,7 @@ from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, ti
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.quantiles import quantiles
 from polku.measures.result import Count, Quantiles, Rate
-from polku.measures.selectors import Selector
+from polku.measures.selectors import ANY, Selector, apart, meant
 from polku.measures.sessions.stretches import Rule, Stretches, rule_of, stretches
 from polku.measures.sources import LEVELS, NONE
 from polku.measures.view import Mask, View, known
@@ -24,7 +24,6 @@ U32 = npt.NDArray[np.uint32]
 #: Ends of the classes of length in seconds (those that analytics show), and of the classes of events and pages.
 LENGTHS = (1, 11, 31, 61, 181, 601, 1801, 3601)
 SIZES = (1, 2, 3, 4, 5, 6, 11, 21, 51)
-EVERYTHING = "*"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ def grouping_of(view: View, by: str | None) -> Grouping:
     elif by is not None:
         level = LEVELS.index(by)
         of_origin[:] = [numbers.setdefault(o[level] or NONE, len(numbers)) for o in tables.origins]
-    return Grouping(by, tuple(numbers) or (EVERYTHING,), of_code, of_origin)
+    return Grouping(by, tuple(numbers) or (ANY,), of_code, of_origin)
 
 
 def _partial(rule: Rule, grouping: Grouping, bucket: Columns) -> Partial:
@@ -227,7 +226,7 @@ def sessions(
     has_pages = len(view.trails.tables.pages) > 1
 
     def group(name: str | None, rows: Mask, customers: int) -> Group:
-        named = EVERYTHING if name is None else name
+        named = ANY if name is None else apart(name)
         everyone, n = select(named, "all"), int(rows.sum())
         length, events, pages = length_of[rows], events_of[rows], pages_of[rows]
         single = Rate(int((events == 1).sum()), n, behind=select(named, "single"), behind_all=everyone, unit="sessions")
@@ -241,7 +240,7 @@ def sessions(
     def classes(values: U32, ends: tuple[int, ...], what: str) -> tuple[Class, ...]:
         counts = _counts(values, ends)
         return tuple(
-            Class(low, high, Count(int(n), select(EVERYTHING, what, at=place), "sessions"))
+            Class(low, high, Count(int(n), select(ANY, what, at=place), "sessions"))
             for place, (low, high, n) in enumerate(zip((0, *ends), (*ends, None), counts, strict=True))
         )
 
@@ -271,8 +270,10 @@ def members(view: View, selector: Selector) -> list[Mask]:
     rule = rule_of(view, int(gap) if gap else None, option("own") != "no", option("split") or "none")
     grouping = grouping_of(view, by)
     group = -1
-    if selector.name != EVERYTHING:
-        group = known(selector.name, grouping.names, N_("There is no group {name!r} here.{meant} There are: {known}."))
+    if selector.name != ANY:
+        group = known(
+            meant(selector.name), grouping.names, N_("There is no group {name!r} here.{meant} There are: {known}.")
+        )
     work = functools.partial(_members, rule, grouping, group, selector.what, int(option("at") or 0))
     return view.map(work)
 
