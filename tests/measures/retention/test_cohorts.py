@@ -16,9 +16,10 @@ from measures.behind import lists_agree
 from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.language import Reader
-from polku.measures.customers import customers_behind
+from polku.measures.customers import customers_behind, keys_behind
 from polku.measures.result import Period
 from polku.measures.retention.cohorts import intervals_of, retention
+from polku.measures.selectors import Selector
 from polku.measures.view import view_of
 from polku.trails.layout import Trails, moment
 
@@ -65,6 +66,8 @@ def test_people_as_lists(options, expected):
     view, answer = asked(**options)
     assert rows(answer) == expected
     assert lists_agree(answer, view) > 0
+    for kept in (*answer.overall, *(k for c in answer.cohorts for k in c.kept)):
+        assert len(keys_behind(view, Selector.parse(kept.rate.behind_all))) == kept.rate.denominator
     assert [k.rate.numerator for k in answer.overall] == [
         sum(r[i][0] for r in expected.values()) for i in range(len(answer.intervals))
     ]
@@ -86,6 +89,24 @@ def test_a_period_chooses_cohorts_and_not_returns():
     made = trails(MAP, PEOPLE, 2, as_of=NOON)
     behind = answer.cohorts[0].kept[1].rate.behind
     assert [line.customer for line in customers_behind(made, MAP, behind).lines] == [1]
+
+
+def test_a_long_time_is_drawn_from_its_latest_cohorts_and_links_each_list_once():
+    people = [[(d * DAY, "ad"), *([((d + 1) * DAY, "view")] if d % 3 == 0 else [])] for d in range(80)]
+    _, answer = asked(people, as_of=90 * DAY + 5)
+    heat = answer.charts(Reader("en"))[0]
+    assert (len(answer.cohorts), len(heat.values)) == (80, 60)
+    assert heat.title == "Retention by day: the latest 60 of 80 cohorts"
+    assert heat.rows[-1] == Reader("en").date(moment(79 * DAY))
+    table = answer.tables(Reader("fi"))[0]
+    assert len(table.rows) == 81
+    back, away = table.rows[78][3], table.rows[79][3]
+    assert (back.behind, back.pieces) == (answer.cohorts[78].kept[1].rate.behind, ())
+    assert (away.behind, away.note) == (None, "0 / 1")
+    overall = table.rows[80]
+    assert not overall[2].pieces  # everyone, whom the row's first number lists
+    late = next(i for i, k in enumerate(answer.overall) if 0 < k.rate.denominator < 80)
+    assert [p.behind for p in overall[late + 2].pieces if p.behind] == [answer.overall[late].rate.behind_all]
 
 
 @pytest.mark.parametrize(

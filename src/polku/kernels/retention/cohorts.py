@@ -257,8 +257,8 @@ def cohorts(columns, ask, base, count, start, end, as_of):  # type: ignore[no-un
 
 
 #: What :func:`members` lists: the whole cohort; those there in the interval so far; of whom it is over: those there,
-#: those not; those of whom it is not over.
-ALL, SO_FAR, BACK, AWAY, PENDING = 0, 1, 2, 3, 4
+#: those not; those of whom it is not over; all of whom it is.
+ALL, SO_FAR, BACK, AWAY, PENDING, DUE = 0, 1, 2, 3, 4, 5
 
 
 @kernel
@@ -281,5 +281,6 @@ def members(columns, ask, start, end, as_of, low, high, place, what):  # type: i
             or (what == BACK and is_there and is_over)
             or (what == AWAY and not is_there and is_over)
             or (what == PENDING and not is_over)
+            or (what == DUE and is_over)
         )
     return out

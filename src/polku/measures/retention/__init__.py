@@ -36,7 +36,7 @@ MEASURES = (
             ),
         ),
         run="polku.measures.retention.cohorts:retention",
-        selects={"retention": ("all", "so_far", "back", "away", "pending")},
+        selects={"retention": ("all", "so_far", "back", "away", "pending", "had_time")},
         members="polku.measures.retention.cohorts:members",
     ),
     Measure(

@@ -17,9 +17,10 @@ from polku.errors import MeasureError
 from polku.kernels.columns import Columns, frozen
 from polku.kernels.retention import cohorts as kernel
 from polku.language import N_, Reader
-from polku.measures.answer import Answer, Cell, Table, count_cell, words
+from polku.measures.answer import Answer, Cell, Piece, Table, count_cell, joined, pieces, words
 from polku.measures.charts import Chart, Heat, Lines, Series
 from polku.measures.result import Count, Rate
+from polku.measures.retention import UNIT
 from polku.measures.retention.calendar import SECONDS, bounds_of, name_of, period_of_day, said, selected_period, span_of
 from polku.measures.selectors import Selector
 from polku.measures.steps import codes_of
@@ -31,6 +32,7 @@ USUAL = {"day": 14, "week": 12, "month": 12}
 BRACKET = re.compile(r"^(\d{1,4})(?:\s*[-–]\s*(\d{1,4}))?$")
 WHATS = {
     "all": kernel.ALL, "so_far": kernel.SO_FAR, "back": kernel.BACK, "away": kernel.AWAY, "pending": kernel.PENDING,
+    "had_time": kernel.DUE,
 }  # fmt: skip
 
 
@@ -88,23 +90,26 @@ class Retention(Answer):
         heads = (reader("began in"), reader("customer count"), *(i.label for i in self.intervals))
         rows = [
             (words(said(c.period, self.unit, reader), c.name), count_cell(c.size, reader),
-             *(_cell(k, reader) for k in c.kept))
+             *(_cell(k, c.size, reader) for k in c.kept))
             for c in self.cohorts
         ]  # fmt: skip
         if self.cohorts:
             everyone = (words(reader("all"), "all"), count_cell(self.size, reader))
-            rows.append((*everyone, *(_cell(k, reader) for k in self.overall)))
+            rows.append((*everyone, *(_cell(k, self.size, reader) for k in self.overall)))
         return (Table(reader(TITLES[self.unit]), heads, tuple(rows)),)
 
     def charts(self, reader: Reader) -> tuple[Chart, ...]:
         labels = tuple(i.label for i in self.intervals)
+        title, drawn = reader(TITLES[self.unit]), self.cohorts[-MOST_DRAWN:]
+        if len(drawn) < len(self.cohorts):
+            title = reader("{title}: the latest {n} of {of} cohorts", title=title, n=len(drawn), of=len(self.cohorts))
         heat = Heat(
-            reader(TITLES[self.unit]),
-            tuple(said(c.period, self.unit, reader) for c in self.cohorts),
+            title,
+            tuple(said(c.period, self.unit, reader) for c in drawn),
             labels,
-            tuple(tuple(k.rate.value for k in c.kept) for c in self.cohorts),
-            notes=tuple(tuple(f"{k.so_far.n} / {c.size.n}" for k in c.kept) for c in self.cohorts),
-            behind=tuple(tuple(k.so_far.behind for k in c.kept) for c in self.cohorts),
+            tuple(tuple(k.rate.value for k in c.kept) for c in drawn),
+            notes=tuple(tuple(f"{k.so_far.n} / {c.size.n}" for k in c.kept) for c in drawn),
+            behind=tuple(tuple(k.so_far.behind if k.so_far.n else None for k in c.kept) for c in drawn),
             x_title=reader("periods after the beginning"),
             y_title=reader("began in"),
         )
@@ -116,8 +121,10 @@ class Retention(Answer):
         return (heat, Lines(reader("Retention of all cohorts"), labels, (curve,), x_title=heat.x_title))
 
 
+#: A picture of more cohorts than this cannot be seen at once: the latest are drawn, the table has all.
+MOST_DRAWN = 60
 #: The lists of a cell, in the order in which it takes them.
-CELL = ("back", "away", "pending", "so_far")
+CELL = ("back", "away", "pending", "so_far", "had_time")
 TITLES = {
     "day": N_("Retention by day"),
     "week": N_("Retention by week"),
@@ -125,15 +132,21 @@ TITLES = {
 }
 
 
-def _cell(kept: Kept, reader: Reader) -> Cell:
+def _cell(kept: Kept, size: Count, reader: Reader) -> Cell:
+    """A share and the numbers that it is of. A page has thousands of these: where nobody is behind a number it is no
+    link, nor where it is the whole cohort, which its row links already; and the shares are drawn in the picture.
+    """
     rate = kept.rate
     if rate.value is None:
         if not kept.so_far.n:
             return Cell("–", None, number=True, note=reader(rate.reason) if rate.reason else None)
         note = reader("{n} so far", n=reader.number(kept.so_far.n))
         return Cell("–", None, kept.so_far.behind, number=True, note=note)
-    note = reader("{n} of {of}", n=reader.number(rate.numerator), of=reader.number(rate.denominator))
-    return Cell(reader.percent(rate.value), rate.value, rate.behind, number=True, share=rate.value, note=note)
+    behind = rate.behind if rate.numerator else None
+    whole = Piece(reader.number(rate.denominator), None if rate.denominator == size.n else rate.behind_all)
+    parts = pieces(reader, "{n} of {of}", n=reader.number(rate.numerator), of=whole)
+    linked = parts if whole.behind else ()
+    return Cell(reader.percent(rate.value), rate.value, behind, number=True, note=joined(parts), pieces=linked)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -213,8 +226,8 @@ def retention(
     zero = Partial(np.zeros(span.count, np.int64), zeros, zeros, zeros)
     total = view.sum(functools.partial(_partial, view, asked, span.base, span.count), zero)
     select = functools.partial(
-        view.select, "retention", unit=unit, first=first, again=again, of=None if kind == "classic" else kind,
-        brackets="+".join(brackets) if brackets else None, intervals=len(shown) if kind != "bracket" else None,
+        view.select, "retention", unit=None if unit == UNIT.default else unit, first=first, again=again,
+        of=None if kind == "classic" else kind, brackets="+".join(brackets) if brackets else None,
         rolling="yes" if rolling else None,
     )  # fmt: skip
 
@@ -224,8 +237,8 @@ def retention(
 
     def kept(parts: tuple[str, ...], place: int, so_far: int, there: int, due: int, size: int) -> Kept:
         at = f",at={place}"
-        back, away, pending, so = (f"{parts[i]}{at}{parts[i + 1]}" for i in range(0, len(parts), 2))
-        return Kept(Count(so_far, so), Rate(there, due, size - due, back, away, pending))
+        back, away, pending, so, of = (f"{parts[i]}{at}{parts[i + 1]}" for i in range(0, len(parts), 2))
+        return Kept(Count(so_far, so), Rate(there, due, size - due, back, away, pending, behind_all=of))
 
     def row(c: int) -> Cohort:
         name, size = name_of(span.base + c, unit), int(total.size[c])
@@ -252,17 +265,17 @@ def retention(
 
 def members(view: View, selector: Selector) -> list[Mask]:
     """bool[C] a bucket: who of the cohort that a selector names (``all``: every cohort) is behind its number."""
-    unit = selector.option("unit") or "week"
+    unit = selector.option("unit") or str(UNIT.default)
+    place = int(selector.option("at") or 0)
     kind = selector.option("of") or "classic"
     brackets = selector.option("brackets")
-    shown = intervals_of(kind, brackets.split("+") if brackets else None, int(selector.option("intervals") or 1))
+    shown = intervals_of(kind, brackets.split("+") if brackets else None, place + 1)
     span = span_of(view, unit)
     asked = _asked(view, unit, selector.option("first"), selector.option("again"), kind, shown,
                    selector.option("rolling") == "yes", span.now)  # fmt: skip
     low, high = span.base, span.base + span.count
     if selector.name != "all":
         low = high = selected_period(selector.name, unit)
-    place = int(selector.option("at") or 0)
     return view.map(functools.partial(_members, view, asked, low, high, place, WHATS[selector.what]))
 
 
