@@ -72,6 +72,30 @@ def test_every_cell_is_a_plain_count_and_opens_its_customers(people, centre, occ
 
 
 @settings(deadline=None)
+@given(steps, st.sampled_from(["customer", "session"]), st.sampled_from([None, "cart"]))
+def test_moves_to_and_from_the_rest_open_their_customers(people, by, centre):
+    made = trails(MAP, people, buckets=2, codes=["ad", "cart"])
+    options = {"of": "event", "by": by, "centre": centre}
+    whole, few = (measure(made, "flow", journey=MAP, **options, after=2, top=top) for top in (99, 2))
+    told = {p.step for p in few.places}
+    assert sum(m.count.n for m in few.moves) == sum(m.count.n for m in whole.moves)
+    for move in few.moves:
+        listed = customers_behind(made, MAP, move.count.behind)
+        mine = [
+            customers_behind(made, MAP, m.count.behind, limit=99) for m in whole.moves
+            if m.position == move.position and (m.source if m.source in told else "rest") == move.source
+            and (m.target if m.target in told else "rest") == move.target
+        ]  # fmt: skip
+        assert listed.total == len({line.customer for found in mine for line in found.lines})
+        assert listed.total == move.count.n or (by == "session" and 0 < listed.total < move.count.n)
+    for place in few.places:
+        assert customers_behind(made, MAP, place.share.behind_all).total <= few.paths
+        if by == "customer":
+            assert customers_behind(made, MAP, place.share.behind).total == place.share.numerator
+            assert customers_behind(made, MAP, place.share.behind_all).total == few.paths
+
+
+@settings(deadline=None)
 @given(steps)
 def test_the_paths_around_a_step_are_those_that_start_its_funnel(people):
     made = trails(MAP, people, codes=["view", "cart"])

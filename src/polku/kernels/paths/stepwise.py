@@ -75,8 +75,8 @@ def moves(columns, segments, symbol, symbols, start, end, collapse, centre, occu
 
 
 @kernel
-def walked(columns, segments, symbol, symbols, start, end, collapse, centre, occurrence, position, source, target):  # type: ignore[no-untyped-def]
-    """bool[C]: who is at step ``source`` at ``position`` and, where ``target`` is not negative, at that one next."""
+def walked(columns, segments, symbol, symbols, start, end, collapse, centre, occurrence, position, sources, targets):  # type: ignore[no-untyped-def]
+    """bool[C]: who is at one of ``sources`` at ``position`` and at one of ``targets`` next; bool[symbols + 1] each."""
     out = np.zeros(len(columns.offsets) - 1, np.bool_)
     longest = np.int64(0)
     for v in range(len(segments.customer)):
@@ -85,8 +85,8 @@ def walked(columns, segments, symbol, symbols, start, end, collapse, centre, occ
     for v in range(len(segments.customer)):
         length = _fill(columns, segments, v, symbol, start, end, collapse, path)
         middle = _centre(path, length, centre, occurrence)
-        if middle < 0 or _at(path, length, middle + position, symbols) != source:
+        if middle < 0 or not sources[_at(path, length, middle + position, symbols)]:
             continue
-        if target < 0 or _at(path, length, middle + position + 1, symbols) == target:
+        if targets[_at(path, length, middle + position + 1, symbols)]:
             out[segments.customer[v]] = True
     return out

@@ -48,7 +48,7 @@ MEASURES = (
             Option("top", "number", N_("told apart"), N_("how many steps are told apart; others are the rest"), 20),
         ),
         run="polku.measures.paths.stepwise:step_matrix",
-        selects={"path_step": ("walked", "elsewhere")},
+        selects={"path_step": ("walked", "elsewhere", "moved")},
         members="polku.measures.paths.stepwise:members",
     ),
     Measure(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from polku.errors import MeasureError
 from polku.journey.model import Text
-from polku.kernels.columns import Columns
+from polku.kernels.columns import Columns, frozen
 from polku.kernels.paths import stepwise as kernel
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, rate_cell, words
@@ -213,11 +214,13 @@ def _answer(
     known_steps = chain_text(tuple(steps.names[s] for s in shown))
     everyone = select("", "elsewhere", position=0)
 
-    def behind(names: tuple[str, ...], position: int) -> str | None:
-        """Of moves of the rest there is no list: they are many."""
+    def behind(names: tuple[str, ...], position: int) -> str:
+        """The rest is told by the steps that are told apart."""
         if names == (REST,):
             return select(known_steps, "elsewhere", position=position)
-        return None if REST in names else select(chain_text(names), "walked", position=position)
+        if REST in names:
+            return select(known_steps, "moved", position=position, source=names[0], target=names[1])
+        return select(chain_text(names), "walked", position=position)
 
     places = tuple(
         Place(
@@ -259,34 +262,52 @@ def flow(
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who is at the step (and goes to the next one) that a selector names; or at any step but those
-    named.
+    """bool[C] a bucket: who is at the step (and goes to the next one) that a selector names; at any step but those
+    named (elsewhere); or goes between two, of which ``rest`` is any step but those named (moved).
     """
     steps = alphabet_of(view, selector.option("of"))
     names = chain_of(selector.name) if selector.name else ()
-    numbers = [len(steps) if name == GONE else steps.place(name) for name in names]
     centre = selector.option("centre")
     position = selector.option("position") or "0"
-    apart = selector.what == "elsewhere"
-    if not position.lstrip("-").isdigit() or not (apart or 1 <= len(numbers) <= 2):
+    if not position.lstrip("-").isdigit() or (selector.what == "walked" and not 1 <= len(names) <= 2):
         raise MeasureError(N_("{selector} does not say which position; add ,position=2."), selector=str(selector))
     asked = Asked(
         selector.option("by") or "customer", selector.option("collapse") == "yes",
         kernel.NO_CENTRE if centre is None else steps.place(centre), int(selector.option("occurrence") or 1), 0, 0,
     )  # fmt: skip
-    if apart:
-        others = [s for s in range(len(steps)) if s not in numbers]
-        each = [view.map(functools.partial(_walked, view, steps, asked, int(position), s, -1)) for s in others]
-        return [np.any(masks, axis=0) for masks in zip(*each, strict=True)]
-    target = numbers[1] if len(numbers) == 2 else -1
-    return view.map(functools.partial(_walked, view, steps, asked, int(position), numbers[0], target))
+    rest = np.append(np.ones(len(steps), np.bool_), False)
+    if selector.what != "walked":
+        rest[_numbers(steps, names)] = False
+    anywhere = np.ones(len(steps) + 1, np.bool_)
+    if selector.what == "elsewhere":
+        chosen = [rest, anywhere]
+    else:
+        ends = names if selector.what == "walked" else (selector.option("source"), selector.option("target"))
+        chosen = [_only(steps, end, None if selector.what == "walked" else rest) for end in ends]
+    sources, targets = (frozen(of, np.bool_) for of in (*chosen, anywhere)[:2])
+    return view.map(functools.partial(_walked, view, steps, asked, int(position), sources, targets))
+
+
+def _numbers(steps: Alphabet, names: Sequence[str]) -> list[int]:
+    return [len(steps) if name == GONE else steps.place(name) for name in names]
+
+
+def _only(steps: Alphabet, name: str | None, rest: Mask | None) -> Mask:
+    """bool[steps + 1]: one step, or with ``rest`` what that name may stand for; None is any step."""
+    if name is None:
+        return np.ones(len(steps) + 1, np.bool_)
+    if name == REST and rest is not None:
+        return rest
+    found = np.zeros(len(steps) + 1, np.bool_)
+    found[_numbers(steps, [name])] = True
+    return found
 
 
 def _walked(
-    view: View, steps: Alphabet, asked: Asked, position: int, source: int, target: int, bucket: Columns
+    view: View, steps: Alphabet, asked: Asked, position: int, sources: Mask, targets: Mask, bucket: Columns
 ) -> Mask:
     found = kernel.walked(
         bucket, segments(view, asked.by, bucket), steps.symbol, len(steps), view.start, view.end, asked.collapse,
-        asked.centre, asked.occurrence, position, source, target,
+        asked.centre, asked.occurrence, position, sources, targets,
     )  # fmt: skip
     return np.asarray(found)
