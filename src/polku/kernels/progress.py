@@ -131,3 +131,34 @@ def fates(columns, level, state, within, start, end, as_of):  # type: ignore[no-
             if here == state:
                 out[c] = ENDED if now + within <= as_of else PENDING
     return out
+
+
+@kernel
+def begun(columns, level, goal, refunds, within, start, end, as_of):  # type: ignore[no-untyped-def]
+    """int8[C]: of each customer, NEVER for who did not begin in [start, end); PENDING for who began less than
+    ``within`` ago; else WENT_ON for who has reached the goal since, and ENDED for who has not.
+    """
+    customers = len(columns.offsets) - 1
+    out = np.zeros(customers, np.int8)
+    has_value = len(columns.value) > 0
+    for c in range(customers):
+        if columns.skip[c]:
+            continue
+        began = np.int64(-1)
+        for i in range(columns.offsets[c], columns.offsets[c + 1]):
+            now = np.int64(columns.time[i])
+            if now > as_of:
+                break
+            if began < 0 and level[i] >= 0:
+                if now < start or now >= end:
+                    break
+                began = now
+                out[c] = ENDED if now + within <= as_of else PENDING
+            if began < 0 or out[c] == PENDING:
+                continue
+            code = columns.code[i]
+            value = columns.value[i] if has_value else np.nan
+            if goal[code] and not refunds[code] and not value < 0:
+                out[c] = WENT_ON
+                break
+    return out

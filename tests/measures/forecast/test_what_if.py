@@ -7,17 +7,21 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from measures.behind import lists_agree
 from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.journey.load import load_journey
 from polku.journey.templates import text
 from polku.language import Reader
 from polku.measures.ask import measure_view
-from polku.measures.customers import customers_behind
+from polku.measures.customers import customers_behind, keys_behind
 from polku.measures.forecast.changes import change_of, goal_of_text
 from polku.measures.forecast.what_if import what_if
 from polku.measures.result import Period
+from polku.measures.selectors import Selector
 from polku.measures.view import EVER, view_of
 from polku.simulate.making import Teller, World
 from polku.trails.layout import moment
@@ -121,6 +125,28 @@ def test_stages_and_a_period():
     assert later.starters.n == 0
     _, named = asked(of=None, change=["see>buy:+5%"])
     assert (named.of, named.converted.changed.value) == ("stage", pytest.approx(10 * 0.45 * 0.25))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 20), st.integers(0, 15), st.sampled_from(["stage", "touchpoint"]))
+def test_every_number_has_its_list(seed, within, start, of):
+    chance = np.random.default_rng(seed)
+    names = ["ad", "view", "cart", "order", "review", "Order Refunded"]
+    people = [
+        [
+            (int(t) * DAY, str(name), float(chance.choice([20, -5])) if name == "order" else None)
+            for t, name in zip(np.sort(chance.integers(0, 40, n)), chance.choice(names, n), strict=True)
+        ]
+        for n in chance.integers(1, 8, 40)
+    ]
+    made = trails(SHOP, people, 2, as_of=33 * DAY)
+    view = view_of(made, SHOP, period=Period(moment(start * DAY), moment(25 * DAY)))
+    found = what_if(view, of=of, within=within * DAY, refunds=["none"] if seed % 2 else None)
+    assert lists_agree(found, view) >= 10
+    rate = found.actual
+    assert len(keys_behind(view, Selector.parse(rate.behind_all))) == rate.denominator
+    for step in found.steps[:-1]:
+        assert len(keys_behind(view, Selector.parse(step.onward.behind_all))) == step.onward.denominator
 
 
 def test_the_customers_behind():

@@ -34,7 +34,10 @@ MEASURES = (
             REFUNDS,
         ),
         run="polku.measures.forecast.what_if:what_if",
-        selects={"what_if": ("entered", "went_on", "ended", "pending")},
+        selects={"what_if": (
+                "entered", "went_on", "ended", "pending", "had_time", "reached_goal", "no_goal", "goal_pending",
+                "goal_had_time",
+            )},
         members="polku.measures.forecast.what_if:members",
         example={"to": "two"},
     ),

@@ -67,6 +67,14 @@ class Question:
             )
         )  # fmt: skip
 
+    def begun(self, bucket: Columns) -> npt.NDArray[np.int8]:
+        """int8[C]: who began in the period, and whether they have reached the goal."""
+        found = kernel.begun(
+            bucket, frozen(self.level(bucket), np.int16), self.buying.buys, self.buying.gives_back, self.within,
+            self.start, self.end, self.as_of,
+        )  # fmt: skip
+        return np.asarray(found)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sums:
@@ -145,3 +153,12 @@ def members_of(view: View, question: Question, state: int, fates: tuple[int, ...
 
 def _members(question: Question, state: int, fates: tuple[int, ...], bucket: Columns) -> Mask:
     return np.isin(question.fates(bucket, state), fates)
+
+
+def begun_of(view: View, question: Question, fates: tuple[int, ...]) -> list[Mask]:
+    """bool[C] a bucket: who began in the period, and what has become of whom is one of ``fates``."""
+    return view.map(functools.partial(_begun, question, fates))
+
+
+def _begun(question: Question, fates: tuple[int, ...], bucket: Columns) -> Mask:
+    return np.isin(question.begun(bucket), fates)

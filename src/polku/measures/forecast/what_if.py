@@ -17,7 +17,7 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.forecast.changes import Change, change_of, goal_of_text
-from polku.measures.forecast.fitting import Question, ask, first_of, fit, members_of
+from polku.measures.forecast.fitting import Question, ask, begun_of, first_of, fit, members_of
 from polku.measures.result import ENOUGH, Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
@@ -254,6 +254,7 @@ def what_if(
     then = changed.total() * (a_year or 0.0) * factor
     select = functools.partial(
         view.select, "what_if", of=question.of, to=chain_text([question.buying.purchases[0]]), within=question.within,
+        refunds=question.buying.options["refunds"],
     )  # fmt: skip
 
     def estimate(figures: F64, n: int, behind: str | None = None, least: float | None = 0.0) -> Estimate:
@@ -291,7 +292,7 @@ def what_if(
         went = came - int(counts[i, states])
         rate = Rate(
             went, came, int(sums.pending[i]), select(name, "went_on"), select(name, "ended"), select(name, "pending"),
-            why=N_("no step follows") if i == states - 1 else None,
+            why=N_("no step follows") if i == states - 1 else None, behind_all=select(name, "had_time"),
         )  # fmt: skip
         alone = None if needs is None else _alone(float(needs[0][i]), rate)
         return Step(
@@ -307,7 +308,10 @@ def what_if(
         period=view.period, persona=view.persona, segment=view.segment, of=question.of,
         to=question.buying.purchases[0], within=question.within, refunds=question.buying.refunds,
         currency=currency_of(view), starters=Count(starters, select("", "entered")), starters_a_year=a_year,
-        actual=Rate(int(sums.starters[:, kernel.OLD_WON].sum()), n_old, starters - n_old),
+        actual=Rate(
+            int(sums.starters[:, kernel.OLD_WON].sum()), n_old, starters - n_old, select("", "reached_goal"),
+            select("", "no_goal"), select("", "goal_pending"), behind_all=select("", "goal_had_time"),
+        ),
         modelled=estimate(_modelled(chains), n_old), converted=outcome(kernel.CUSTOMERS, 0.0),
         money=outcome(kernel.MONEY, None), changes=told, goal=target[0] if target else None,
         goal_is_money=bool(target and target[1]),
@@ -372,13 +376,20 @@ def _alone(needed: float, rate: Rate) -> Estimate:
 
 def members(view: View, selector: Selector) -> list[Mask]:
     """bool[C] a bucket: who began, or came to a step that a selector names, and what became of them there."""
+    refunds = selector.option("refunds")
     question = ask(
         view, (), chain_of(selector.option("to") or "")[0] or None, selector.option("of"),
-        int(selector.option("within") or 0) or None, None,
+        int(selector.option("within") or 0) or None, chain_of(refunds) if refunds else None,
     )  # fmt: skip
+    reached = {
+        "reached_goal": (kernel.WENT_ON,), "no_goal": (kernel.ENDED,), "goal_pending": (kernel.PENDING,),
+        "goal_had_time": (kernel.WENT_ON, kernel.ENDED),
+    }.get(selector.what)  # fmt: skip
+    if reached is not None:
+        return begun_of(view, question, reached)
     state = question.place(selector.name) if selector.name else -1
     fates = {
         "entered": (kernel.WENT_ON, kernel.ENDED, kernel.PENDING), "went_on": (kernel.WENT_ON,),
-        "ended": (kernel.ENDED,), "pending": (kernel.PENDING,),
+        "ended": (kernel.ENDED,), "pending": (kernel.PENDING,), "had_time": (kernel.WENT_ON, kernel.ENDED),
     }  # fmt: skip
     return members_of(view, question, state, fates[selector.what])
