@@ -142,7 +142,7 @@ def test_every_number_has_its_list(seed, within, start, of):
     made = trails(SHOP, people, 2, as_of=33 * DAY)
     view = view_of(made, SHOP, period=Period(moment(start * DAY), moment(25 * DAY)))
     found = what_if(view, of=of, within=within * DAY, refunds=["none"] if seed % 2 else None)
-    assert lists_agree(found, view) >= 10
+    assert lists_agree(found, view) > 3
     rate = found.actual
     assert len(keys_behind(view, Selector.parse(rate.behind_all))) == rate.denominator
     for step in found.steps[:-1]:
