@@ -150,15 +150,20 @@ class Shop(Asking):
     def measure(
         self,
         name: str,
-        period: str = "all",
+        period: str | None = None,
         compare: str = "none",
         persona: str | None = None,
         segment: str | None = None,
         **options: Any,
     ) -> Answer:
-        """A measure of the catalogue, or one that the map names. Raises MeasureError with what exists."""
-        from polku.measures.ask import measure_view
+        """A measure of the catalogue, or one that the map names. Raises MeasureError with what exists.
 
+        ``period``, ``persona`` and ``segment`` are by default those that the map sets for its own measure, else all
+        time and everyone; an empty ``persona`` or ``segment`` is everyone.
+        """
+        from polku.measures.ask import measure_view, shared_of
+
+        period, persona, segment = shared_of(self.journey, name, period, persona, segment)
         view = self.view(period, persona, segment)
         return measure_view(view, name, options, self._compared(view.period, compare))
 
@@ -215,12 +220,15 @@ class Shop(Asking):
         return given if given is not None else self.names([customer])[customer]
 
     def find(self, id: str) -> int:
-        """The customer that an id of any kind belongs to (``#12`` is Polku's own number). Raises MeasureError."""
-        from polku.record.naming import meant
+        """The customer that an id of any kind, an e-mail address or a phone number belongs to (``#12`` is Polku's own
+        number). Raises MeasureError."""
+        from polku.record.naming import id_of_address, meant
 
         if id.startswith("#") and id[1:].isdigit():
             return int(id[1:])
         found = meant(self.project.identities.find(id), self.journey.subject)
+        if found is None and (hashed := id_of_address(self.project, id)):
+            found = meant(self.project.identities.find(hashed), self.journey.subject)
         if found is None:
             raise MeasureError(N_("No customer has the id {id!r}. polku customers lists those that there are."), id=id)
         return found

@@ -90,6 +90,8 @@ def customers(
 ) -> None:
     from rich.table import Table
 
+    from polku.record.naming import addresses_of
+
     terminal, shop = looked(folder, language, as_json, timezone, as_of=as_of)
     if sum(x is not None for x in (stage, touchpoint, behind)) > 1:
         raise UsageError("Give one of --stage, --touchpoint and --behind.")
@@ -102,12 +104,14 @@ def customers(
     table = Table(
         *(reader(t) for t in (N_("Customer"), N_("Stage"), N_("Since"), N_("Events"), N_("Last seen"), N_("Value")))
     )
+    names = {line.customer: shop.name(line.customer, line.name) for line in found.lines}
+    plain = addresses_of(shop.project, names.values())
     for line in found.lines:
         where = reader.said(shop.title(line.stage)) if line.stage else reader(N_("outside the map"))
         if line.lapsed:
             where += f" ({reader(N_('lapsed'))})"
         table.add_row(
-            shop.name(line.customer, line.name),
+            plain.get(names[line.customer], names[line.customer]),
             where,
             reader.time(line.since) if line.since else "",
             reader.number(line.events),

@@ -47,12 +47,18 @@ def goals(terminal: Terminal, figures: Iterable[GoalFigure]) -> None:
 
 def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
     """One customer: who, where, then events and stage changes in one stream, the latest ``limit`` events."""
+    from polku.record.naming import addresses_of
     from polku.web.story import facts_of, microseconds
 
     reader, out = terminal.reader, terminal.out
-    out.print(Styled(told.name or "", style="bold"))
-    for kind, value in shop.ids(told.customer):
-        out.print(Styled(f"  {reader('id ' + kind)}: {value}", style="dim"))
+    ids = shop.ids(told.customer)
+    facts = facts_of(shop.project, told.customer) if shop.journey.roles else {}
+    people = [row["person"] for rows in facts.values() for row in rows if row.get("person")]
+    # whoever runs a command holds the project's folder, and with it the addresses
+    plain = addresses_of(shop.project, [told.name or "", *(value for _, value in ids), *people])
+    out.print(Styled(plain.get(told.name or "", told.name or ""), style="bold"))
+    for kind, value in ids:
+        out.print(Styled(f"  {reader('id ' + kind)}: {plain.get(value, value)}", style="dim"))
     where = reader.said(shop.title(told.stage)) if told.stage else reader("outside the map")
     if told.lapsed:
         where += f" ({reader('lapsed')})"
@@ -67,7 +73,6 @@ def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
     if first:
         out.print(Styled(reader("{n} earlier events are not shown (--limit).", n=reader.number(first)), style="dim"))
     session = None
-    facts = facts_of(shop.project, told.customer) if shop.journey.roles else {}
     for number, step in enumerate(told.events):
         rows = facts.get((microseconds(step.time), step.event))
         who = rows.popleft() if rows else {}
@@ -86,7 +91,7 @@ def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
         if who.get("role"):
             line.append(f" · {reader.said(shop.journey.roles[who['role']].title)}", style="bold")
         if who.get("person"):
-            line.append(f" · {who['person']}")
+            line.append(f" · {plain.get(who['person'], who['person'])}")
         channel = reader(channel_word(step.channel)) if step.channel else None
         for extra in (channel, step.page, step.campaign):
             if extra:

@@ -239,3 +239,10 @@ def test_accounts_of_one_moment_are_not_those_of_another():
         seen = view_of(made, SHOP, as_of=dt.datetime.fromisoformat(as_of).replace(tzinfo=dt.UTC), memo=memo)
         found = funnel(seen, ("product", "order"), by="account", account="properties.company")
         assert found.reached == counts
+
+
+def test_a_step_that_nobody_has_met_is_no_part_of_the_funnel_before_it():
+    shop = view({"anna": [at("10:00", "product"), at("10:10", "cart")]})
+    assert funnel(shop, ("product", "cart")).reached == [1, 1]
+    assert funnel(shop, ("product", "cart", "order")).reached == [1, 1, 0]
+    assert funnel(shop, ("product", "cart")).reached == [1, 1]

@@ -68,7 +68,7 @@ def _plain(view: View, table: npt.NDArray[np.uint8], steps: int, window: int, bu
     # no two moments of trails lie further apart, so a longer window is as long; it is still one that is open
     limit = plain.UNLIMITED if window >= UNLIMITED else min(window, plain.UNLIMITED - 1)
     table = frozen(table, np.uint8)
-    places = drawn.once(bucket, ("places", table.tobytes()), lambda: plain.places_of(bucket, table, steps))
+    places = drawn.once(bucket, ("places", steps, table.tobytes()), lambda: plain.places_of(bucket, table, steps))
     reached, is_open, waits, counts = plain.plain_funnel(places, bucket.skip, limit, view.start, view.end, view.as_of)
     kept = [waits[k, : counts[k]].copy() for k in range(steps)]
     return Totals(reached, is_open, ((), *((w,) for w in kept[1:])), (kept[0],))
