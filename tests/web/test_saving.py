@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from polku.journey.document import Document
 from polku.journey.load import load_journey
 from polku.journey.model import Journey
 from polku.measures.ask import resolve
@@ -159,6 +161,55 @@ def test_every_saved_view_is_read_back_as_it_was_asked() -> None:
             update={"measures": {"own": type(next(iter(journey.measures.values()))).model_validate(entry)}}
         )
         assert resolve(file, "own", {}) == (definition, used), entry
+
+
+def as_json(answer: Any) -> Any:
+    return json.loads(json.dumps(answer.to_dict()))
+
+
+@pytest.mark.parametrize("period", ["30d", "2w", "2026-03-01..2026-04-01", "2026-03-01..", "all"])
+def test_period_persona_and_segment_are_saved_and_read_back(own_site: Site, period: str) -> None:
+    """What the page shows of a saved view is what the command tells, and what was asked when it was saved."""
+    import polku
+
+    journey = load_journey(file_of(own_site))
+    persona = next(k for k, v in journey.personas.items() if v.where)
+    segment = next(iter(journey.segments))
+    asked = {"persona": persona, "segment": segment, "steps": "product,order"}
+    own = {
+        "30d": {"period": "30d"}, "all": {"period": "all"},
+        "2026-03-01..2026-04-01": {"period": "custom", "since": "2026-03-01", "until": "2026-03-31"},
+        "2026-03-01..": {"since": "2026-03-01"},
+    }  # fmt: skip
+    if period in own:
+        done = send(own_site, "/measures/funnel?" + httpx.QueryParams(asked | own[period]).__str__(), title="Mine")
+        assert done.status_code == 303, done.text[-500:]
+    else:  # written by hand
+        text = file_of(own_site).read_text(encoding="utf-8")
+        shared = f"period: {period}, persona: {persona}, segment: {segment}"
+        line = f"  mine: {{kind: funnel, steps: [product, order], {shared}}}"
+        file_of(own_site).write_text(text.replace("\nmeasures:\n", f"\nmeasures:\n{line}\n"), encoding="utf-8")
+    saved = load_journey(file_of(own_site)).measures["mine"]
+    assert (saved.period, saved.persona, saved.segment) == (None if period == "all" else period, persona, segment)
+    shown = own_site.get("/api/measures/mine").json()
+    with polku.open(own_site.project.folder) as shop:
+        assert as_json(shop.measure("mine")) == shown
+        given = shop.measure("funnel", period=period, persona=persona, segment=segment, steps=["product", "order"])
+        assert as_json(given) == shown
+        everyone = shop.measure("mine", period="all", persona="", segment="")
+        shown = own_site.get("/api/measures/mine?period=all&persona=&segment=").json()
+        assert as_json(everyone) == shown
+        assert (everyone.persona, everyone.segment) == (None, None)
+    page = own_site.get("/measures/mine").text
+    assert f'<option value="{persona}" selected>' in page
+
+
+def test_a_persona_or_segment_that_the_map_lacks_is_a_fault(own_site: Site) -> None:
+    text = file_of(own_site).read_text(encoding="utf-8")
+    for key, code in (("persona", "name.persona"), ("segment", "name.segment"), ("period", "value.unreadable")):
+        line = f"  mine: {{kind: stages, {key}: nobody}}"
+        changed = text.replace("\nmeasures:\n", f"\nmeasures:\n{line}\n").encode()
+        assert [f.code for f in Document(changed, file_of(own_site)).faults] == [code]
 
 
 def test_names() -> None:

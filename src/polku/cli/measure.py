@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from polku.cli.ask import AsOf, CompareName, PeriodName, Persona, Segment
+from polku.cli.ask import AsOf, CompareName, Persona, Segment
 from polku.cli.engine import EngineName
 from polku.cli.maps import AsJson, Folder, Language, Timezone
 from polku.cli.opening import looked, opened
@@ -63,6 +63,18 @@ TableNumber = Annotated[
 ]
 
 
+OwnPeriod = Annotated[
+    str | None,
+    typer.Option(
+        "--period",
+        help=N_(
+            "7d, 30d, 90d, 1y, all, or days such as 2026-01-01..2026-02-01. By default what the map sets for a measure "
+            "of its own, else all."
+        ),
+    ),
+]
+
+
 def register(app: Any) -> None:
     app.command("measure", cls=MeasureCommand, help=HELP)(measure)
 
@@ -70,7 +82,7 @@ def register(app: Any) -> None:
 def measure(
     folder: Folder,
     name: Name = None,
-    period: PeriodName = "all",
+    period: OwnPeriod = None,
     compare: CompareName = "none",
     persona: Persona = None,
     segment: Segment = None,
@@ -95,7 +107,7 @@ def tell(
     *,
     folder: Path,
     name: str,
-    period: str,
+    period: str | None,
     compare: str,
     persona: str | None,
     segment: str | None,

@@ -244,7 +244,7 @@ def names_exist(map: Sketch) -> Faults:
         spots += [Spot(path, step) for path, step in steps_of(rule)]
         for spot in spots[1:]:
             yield from named(map, spot.texts("wait", "until"), places, no_place)
-        yield from _all(map, spots, "segment", "segments", "name.segment", _segment,
+        yield from _all(map, spots, "segment", "segments", "name.segment", NO_SEGMENT,
                         [*rule.texts("when", "segment")])  # fmt: skip
         yield from _all(map, spots[1:], "persona", "personas", "name.persona", _persona)
         yield from _all(map, spots, "role", "roles", "name.role", _role)
@@ -263,7 +263,7 @@ def names_exist(map: Sketch) -> Faults:
                 )
 
 
-_segment = (
+NO_SEGMENT = (
     N_("there is no segment {found!r} in this map; did you mean {nearest!r}?"),
     N_("there is no segment {found!r} in this map; there are {known}"),
 )

@@ -263,6 +263,13 @@ class MeasureGoal(Part):
     by: Literal["customer", "session"] = Field(
         default="customer", description="Whether customers or sessions are counted."
     )
+    period: Annotated[str | None, BeforeValidator(values.period)] = Field(
+        default=None,
+        description="The period measured where nobody asks for another; all time where left out.",
+        examples=["30d", "2026-01-01..2026-02-01"],
+    )
+    persona: Name | None = Field(default=None, description="The persona measured where nobody asks for another.")
+    segment: Name | None = Field(default=None, description="The segment measured where nobody asks for another.")
     options: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
         default_factory=Frozen,
         description="Any other option of the measure, as its command and its page name it.",

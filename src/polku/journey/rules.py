@@ -80,6 +80,7 @@ def personas_exist(map: Sketch) -> Faults:
     known = keys(map, "personas")
     spots: list[tuple[Spot, tuple[str, ...]]] = [(touchpoint, ("personas",)) for touchpoint in map.touchpoints]
     spots += [(rule, ("only_if", "persona")) for rule in map.root.parts("guidance")]
+    spots += [(measure, ("persona",)) for measure in map.named("measures").values()]
     for spot, at in spots:
         for path, name in spot.texts(*at):
             if name not in known:
@@ -91,6 +92,15 @@ def personas_exist(map: Sketch) -> Faults:
                     name,
                     known,
                 )
+
+
+def segments_exist(map: Sketch) -> Faults:
+    """Where a measure of the map names a segment, there is one (guidance has a rule of its own)."""
+    known = keys(map, "segments")
+    for measure in map.named("measures").values():
+        for path, name in measure.texts("segment"):
+            if name not in known:
+                yield map.unknown("name.segment", *guiding.NO_SEGMENT, path, name, known)
 
 
 def channels_are_known(map: Sketch) -> Faults:
@@ -242,6 +252,7 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     touchpoints_exist,
     stages_exist,
     personas_exist,
+    segments_exist,
     *guiding.RULES,
     channels_are_known,
     consents_are_known,

@@ -146,6 +146,34 @@ def day(value: Any) -> dt.date | None:
     raise UnreadableError(N_("{found!r} is no date; write it as 2026-12-15"), found=shown(value))
 
 
+PERIOD = re.compile(r"^(?:all|\d{1,5}\s*[dwy]|(?:\d{4}-\d{2}-\d{2})?\.\.(?:\d{4}-\d{2}-\d{2})?)$")
+
+
+def period(text: Any) -> str | None:
+    """A period as people write it: ``30d``, ``12w``, ``1y``, ``all``, ``2026-01-01..2026-02-01`` (the end out).
+
+    >>> period("30d"), period("2026-01-01..")
+    ('30d', '2026-01-01..')
+    """
+    if text is None:
+        return None
+    wish = str(text).strip()
+    fault = UnreadableError(
+        N_("{found!r} is not a period; write for example 30d, 1y, all, or days such as 2026-01-01..2026-02-01"),
+        found=shown(text),
+    )
+    if not PERIOD.match(wish) or wish == "..":
+        raise fault
+    if ".." not in wish:
+        if wish != "all" and int(wish[:-1]) < 1:
+            raise fault
+        return wish
+    first, end = (day(part) if part else None for part in wish.split(".."))
+    if first is not None and end is not None and first >= end:
+        raise fault
+    return wish
+
+
 INTERVAL = re.compile(
     r"^\s*(?:every\s+)?(?:(\d{1,3})\s*)?(d|days?|w|weeks?|months?|quarters?|y|years?)\s*$", re.IGNORECASE
 )

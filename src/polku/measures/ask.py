@@ -17,7 +17,7 @@ from polku.measures.definition import Measure, known, read
 from polku.measures.living import judge
 from polku.measures.periods import compared_with, named_period
 from polku.measures.result import Period, Rate, State
-from polku.measures.view import EVER, View, view_of
+from polku.measures.view import EVER, View, persona_masks, segment_masks, view_of
 from polku.trails.layout import Trails
 
 if TYPE_CHECKING:
@@ -118,6 +118,35 @@ def options_of(goal: MeasureGoal) -> dict[str, Any]:
     return given
 
 
+def shared_of(
+    journey: Journey, name: str, period: str | None, persona: str | None, segment: str | None
+) -> tuple[str, str | None, str | None]:
+    """Period, persona and segment of a question: what was asked, else what the map sets for a measure of its own, else
+    all time and everyone. An empty persona or segment asks for everyone.
+    """
+    own = journey.measures.get(name)
+    if own is not None:
+        period = period or own.period
+        persona = own.persona if persona is None else persona
+        segment = own.segment if segment is None else segment
+    return period or "all", persona or None, segment or None
+
+
+def _as_saved(view: View, goal: MeasureGoal) -> View:
+    """The view with the period, persona and segment that the map sets for a measure; a persona and a segment that the
+    reader has chosen stay.
+    """
+    persona, segment = view.persona or goal.persona, view.segment or goal.segment
+    if persona is not None and view.persona is None:
+        view = dataclasses.replace(view.only(persona_masks(view, persona)), persona=persona)
+    if segment is not None and view.segment is None:
+        view = dataclasses.replace(view.only(segment_masks(view, segment)), segment=segment)
+    if goal.period is None:
+        return view
+    as_of = dt.datetime.fromtimestamp(view.as_of, dt.UTC)
+    return view.during(named_period(goal.period, as_of, ZoneInfo(view.journey.timezone)))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class GoalFigure:
     """A measure that the map names, with its target and the plain word for how it stands."""
@@ -140,7 +169,7 @@ def goals(view: View, compare: Period | None = None) -> tuple[GoalFigure, ...]:
         if CATALOGUE[goal.kind].answer().rate is Answer.rate:
             continue  # it gives no one rate: its page is opened for it, the map does not wait for it
         try:
-            answer = measure_view(view, id, {}, compare)
+            answer = measure_view(_as_saved(view, goal), id, {}, None if goal.period else compare)
         except MeasureError:  # its page tells why; the map is shown nevertheless
             answer = Answer()
             rate: Rate | None = Rate(0, 0, why=N_("it cannot be measured; its page tells why"))

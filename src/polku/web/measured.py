@@ -38,7 +38,7 @@ from polku.web.behind import definition_of, in_words
 from polku.web.forms import SHARED, defaults, form, measure_of, steps_known
 from polku.web.notfound import NotFoundError
 from polku.web.options import MapOptions, refuse_unknown
-from polku.web.saving import entry_of
+from polku.web.saving import entry_of, saved_shared
 from polku.web.story import facts_of, story_of
 
 #: Where time alone moves the numbers, a page is drawn again this often, in seconds.
@@ -270,7 +270,7 @@ class ProjectAnswers:
         measure, preset = measure_of(journey, name)
         own = [option.name for option in measure.options]
         refuse_unknown(query, (*own, *SHARED))
-        options = MapOptions.read({k: v for k, v in query.items() if k in SHARED}, journey, usual="all")
+        options = MapOptions.read(self._shared(journey, name, query), journey, usual="all")
         given: dict[str, Any] = {k: query[k].strip() for k in own if query.get(k, "").strip()}
         given = {k: v for k, v in defaults(journey, measure).items() if k not in preset} | given
         view, compare = self._view(options)
@@ -309,10 +309,19 @@ class ProjectAnswers:
             asked=asked,
         )
 
+    def _shared(self, journey: Journey, name: str, query: dict[str, str]) -> dict[str, str]:
+        """What the URL says of period, persona and segment, and where it is silent, what the map sets for a measure of
+        its own. A field sent empty says: everyone.
+        """
+        asked = {k: v for k, v in query.items() if k in SHARED}
+        own = journey.measures.get(name)
+        return asked if own is None else saved_shared(own, asked, self._trails().as_of, journey.timezone) | asked
+
     def as_written(self, name: str, query: dict[str, str]) -> dict[str, Any]:
         journey = self.journey()
         measure, preset = measure_of(journey, name)
         refuse_unknown(query, (*(option.name for option in measure.options), *SHARED))
         given = {o.name: query[o.name].strip() for o in measure.options if query.get(o.name, "").strip()}
         _, used = resolve(journey, name, {**defaults(journey, measure), **preset, **given})
-        return entry_of(journey, measure, used)
+        options = MapOptions.read(self._shared(journey, name, query), journey, usual="all")
+        return entry_of(journey, measure, used, options)

@@ -8,35 +8,43 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import datetime as dt
 import difflib
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
 from polku.access.entrance import is_loopback
 from polku.errors import UsageError
 from polku.journey.document import Document
-from polku.journey.model import Journey
+from polku.journey.model import Journey, MeasureGoal
 from polku.language import N_
 from polku.measures.catalogue import CATALOGUE
 from polku.measures.definition import Measure, Option, written
+from polku.measures.periods import named_period
 from polku.web.answers import Answers
 from polku.web.guard import may
+from polku.web.options import PERIODS, MapOptions
 
 #: Texts of the map that pages were drawn of, so that a reader can be shown what changed since.
 MOST_KEPT = 16
 
 
-def entry_of(journey: Journey, measure: Measure, used: dict[str, Any]) -> dict[str, Any]:
+def entry_of(
+    journey: Journey, measure: Measure, used: dict[str, Any], shared: MapOptions | None = None
+) -> dict[str, Any]:
     """A measure with its options as it is written under ``measures``: what differs from the measure's own defaults.
 
-    The usual options stand beside ``kind``, where they name touchpoints; the others under ``options``.
+    The usual options stand beside ``kind``, where they name touchpoints; the others under ``options``. ``shared`` gives
+    the period, persona and segment of the page.
     """
-    entry: dict[str, Any] = {"kind": measure.name}
+    entry: dict[str, Any] = {"kind": measure.name, **({} if shared is None else _shared_of(shared))}
     options: dict[str, Any] = {}
     for option in measure.options:
         value = used.get(option.name)
@@ -44,6 +52,33 @@ def entry_of(journey: Journey, measure: Measure, used: dict[str, Any]) -> dict[s
             continue
         (entry if beside(journey, option, value) else options)[option.name] = plain(option, value)
     return {**entry, **({"options": options} if options else {})}
+
+
+def _shared_of(options: MapOptions) -> dict[str, str]:
+    """Period, persona and segment as the map writes them; all time and everyone are left out."""
+    period = options.period
+    if period == "custom":
+        after = "" if options.end is None else (options.end + dt.timedelta(days=1)).isoformat()
+        period = f"{options.start or ''}..{after}"
+    found = {"period": None if period == "all" else period, "persona": options.persona, "segment": options.segment}
+    return {k: v for k, v in found.items() if v}
+
+
+def saved_shared(own: MeasureGoal, asked: Mapping[str, str], as_of: dt.datetime, timezone: str) -> dict[str, str]:
+    """Period, persona and segment of a measure of the map as a URL writes them, but for what the URL has ``asked``."""
+    found = {k: v for k, v in (("persona", own.persona), ("segment", own.segment)) if v is not None and k not in asked}
+    if own.period is None or asked.keys() & {"period", "since", "until"}:
+        return found
+    if own.period in PERIODS:
+        return {**found, "period": own.period}
+    zone = ZoneInfo(timezone)
+    period = named_period(own.period, as_of, zone)
+    found["period"] = "custom"
+    if period.start is not None:
+        found["since"] = period.start.astimezone(zone).date().isoformat()
+    if period.end is not None:
+        found["until"] = (period.end.astimezone(zone).date() - dt.timedelta(days=1)).isoformat()
+    return found
 
 
 def beside(journey: Journey, option: Option, value: Any) -> bool:
