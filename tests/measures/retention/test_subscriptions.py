@@ -14,8 +14,10 @@ from polku.errors import MeasureError
 from polku.journey.model import Journey
 from polku.language import Reader
 from polku.measures.ask import measure
+from polku.measures.customers import keys_behind
 from polku.measures.retention.billing import END, MOST_RENEWALS, START, WHATS, movements
 from polku.measures.retention.subscriptions import _projected, subscriptions
+from polku.measures.selectors import Selector
 from polku.measures.view import view_of
 from polku.trails.people import trails_of
 
@@ -86,17 +88,18 @@ def test_recurring_revenue_by_hand():
     assert answer.months[2].unpaid.n == 1
     june = answer.months[5]
     assert (june.over, june.net.value, june.churn.value, june.churn.pending) == (False, None, None, 3)
-    assert answer.unpriced == 1
+    assert answer.unpriced.n == 1
     assert lists_agree(answer, view) > 30
+    assert len(keys_behind(view, Selector.parse(answer.unpriced.behind))) == 1
     assert answer.tables(Reader("fi"))
     assert len(answer.charts(Reader("fi"))) == 3
 
 
 def test_intervals_that_cannot_be_read_are_told():
     _, answer = asked(interval="properties.interval")
-    assert answer.unread == sum(e[1] in (S, R) for trail in PEOPLE.values() for e in trail) - 2
+    assert answer.unread.n == sum(e[1] in (S, R) for trail in PEOPLE.values() for e in trail) - 2
     _, plain = asked()
-    assert plain.unread == 0
+    assert plain.unread.n == 0
     assert money(plain)["03"] == (40, 120, 0, 5, 0, 20, 145)
 
 
@@ -127,6 +130,14 @@ def test_without_renewals_only_an_end_is_an_end():
     assert answer.grace is None
     # 91 days of 30.4 each: b came through two renewals and left at the third; a has three behind
     assert [(r.rate.numerator, r.rate.denominator) for r in answer.renewals[:3]] == [(2, 2), (2, 2), (1, 2)]
+    view, _ = asked(people, "2026-04-20")
+    third = answer.renewals[2].rate
+    assert [len(keys_behind(view, Selector.parse(b))) for b in (third.behind, third.behind_not, third.behind_all)] == [
+        1, 1, 2
+    ]  # fmt: skip
+    assert len(keys_behind(view, Selector.parse(answer.remaining.behind))) == 2
+    with pytest.raises(MeasureError, match="number of a renewal"):
+        keys_behind(view, Selector.parse(third.behind.replace(":3:", ":third:")))
 
 
 def test_the_published_cohort():
@@ -134,7 +145,7 @@ def test_the_published_cohort():
     lost = np.zeros(MOST_RENEWALS, np.int64)
     still = np.zeros(MOST_RENEWALS, np.int64)
     lost[:7], still[7] = [131, 126, 90, 60, 42, 34, 26], 491
-    renewals, why, remaining = _projected(lost, still)
+    renewals, why, remaining = _projected(lost, still, lambda name, what: f"subscriptions:{name}:{what}")
     assert (why, remaining.value) == (None, None)  # alpha below 1: without a discount there is no end
     assert [r.rate.numerator for r in renewals[:7]] == [869, 743, 653, 593, 551, 517, 491]
     assert [round(r.kept, 3) for r in renewals[:7]] == [0.869, 0.743, 0.653, 0.593, 0.551, 0.517, 0.491]

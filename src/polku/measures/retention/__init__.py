@@ -135,7 +135,8 @@ MEASURES = (
         selects={
             "subscriptions": (
                 "start", "new", "reactivated", "expansion", "contraction", "churned", "end", "unpaid", "trial_paid",
-                "trial_not", "trial_pending", "trial_due",
+                "trial_not", "trial_pending", "trial_due", "renewed", "not_renewed", "renewal_pending", "renewal_due",
+                "unpriced", "unread",
             )
         },
         members="polku.measures.retention.subscriptions:members",

@@ -139,19 +139,54 @@ def months_of(asked: Asked, bounds: I64, bucket: Columns, interval: U8 | None = 
     size = (len(asked.months), MOST_RENEWALS)
     lost, still = np.zeros(size, np.int64), np.zeros(size, np.int64)
     known = first[:, kernel.BEGUN] >= 0
-    rows = first[known, kernel.INTERVAL].astype(np.int64)
-    renewals = np.minimum(_renewals(asked, first[known]), MOST_RENEWALS - 1)
-    over = first[known, kernel.OVER] > 0
+    rows, renewals, over = _first_of(asked, first[known])
     np.add.at(lost, (rows[over], renewals[over]), 1)  # left at the renewal after those that they came through
     np.add.at(still, (rows[~over], renewals[~over]), 1)
-    pays = np.isin(asked.kinds[bucket.code], (kernel.STARTED, kernel.RENEWED))
-    pays &= np.repeat(~bucket.skip, np.diff(bucket.offsets)) & (bucket.time <= asked.as_of)
-    unpriced = int(pays.sum() if not len(bucket.value) else np.isnan(bucket.value[pays]).sum())
-    unread = 0 if interval is None else int((interval[pays] == NONE).sum())
+    pays, unpriced, unread = (int(found.sum()) for found in _payments(asked, bucket, interval))
     return Partial(
         who.sum(axis=0).astype(np.int64), money.sum(axis=0), lost, still,
-        np.array([int(pays.sum()), unpriced, unread], np.int64),
+        np.array([pays, unpriced, unread], np.int64),
     )  # fmt: skip
+
+
+def _first_of(asked: Asked, first: F64) -> tuple[I64, I64, Mask]:
+    """Of first subscriptions: the row of the interval, the renewals that each came through, whether it is over."""
+    renewals = np.minimum(_renewals(asked, first), MOST_RENEWALS - 1)
+    return first[:, kernel.INTERVAL].astype(np.int64), renewals, first[:, kernel.OVER] > 0
+
+
+def _payments(asked: Asked, bucket: Columns, interval: U8 | None) -> tuple[Mask, Mask, Mask]:
+    """bool[N]: payments; those without a value; those whose interval cannot be read."""
+    pays = np.isin(asked.kinds[bucket.code], (kernel.STARTED, kernel.RENEWED))
+    pays &= np.repeat(~bucket.skip, np.diff(bucket.offsets)) & (bucket.time <= asked.as_of)
+    unpriced = pays & np.isnan(bucket.value) if len(bucket.value) else pays
+    return pays, unpriced, pays & (interval == NONE) if interval is not None else np.zeros_like(pays)
+
+
+def paid_so(asked: Asked, what: str, bucket: Columns, interval: U8 | None = None) -> Mask:
+    """bool[C]: who has a payment without a value (unpriced), or one whose interval cannot be read (unread)."""
+    _, unpriced, unread = _payments(asked, bucket, interval)
+    customer = np.repeat(np.arange(len(bucket.skip)), np.diff(bucket.offsets))
+    found = np.zeros(len(bucket.skip), np.bool_)
+    found[customer[unpriced if what == "unpriced" else unread]] = True
+    return found
+
+
+def at_renewal(asked: Asked, row: int, number: int, what: str, bucket: Columns, interval: U8 | None = None) -> Mask:
+    """bool[C]: of those whose first subscription is of the interval ``row``, who renewed at renewal ``number`` (from 1;
+    0 is its beginning), did not, has yet to, or was due.
+    """
+    _, first = asked.changes(bucket, interval)
+    known = np.flatnonzero(first[:, kernel.BEGUN] >= 0)
+    rows, renewals, over = _first_of(asked, first[known])
+    renewed, here = renewals >= number, renewals == number - 1
+    chosen = {
+        "renewed": renewed, "not_renewed": here & over, "renewal_pending": here & ~over,
+        "renewal_due": renewed | (here & over),
+    }[what]  # fmt: skip
+    found = np.zeros(len(bucket.skip), np.bool_)
+    found[known[chosen & (rows == row)]] = True
+    return found
 
 
 def _renewals(asked: Asked, first: F64) -> I64:

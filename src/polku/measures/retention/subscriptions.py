@@ -15,11 +15,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from polku.errors import MeasureError
 from polku.kernels.columns import Columns, frozen
 from polku.kernels.retention import subscriptions as kernel
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, money_cell, rate_cell, words
 from polku.measures.charts import Bars, Chart, Lines, Series
+from polku.measures.definition import known
 from polku.measures.result import Count, Estimate, Money, Rate
 from polku.measures.retention import survival
 from polku.measures.retention.billing import (
@@ -38,10 +40,12 @@ from polku.measures.retention.billing import (
     Asked,
     Partial,
     asked_of,
+    at_renewal,
     event_codes,
     intervals,
     months_of,
     movements,
+    paid_so,
 )
 from polku.measures.retention.calendar import begins, name_of, said, seconds_at, selected_period, span_of
 from polku.measures.selectors import Selector
@@ -53,6 +57,8 @@ from polku.statistics.btyd.sbg import fit_sbg
 
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
+#: The lists of a renewal.
+RENEWALS = ("renewed", "not_renewed", "renewal_pending", "renewal_due")
 #: Renewals that are projected beyond those seen.
 AHEAD = 12
 NOBODY_BEFORE = N_("nobody subscribed at its beginning")
@@ -129,8 +135,8 @@ class Subscriptions(Answer):
     currency: str
     months: tuple[Month, ...]
     trial: Rate | None  # None where no trial has been seen
-    unread: int  # payments whose interval no one could read; they were taken as `every`
-    unpriced: int  # payments without a value
+    unread: Count  # payments whose interval no one could read; they were taken as `every`
+    unpriced: Count  # payments without a value
     renewals: tuple[Renewal, ...]
     renewals_every: str
     projection: str | None  # why there is none
@@ -260,8 +266,8 @@ def subscriptions(
         "ended": _text(ended), "trial": _text(trial), "within": trial_within,
     }  # fmt: skip
 
-    def select(name: str, what: str) -> str:
-        return view.select("subscriptions", name, what, **own)
+    def select(name: str, what: str, **more: object) -> str:
+        return view.select("subscriptions", name, what, **own, **more)
 
     currency, unsummed = currency_of(view), no_sums(view)
 
@@ -291,13 +297,16 @@ def subscriptions(
         )  # fmt: skip
 
     row = int(np.argmax(total.lost.sum(axis=1) + total.still.sum(axis=1)))
-    renewals, why, remaining = _projected(total.lost[row], total.still[row])
+    of_renewal = functools.partial(select, paid_by=list(INTERVALS)[row])
+    renewals, why, remaining = _projected(total.lost[row], total.still[row], of_renewal)
     return Subscriptions(
         period=view.period, persona=view.persona, segment=view.segment, every=every, interval=interval,
         grace=None if asked.grace < 0 else asked.grace, trial_within=trial_within or view.journey.window,
         currency=currency, months=tuple(map(month, range(span.count))),
-        trial=_trial(view, asked, trial, trial_within or view.journey.window, select), unread=int(total.payments[2]),
-        unpriced=int(total.payments[1]), renewals=renewals, renewals_every=list(INTERVALS)[row], projection=why,
+        trial=_trial(view, asked, trial, trial_within or view.journey.window, select),
+        unread=Count(int(total.payments[2]), select("", "unread"), "events"),
+        unpriced=Count(int(total.payments[1]), select("", "unpriced"), "events"),
+        renewals=renewals, renewals_every=list(INTERVALS)[row], projection=why,
         remaining=remaining,
     )  # fmt: skip
 
@@ -355,7 +364,9 @@ def _trials(question: survival.Asked, within: int, bucket: Columns) -> I64:
     return np.array([found[what].sum() for what in ("trial_paid", "trial_not", "trial_pending")], np.int64)
 
 
-def _projected(lost: I64, still: I64) -> tuple[tuple[Renewal, ...], str | None, Estimate]:
+def _projected(
+    lost: I64, still: I64, select: Callable[[str, str], str]
+) -> tuple[tuple[Renewal, ...], str | None, Estimate]:
     """``lost[k]`` left at renewal k + 1, ``still[k]`` came through k renewals and are not watched further."""
     watched = np.flatnonzero(lost + still)
     if not len(watched):
@@ -372,16 +383,21 @@ def _projected(lost: I64, still: I64) -> tuple[tuple[Renewal, ...], str | None, 
         due = renewed + (int(lost[number - 1]) if number <= len(lost) else 0)
         seen = due > 0
         kept = kept * renewed / due if seen else kept
+        behind = functools.partial(select, str(number))
+        rate = Rate(
+            renewed, due, int(still[number - 1]) if number <= most else 0, behind("renewed"), behind("not_renewed"),
+            behind("renewal_pending"), behind_all=behind("renewal_due"),
+        )  # fmt: skip
         found.append(
             Renewal(
-                number, Rate(renewed, due, int(still[number - 1]) if number <= most else 0), kept if seen else None,
+                number, rate, kept if seen else None,
                 float(model.survival(number)) if model is not None else None,
                 float(model.retention(number)) if model is not None else None,
             )
         )  # fmt: skip
     to_come = model.remaining(0) if model is not None else None
     reason = why or (None if to_come is not None else N_("the model sees no end of it"))
-    return tuple(found), why, Estimate(to_come, n=n, reason=reason)
+    return tuple(found), why, Estimate(to_come, n=n, reason=reason, behind=select("0", "renewed"))
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
@@ -392,8 +408,9 @@ def members(view: View, selector: Selector) -> list[Mask]:
         text = option(name)
         return chain_of(text) if text else None
 
+    every = option("every") or "month"
     asked = asked_of(
-        view, option("every") or "month", int(option("grace") or 15 * DAY), steps("started"), steps("renewed"),
+        view, every, int(option("grace") or 15 * DAY), steps("started"), steps("renewed"),
         steps("ended"),
     )  # fmt: skip
     if selector.what.startswith("trial_"):
@@ -402,10 +419,21 @@ def members(view: View, selector: Selector) -> list[Mask]:
             return view.map(_nobody)
         within = int(option("within") or view.journey.window)
         return view.map(functools.partial(_trial_members, question, within, selector.what))
+    beside = intervals(view, option("interval"))
+    if selector.what in ("unpriced", "unread"):
+        work = functools.partial(paid_so, asked, selector.what)
+        return view.map_with(work, *beside) if beside else view.map(work)
+    if selector.what in RENEWALS:
+        row = known(
+            option("paid_by") or every, INTERVALS, N_("There is no interval {name!r}.{meant} There are: {known}.")
+        )
+        if not selector.name.isdigit():
+            raise MeasureError(N_("{name!r} is not the number of a renewal; they are 1, 2, 3 ..."), name=selector.name)
+        work = functools.partial(at_renewal, asked, row, int(selector.name), selector.what)
+        return view.map_with(work, *beside) if beside else view.map(work)
     period = selected_period(selector.name, "month")
     bounds = np.array([seconds_at(view, begins(p, "month")) for p in (period, period + 1)], np.int64)
     work = functools.partial(_members, asked, bounds, WHATS.index(selector.what))
-    beside = intervals(view, option("interval"))
     return view.map_with(work, *beside) if beside else view.map(work)
 
 
