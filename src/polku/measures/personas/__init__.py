@@ -12,7 +12,9 @@ MEASURES = (
         N_("Whether the map's personas still fit: whom they catch, overlaps, who is in none, and how they behave."),
         (),
         run="polku.measures.personas.fit:persona_fit",
-        selects={"personas": ("caught", "not_caught", "everyone", "met", "both")},
+        selects={"personas": (
+                "caught", "not_caught", "everyone", "met", "not_met", "others_met", "others_not_met", "both",
+            )},
         members="polku.measures.personas.fit:members",
     ),
     Measure(
@@ -26,7 +28,7 @@ MEASURES = (
             Option("k", "number", N_("clusters"), N_("how many clusters; by default what the data shows, 2 to 8")),
         ),
         run="polku.measures.personas.clusters:clusters",
-        selects={"cluster": ("in",)},
+        selects={"cluster": ("in", "not_met", "others", "others_not_met")},
         members="polku.measures.personas.clusters:members",
         needs=("models",),
     ),

@@ -13,8 +13,8 @@ from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
 from polku.measures.leads.examples import TITLES, column_title
-from polku.measures.personas.fit import MARK, TOUCH_HEADS
-from polku.measures.personas.telling import Seen, Touch, seen_in, telling
+from polku.measures.personas.fit import TOUCH_HEADS
+from polku.measures.personas.telling import Lists, Seen, Touch, seen_in, telling
 from polku.measures.result import Count, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
@@ -85,7 +85,7 @@ class Found(Answer):
                 words(str(c.number), c.number), rate_cell(c.share, reader),
                 Cell(reader.number(c.stability, 2), c.stability, number=True,
                      note=None if c.stability > statistics.STABLE else reader(UNSTABLE)),
-                *(Cell(reader.number(m, 1), m, number=True) for _, m in c.middle),
+                *(Cell(reader.number(m, 1), m, c.share.behind, number=True) for _, m in c.middle),
             )
             for c in self.clusters
         )  # fmt: skip
@@ -132,19 +132,26 @@ def clusters(view: View, method: Method = "kmeans", k: int | None = None) -> Fou
     of = len(seen.rows.customer)
     options: dict[str, object] = {"method": None if method == "kmeans" else method, "k": k}
 
-    def pick(*name: str) -> str:
-        return view.select("cluster", chain_text(name), "in", **options)
+    def pick(*name: str, what: str = "in") -> str:
+        return view.select("cluster", chain_text(name), what, **options)
+
+    def lists(c: int, touchpoint: str) -> Lists:
+        own = (str(c + 1), touchpoint)
+        return Lists(
+            pick(*own), pick(*own, what="not_met"), pick(own[0]), pick(*own, what="others"),
+            pick(*own, what="others_not_met"), pick(own[0], what="others"),
+        )  # fmt: skip
 
     rows: list[Cluster] = []
     if made.k > 1:
         chosen = [made.labels == c for c in range(made.k)]
-        marks = [pick(str(c + 1), MARK).replace(MARK, "{touchpoint}") for c in range(made.k)]
-        touches = telling(view, seen, list(chosen), list(marks))
+        touches = telling(view, seen, chosen, lists)
         names = [n for n in BEHAVIOUR if n != "money" or _money(view)]
         for c, mine in enumerate(chosen):
             features = seen.rows.features[mine]
             middle = tuple((n, float(np.median(features[:, list(TITLES).index(n)]))) for n in names)
-            share = Rate(int(mine.sum()), of, behind=pick(str(c + 1)), behind_all=pick("*"))
+            share = Rate(int(mine.sum()), of, behind=pick(str(c + 1)), behind_not=pick(str(c + 1), what="others"),
+                         behind_all=pick("*"))  # fmt: skip
             rows.append(Cluster(c + 1, share, made.stability[c], middle, touches[c]))
     return Found(
         period=view.period, persona=view.persona, segment=view.segment,
@@ -171,7 +178,9 @@ def _money(view: View) -> bool:
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: a cluster's customers by its number (of them who met a touchpoint), or everyone's with *."""
+    """bool[C] a bucket: a cluster's customers by its number (of them who met a touchpoint, or not), the others, or
+    everyone with *.
+    """
     method: Method = "mixture" if selector.option("method") == "mixture" else "kmeans"
     k = selector.option("k")
     number, *met = chain_of(selector.name)
@@ -181,7 +190,8 @@ def members(view: View, selector: Selector) -> list[Mask]:
     seen, made = fitted(view, method, int(k) if k else None)
     if not number.isdigit() or not 1 <= int(number) <= made.k or made.k < 2:
         raise MeasureError(N_("There is no cluster {name!r}; there are {n}."), name=number, n=made.k)
-    chosen = made.labels == int(number) - 1
+    inside = made.labels == int(number) - 1
+    chosen = ~inside if selector.what.startswith("others") else inside
     for name in met:
-        chosen = chosen & (seen.met[:, seen.groups.names.index(name)] if name in seen.groups.names else False)
+        chosen = chosen & (seen.met_by(name) != selector.what.endswith("not_met"))
     return seen.masks(view, chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -13,7 +14,7 @@ from polku.kernels import features as kernel
 from polku.language import N_, Reader, said
 from polku.measures.answer import Answer, Table, rate_cell, words
 from polku.measures.charts import Bars, Chart, Series
-from polku.measures.personas.telling import Seen, Touch, seen_in, telling
+from polku.measures.personas.telling import Lists, Seen, Touch, seen_in, telling
 from polku.measures.result import ENOUGH, Count, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import chain_of, chain_text
@@ -183,8 +184,17 @@ def persona_fit(view: View) -> PersonaFit:
     nobodys = np.ones(of, np.bool_)
     for chosen in mine.values():
         nobodys &= ~chosen
-    marks = [view.select("personas", chain_text((id, MARK)), "met").replace(MARK, "{touchpoint}") for id in mine]
-    touches = dict(zip(mine, telling(view, seen, list(mine.values()), list(marks)), strict=True))
+    ids = list(mine)
+
+    def lists(place: int, touchpoint: str) -> Lists:
+        both = functools.partial(view.select, "personas", chain_text((ids[place], touchpoint)))
+        alone = functools.partial(view.select, "personas", ids[place])
+        return Lists(
+            both("met"), both("not_met"), alone("caught"), both("others_met"), both("others_not_met"),
+            alone("not_caught"),
+        )  # fmt: skip
+
+    touches = dict(zip(mine, telling(view, seen, list(mine.values()), lists), strict=True))
     fits = []
     for id, persona in view.journey.personas.items():
         if view.persona is not None and id != view.persona:
@@ -210,9 +220,6 @@ def persona_fit(view: View) -> PersonaFit:
         everyone=everyone, uncaught=uncaught, personas=tuple(fits),
         overlaps=tuple(sorted(overlaps, key=lambda o: -(o.both.value or 0.0))), reason=reason,
     )  # fmt: skip
-
-
-MARK = "MARK"
 
 
 def _fit(
@@ -302,12 +309,11 @@ def members(view: View, selector: Selector) -> list[Mask]:
     mine = {id: seen.among(m) for id, m in masks.items()}
     chosen = np.ones(len(seen.rows.customer), np.bool_)
     names = chain_of(selector.name)
-    if selector.what == "met":
-        chosen = mine[_known(view, names[0], mine)].copy()
-        if names[1] in seen.groups.names:
-            chosen &= seen.met[:, seen.groups.names.index(names[1])]
-        else:
-            chosen[:] = False
+    if selector.what.endswith("met"):
+        by = mine[_known(view, names[0], mine)]
+        chosen = ~by if selector.what.startswith("others") else by
+        for name in names[1:]:
+            chosen = chosen & (seen.met_by(name) != selector.what.endswith("not_met"))
     elif selector.what == "not_caught" and selector.name == ALL:
         for caught_by in mine.values():
             chosen &= ~caught_by

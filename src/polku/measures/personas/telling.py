@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from urllib.parse import quote
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ from polku.language import N_, Reader
 from polku.measures.answer import Cell, estimate_cell, rate_cell, words
 from polku.measures.leads.examples import Groups, Rows, groups_of, rows_at
 from polku.measures.result import ENOUGH, Estimate, Rate
-from polku.measures.selectors import SAFE
 from polku.measures.steps import title_of
 from polku.measures.view import Mask, View
 from polku.statistics.multiple import benjamini_hochberg
@@ -59,6 +58,12 @@ class Seen:
         first = kernel.FIXED
         return np.asarray(self.rows.features[:, first : first + len(self.groups.names)] > 0)
 
+    def met_by(self, name: str) -> Mask:
+        """bool[n]: who met one touchpoint (or channel); nobody where there is none of the name."""
+        if name not in self.groups.names:
+            return np.zeros(len(self.rows.customer), np.bool_)
+        return self.met[:, self.groups.names.index(name)]
+
     def masks(self, view: View, chosen: Mask) -> list[Mask]:
         """bool[C] a bucket: those of the rows that are ``chosen``."""
         found = [np.zeros(len(c.skip), np.bool_) for c in view.columns]
@@ -82,19 +87,28 @@ def seen_in(view: View, start: int | None = None, end: int | None = None) -> See
     return Seen(groups, rows_at(view, groups, (), until, everyone, begin))
 
 
-def quoted(name: str) -> str:
-    """A name as it stands inside a chain inside a selector."""
-    return quote(quote(name, safe=""), safe=SAFE)
-
-
 def title_of_group(view: View, name: str) -> Text:
     kind, _, what = name.partition(":")
     return title_of(view.journey, what) if kind == "touchpoint" else what
 
 
-def telling(view: View, seen: Seen, chosen: list[Mask], behind: list[str | None]) -> list[tuple[Touch, ...]]:
-    """For each group (bool[n] of the rows; ``behind`` is a mark in the selectors of who met it, with {touchpoint}) its
-    touchpoints that differ most from the others', by the logarithm of the lift; only those that are no chance.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lists:
+    """The selectors of a group's customers and of the others', who met a touchpoint, did not, and all of them."""
+
+    met: str
+    not_met: str
+    all: str
+    others_met: str
+    others_not_met: str
+    others: str
+
+
+def telling(
+    view: View, seen: Seen, chosen: Sequence[Mask], lists: Callable[[int, str], Lists]
+) -> list[tuple[Touch, ...]]:
+    """For each group (bool[n] of the rows) its touchpoints that differ most from the others', by the logarithm of the
+    lift; only those that are no chance. ``lists`` gives the lists of a group, by its place, and a touchpoint.
     """
     met = seen.met
     looks: list[tuple[int, int, Rate, Rate, Estimate]] = []
@@ -103,15 +117,13 @@ def telling(view: View, seen: Seen, chosen: list[Mask], behind: list[str | None]
         of, others = int(mine.sum()), int((~mine).sum())
         if not of or not others:
             continue
-        for t, name in enumerate(seen.groups.names):
+        for t in range(len(seen.groups.names)):
             n, base = int(met[mine, t].sum()), int(met[~mine, t].sum())
             ratio = relative_risk(n, of, base, others)
             ps.append(two_proportions(n, of, base, others).p)
-            mark = behind[g]
-            link = None if mark is None else mark.replace("{touchpoint}", quoted(name))
             few = min(of, others) < ENOUGH
             lift = Estimate(ratio.value, ratio.low, ratio.high, of, ratio.reason or (None if not few else FEW))
-            looks.append((g, t, Rate(n, of, behind=link), Rate(base, others), lift))
+            looks.append((g, t, Rate(n, of), Rate(base, others), lift))
     adjusted = benjamini_hochberg(ps)
     found: list[list[tuple[float, Touch]]] = [[] for _ in chosen]
     for (g, t, rate, rest, lift), p in zip(looks, adjusted, strict=True):
@@ -119,5 +131,10 @@ def telling(view: View, seen: Seen, chosen: list[Mask], behind: list[str | None]
             continue
         name = seen.groups.names[t]
         size = abs(np.log(max(lift.value, 1e-9)))
+        own = lists(g, name)
+        rate = dataclasses.replace(rate, behind=own.met, behind_not=own.not_met, behind_all=own.all)
+        rest = dataclasses.replace(
+            rest, behind=own.others_met, behind_not=own.others_not_met, behind_all=own.others
+        )  # fmt: skip
         found[g].append((size, Touch(name, title_of_group(view, name), rate, rest, lift, p)))
     return [tuple(t for _, t in sorted(f, key=lambda x: -x[0])[:MOST_TOLD]) for f in found]

@@ -104,7 +104,7 @@ MEASURES = (
         N_("The share of visits that are not the first, visits a customer, and the time between visits."),
         (GAP, OWN),
         run="polku.measures.sessions.returning:returning",
-        selects={"returning": ("all", "new", "returning", "number", "wait")},
+        selects={"returning": ("all", "new", "once", "returning", "number", "wait")},
         members="polku.measures.sessions.returning:members",
     ),
     Measure(

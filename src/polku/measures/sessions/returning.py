@@ -69,7 +69,9 @@ class Returning(Answer):
         return True
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
-        mean = Cell("–" if self.mean is None else reader.number(self.mean, 2), self.mean, number=True)
+        mean = Cell("–", None, number=True)
+        if self.mean is not None:
+            mean = Cell(reader.number(self.mean, 2), self.mean, self.visits.behind_all, number=True)
         rows = (
             (words(reader("returning visits"), "visits"), rate_cell(self.visits, reader)),
             (words(reader("returning customers"), "customers"), rate_cell(self.visitors, reader)),
@@ -199,7 +201,8 @@ def returning(view: View, gap: int | None = None, own: bool = True) -> Returning
     return Returning(
         period=view.period, persona=view.persona, segment=view.segment, gap=rule.gap, own=own,
         visits=Rate(again, visits, behind=back, behind_not=select("new"), behind_all=everyone, unit="visits"),
-        visitors=Rate(came_back, customers, behind=back, behind_all=everyone), number=number,
+
+        visitors=Rate(came_back, customers, behind=back, behind_not=select("once"), behind_all=everyone), number=number,
         mean=visits / customers if customers else None,
         between=dataclasses.replace(quantiles([every_wait]), behind=back, unit="visits"), waits=waits,
     )  # fmt: skip
@@ -219,6 +222,9 @@ def _members(rule: Rule, online: Mask, what: str, at: int, bucket: Columns) -> M
         there = visits.by_customer
         return np.asarray((there > 0) & (np.searchsorted(VISITS, there, side="right") == at))
     rows = visits.asked
+    if what == "once":
+        again = visits.found.members(rows & (visits.number > 1))
+        return np.asarray((visits.by_customer > 0) & ~again)
     if what == "new":
         rows = rows & (visits.number == 1)
     elif what != "all":
