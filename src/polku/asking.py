@@ -1474,6 +1474,7 @@ class Asking:
         shares: Sequence[str] | str | None = None,
         correction: Literal["holm", "false_discovery", "none"] = "holm",
         tuned_for: int = 5000,
+        track: Literal["week", "day", "none"] = "week",
         prior: float | None = None,
         level: float | str = 0.95,
         period: str = "all",
@@ -1498,6 +1499,7 @@ class Asking:
         shares: planned sizes of the arms, the base first; by default equal
         correction: for several arms and metrics: holm holds every finding, false_discovery the share of false ones
         tuned_for: the number of people at which the always valid interval is narrowest
+        track: the always valid interval at the end of each week or day of the experiment, or none
         prior: the deviation of the uplift that was believed beforehand, for example 0.1; by default none
         level: the level of the intervals
         """
@@ -1524,6 +1526,7 @@ class Asking:
                 shares=shares,
                 correction=correction,
                 tuned_for=tuned_for,
+                track=track,
                 prior=prior,
                 level=level,
             ),

@@ -219,9 +219,9 @@ def test_what_does_not_fit_is_said(options, said):
 def test_it_can_be_read(language):
     _, answer = asked(many(), metrics=("conversion", "count", "value", "average"))
     reader = Reader(language, currency="EUR")
-    assert len(answer.tables(reader)) == 4
+    assert len(answer.tables(reader)) == 5
     assert answer.text(reader)
-    assert [len(c.labels) for c in answer.charts(reader)] == [4, 4]
+    assert [len(c.labels) for c in answer.charts(reader)] == [4, 4, 5, 5, 5, 5]  # four over time
     assert answer.to_dict()["effects"][0]["belief"]["chance"] > 0
 
 
@@ -242,3 +242,24 @@ def test_the_exposures_of_several_trackers(event, names, options):
         people[f"p{k}"] = [("2026-03-02 10:00", event, told), *([orders("2026-03-03 10:00", 5.0)] if k % 4 else [])]
     _, answer = asked(people, **options)
     assert arms_of(answer) == {"a": (20, 10, 20, 0), "b": (20, 20, 20, 0)}
+
+
+@pytest.mark.parametrize("track", ["week", "day"])
+def test_the_interval_over_time_is_that_of_each_moment_as_it_was(track):
+    """Every point is what the measure would have answered then; the last is what it answers now."""
+    people = many()
+    view, found = asked(people, track=track, metrics=("conversion",), within=5 * 86400)
+    (one,) = found.tracks
+    assert one.of_relative
+    assert len(one.points) == len(found.tracked) > 1
+    assert one.points[-1] == effect(found).always
+    for when, point in zip(found.tracked, one.points, strict=True):
+        past = view_of(view.trails, MAP, as_of=when)
+        options = {"to": "order", "experiment": "button", "metrics": ("conversion",), "within": 5 * 86400}
+        then = experiment(past, track="none", **options)
+        assert (then.tracks, then.tracked) == ((), ())
+        was = effect(then).always
+        assert (point.value, point.low, point.high, point.n) == (was.value, was.low, was.high, was.n)
+    table = found.tables(Reader("en"))[-1]
+    assert len(table.rows) == len(found.tracked)
+    assert sum("over time" in chart.title for chart in found.charts(Reader("en"))) == 1

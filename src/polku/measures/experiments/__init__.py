@@ -66,6 +66,14 @@ MEASURES = (
                 5000,
             ),
             Option(
+                "track",
+                "choice",
+                N_("over time"),
+                N_("the always valid interval at the end of each week or day of the experiment, or none"),
+                "week",
+                ("week", "day", "none"),
+            ),
+            Option(
                 "prior",
                 "real",
                 N_("prior"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import functools
 
 from polku.journey.model import Text
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, rate_cell, words
-from polku.measures.charts import Chart, Forest, Series
+from polku.measures.charts import Chart, Forest, Lines, Series
 from polku.measures.experiments.did import MONEY, TITLES, Metric
 from polku.measures.result import Count, Estimate, Rate
 from polku.statistics.bayes import Belief
@@ -52,6 +53,19 @@ class Effect:
     explained: float | None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Track:
+    """The always valid interval of one metric and arm as it stood at each moment, on that moment's data alone.
+
+    ``of_relative``: of the relative uplift, else of the difference; all moments of a track alike.
+    """
+
+    metric: Metric
+    arm: str
+    of_relative: bool
+    points: tuple[Estimate, ...]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment(Answer):
     name = "experiment"
@@ -67,6 +81,10 @@ class Experiment(Answer):
         N_(
             "At any time: the interval and the p-value that stay true however often one looks (a confidence sequence). "
             "Who watches an experiment and stops it early reads these."
+        ),
+        N_(
+            "Over time: that interval as it stood at the end of each week or day, from what had happened by then. Who "
+            "was exposed to two arms later is left out from the beginning."
         ),
         N_(
             "Chance to win = probability that the arm is better than the base. Expected loss = what choosing the arm "
@@ -92,6 +110,8 @@ class Experiment(Answer):
     correction: str
     level: float
     currency: str | None
+    tracked: tuple[dt.datetime, ...] = ()
+    tracks: tuple[Track, ...] = ()
 
     @property
     def mismatch(self) -> bool:
@@ -99,7 +119,8 @@ class Experiment(Answer):
         return self.ratio is not None and self.ratio.p is not None and self.ratio.p < MISMATCH
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
-        return (self._arms(reader), self._fixed(reader), self._always(reader), self._chances(reader))
+        tables = (self._arms(reader), self._fixed(reader), self._always(reader), self._chances(reader))
+        return (*tables, self._tracked(reader)) if self.tracks else tables
 
     def _arms(self, reader: Reader) -> Table:
         total = sum(a.people.n for a in self.arms)
@@ -183,7 +204,18 @@ class Experiment(Answer):
         heads = tuple(reader(h) for h in (N_("metric"), N_("arm"), N_("uplift"), N_("corrected p")))
         return Table(reader("At any time"), heads, rows)
 
-    def _unit(self, e: Effect, reader: Reader, amount: float) -> str:
+    def _tracked(self, reader: Reader) -> Table:
+        rows = tuple(
+            (
+                words(reader.date(when)),
+                *(estimate_cell(t.points[k], reader, functools.partial(self._unit, t, reader)) for t in self.tracks),
+            )
+            for k, when in enumerate(self.tracked)
+        )
+        heads = (reader("up to"), *(f"{reader(TITLES[t.metric])}: {t.arm}" for t in self.tracks))
+        return Table(reader("Uplift at any time, over time"), heads, rows)
+
+    def _unit(self, e: Effect | Track, reader: Reader, amount: float) -> str:
         return reader.percent(amount, 2) if e.of_relative else self._write(e.metric, reader, amount)
 
     def _chances(self, reader: Reader) -> Table:
@@ -205,8 +237,9 @@ class Experiment(Answer):
 
     def charts(self, reader: Reader) -> tuple[Chart, ...]:
         shown = [e for e in self.effects if e.relative.value is not None]
+        lines = tuple(self._line(t, reader) for t in self.tracks if any(p.low is not None for p in t.points))
         if not shown:
-            return ()
+            return lines
         labels = tuple(f"{reader(TITLES[e.metric])}: {e.arm}" for e in shown)
         parts = (
             (N_("Uplift, one look"), [e.relative for e in shown]),
@@ -219,7 +252,18 @@ class Experiment(Answer):
                 unit="share",
             )
             for title, found in parts
-        )  # fmt: skip
+        ) + lines  # fmt: skip
+
+    def _line(self, track: Track, reader: Reader) -> Lines:
+        """One metric and arm over time; a point appears when there is an interval."""
+        known = [p if p.low is not None else Estimate(None) for p in track.points]
+        ends = (tuple(getattr(p, end) for p in known) for end in ("value", "low", "high"))
+        return Lines(
+            reader("{metric}: {arm}, over time", metric=reader(TITLES[track.metric]), arm=track.arm),
+            tuple(reader.date(when) for when in self.tracked),
+            (Series(reader("uplift") if track.of_relative else reader("difference"), *ends),),
+            unit="share" if track.of_relative or track.metric == "conversion" else "number",
+        )
 
 
 def probability(p: float, reader: Reader) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -14,20 +17,23 @@ from polku.journey.values import duration
 from polku.kernels import experiments as kernel
 from polku.kernels.columns import Columns
 from polku.language import N_
-from polku.measures.experiments.answer import ArmFigure, Effect, Experiment
+from polku.measures.experiments.answer import ArmFigure, Effect, Experiment, Track
 from polku.measures.experiments.arms import Arms, arms_by_lists, arms_by_property, arms_by_trait
 from polku.measures.experiments.did import METRICS, MONEY, Asked, Did, Metric, did, is_rate, is_ratio
+from polku.measures.periods import midnight
 from polku.measures.result import Count, Estimate, Rate
 from polku.measures.selectors import Selector
 from polku.measures.steps import codes_of, goal_of, title_of
 from polku.measures.value.buying import currency_of, no_sums
-from polku.measures.view import Mask, View, known
+from polku.measures.view import Mask, View, known, seconds
 from polku.statistics import effects
 from polku.statistics.bayes import belief
 from polku.statistics.multiple import benjamini_hochberg, holm
 from polku.statistics.rates import Compared
 from polku.statistics.sequential import always_valid_p, confidence_sequence
 
+#: Moments of a track: two years of weeks are more than a chart can tell.
+MOST_TRACKED = 60
 FEW = N_("so few that this is rough")
 Correction = Callable[[Sequence[float | None]], list[float | None]]
 CORRECTIONS: dict[str, Correction] = {"holm": holm, "false_discovery": benjamini_hochberg, "none": list}
@@ -52,6 +58,7 @@ def experiment(
     tuned_for: int = 5000,
     prior: float | None = None,
     level: float = 0.95,
+    track: str = "week",
 ) -> Experiment:
     """Each arm of an experiment against its base, of the people first exposed in the view's period.
 
@@ -109,7 +116,71 @@ def experiment(
             for name in arms.names[1:]
         ),
         correction=correction, level=level, currency=currency_of(view),
+        **_followed(view, asked, arms, [(m, k) for m, k, _ in found], track, cuped and arms.dealt, level,
+                    tuned_for),
     )  # fmt: skip
+
+
+def _followed(
+    view: View, asked: Asked, arms: Arms, shown: Sequence[tuple[Metric, int]], track: str,
+    cuped: bool, level: float, tuned_for: int,
+) -> dict[str, Any]:  # fmt: skip
+    """``tracked`` and ``tracks``: the always valid interval at each moment. Without people, or of lists, none."""
+    if track == "none" or not arms.dealt or not shown:
+        return {}
+    moments = tracked_moments(view, arms, track)
+    then = [did(view, dataclasses.replace(asked, as_of=at), up_to(view, arms.exposed, at)) for at in moments]
+    if not moments:
+        return {}
+    tracks = []
+    for metric, k in shown:
+        place = asked.metrics.index(metric)
+        compared = [
+            effects.compare(
+                d.moments[place][k], d.moments[place][0], ratio=is_ratio(metric), cuped=cuped, rate=is_rate(metric),
+                level=level,
+            )
+            for d in then
+        ]  # fmt: skip
+        # the scale of the last moment holds for all of them, so that a line never mixes uplift with difference
+        relative = compared[-1].relative_error is not None
+        read = [(e.relative, e.relative_error) if relative else (e.absolute, e.error) for e in compared]
+        points = tuple(
+            _estimate(confidence_sequence(of.value, error, e.n + e.base_n, level, tuned_for), e.n + e.base_n)
+            for e, (of, error) in zip(compared, read, strict=True)
+        )
+        tracks.append(Track(metric, arms.names[k], relative, points))
+    zone = ZoneInfo(view.journey.timezone)
+    return {"tracked": tuple(dt.datetime.fromtimestamp(at, zone) for at in moments), "tracks": tuple(tracks)}
+
+
+def tracked_moments(view: View, arms: Arms, track: str) -> list[int]:
+    """The last seconds of the local days (every seventh for weeks) from the first exposure on, and the view's moment:
+    at most ``MOST_TRACKED``, the later ones where there are more.
+    """
+    firsts = [int(c.time[e.at[e.at >= 0]].min()) for c, e in zip(view.columns, arms.exposed, strict=True)
+              if (e.at >= 0).any()]  # fmt: skip
+    if not firsts:
+        return []
+    zone = ZoneInfo(view.journey.timezone)
+    day = dt.datetime.fromtimestamp(min(firsts), zone).date()
+    step = dt.timedelta(days=7 if track == "week" else 1)
+    found = []
+    while (at := seconds(midnight(day + step, zone)) - 1) < view.as_of:
+        found.append(at)
+        day += step
+    return [*found, view.as_of][-MOST_TRACKED:]
+
+
+def up_to(view: View, exposed: Sequence[kernel.Exposed], at: int) -> list[kernel.Exposed]:
+    """The exposures up to a moment; later ones have not happened."""
+    found = []
+    for columns, e in zip(view.columns, exposed, strict=True):
+        there = (
+            (e.at >= 0) & (columns.time[np.maximum(e.at, 0)].astype(np.int64) <= at) if len(columns.time) else e.mixed
+        )
+        found.append(kernel.Exposed(np.where(there, e.arm, 0).astype(np.uint32), np.where(there, e.at, -1), e.mixed))
+    return found
 
 
 def arms_of(
