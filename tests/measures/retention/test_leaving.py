@@ -15,10 +15,11 @@ from measures.small_world import journey_of, trails
 from polku.errors import MeasureError
 from polku.kernels.retention.spells import NEVER
 from polku.language import Reader
-from polku.measures.customers import customers_behind
+from polku.measures.customers import customers_behind, keys_behind
 from polku.measures.result import Period
 from polku.measures.retention.churn import asked_of, churn
 from polku.measures.retention.survival import step_of, survival
+from polku.measures.selectors import Selector
 from polku.measures.view import EVER, view_of
 from polku.trails.layout import moment
 
@@ -204,6 +205,11 @@ def test_spells_as_a_plain_reading_has_them(people, quarters, until):
         assert by_silence.spells(columns).tolist() == expected
         assert by_map.spells(columns).tolist() == by_rules
     answer = churn(seen, "day", silence=silence)
+    lists = ("behind", "behind_not", "behind_all")
+    for which in lists if answer.overall.denominator else ():
+        each = [getattr(p.rate, which) for p in answer.periods if p.over and p.at_risk.n]
+        whose = {k for text in each for k in keys_behind(seen, Selector.parse(text)).tolist()}
+        assert set(keys_behind(seen, Selector.parse(getattr(answer.overall, which))).tolist()) == whose
     lists_agree(answer, seen)
     for period in answer.periods:  # who is there at the next beginning: those at risk and new ones, less the lapsed
         low = period.period * DAY

@@ -175,14 +175,15 @@ def variants(
         return Variant(
             names, tuple(steps.titles[s] for s in path), Count(n, behind, UNITS[by]),
             Rate(n, len(hashed), behind=behind, behind_all=select("", "walked"), unit=UNITS[by]),
-            quantiles([waits]),
+            dataclasses.replace(quantiles([waits]), behind=behind, unit=UNITS[by]),
         )  # fmt: skip
 
     paths = len(hashed)
+    duration = dataclasses.replace(quantiles([seconds]), behind=select("", "walked"), unit=UNITS[by])
     return Variants(
         period=view.period, persona=view.persona, segment=view.segment, of=steps.of, by=by, collapse=collapse,
         paths=paths, distinct=len(kinds), mean_length=float(length.mean()) if paths else None,
-        longest=int(length.max()) if paths else 0, duration=quantiles([seconds]),
+        longest=int(length.max()) if paths else 0, duration=duration,
         mean_duration=float(seconds.mean()) if paths else None, variants=tuple(made(int(p)) for p in top),
     )  # fmt: skip
 

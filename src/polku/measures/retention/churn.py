@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,10 @@ from polku.measures.view import Mask, View
 I64 = npt.NDArray[np.int64]
 NOBODY_THERE = N_("nobody was there at its beginning")
 WHATS = ("at_risk", "lapsed", "stayed", "new", "won_back")
+
+
+#: What stands for every period that is over.
+ALL = "all"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -233,19 +238,30 @@ def churn(view: View, unit: str = "month", what: str | None = None, silence: int
         period=view.period, persona=view.persona, segment=view.segment, unit=unit, what=what, silence=silence,
         periods=periods,
         overall=Rate(
-            sum(p.rate.numerator for p in periods), sum(p.rate.denominator for p in periods), unit="times",
+            sum(p.rate.numerator for p in periods), sum(p.rate.denominator for p in periods), 0,
+            select(ALL, "lapsed"), select(ALL, "stayed"), behind_all=select(ALL, "at_risk"), unit="times",
         ),
     )  # fmt: skip
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
-    """bool[C] a bucket: who was at risk in the period that a selector names, lapsed, stayed, came or was won back."""
+    """bool[C] a bucket: who was at risk in the period that a selector names (``all``: in any that is over), lapsed,
+    stayed, came or was won back.
+    """
     unit, silence = selector.option("unit") or "month", selector.option("silence")
     asked = asked_of(view, selector.option("of"), int(silence) if silence else None)
-    period = selected_period(selector.name, unit)
-    at = np.array([seconds_at(view, begins(p, unit)) for p in (period, period + 1)], np.int64)
-    return view.map(functools.partial(_members, asked, Bounds(at), selector.what))
+    if selector.name == ALL:
+        span = span_of(view, unit)
+        periods = range(span.base, min(span.base + span.count, span.now))
+    else:
+        period = selected_period(selector.name, unit)
+        periods = range(period, period + 1)
+    each = [Bounds(np.array([seconds_at(view, begins(p + k, unit)) for k in (0, 1)], np.int64)) for p in periods]
+    return view.map(functools.partial(_members, asked, each, selector.what))
 
 
-def _members(asked: Asked, bounds: Bounds, what: str, bucket: Columns) -> Mask:
-    return bounds.counted(asked.spells(bucket), len(bucket.offsets) - 1)[what]
+def _members(asked: Asked, each: Sequence[Bounds], what: str, bucket: Columns) -> Mask:
+    spells, found = asked.spells(bucket), np.zeros(len(bucket.offsets) - 1, np.bool_)
+    for bounds in each:
+        found |= bounds.counted(spells, len(found))[what]
+    return found

@@ -248,10 +248,14 @@ def row_of(group: Group, sums: Sums, place: int, length: int | None, margin: flo
         both = {i: of_average.get(i, 0.0) + of_bought.get(i, 0.0) for i in range(5)}
         caution = None if bought.reason == ALIKE else bought.reason
         worth = estimate(average.value * bought.value * margin, both, counts[BOUGHT], caution)
+    bought_it, watched, left = picked["customers"], picked["watched"], picked["ended"]
     return ValueRow(
-        group, Count(int(counts[BOUGHT]), picked["customers"]), Count(int(counts[WATCHED]), picked["watched"]),
-        Count(int(ended), picked["ended"]), orders, cash, float(counts[REFUNDED]), average, frequency, lasting, bought,
-        worth,
+        group, Count(int(counts[BOUGHT]), bought_it), Count(int(counts[WATCHED]), watched), Count(int(ended), left),
+        orders, cash, float(counts[REFUNDED]),
+        dataclasses.replace(average, behind=bought_it), dataclasses.replace(frequency, behind=watched),
+        dataclasses.replace(lasting, behind=None if length is not None else left),
+        dataclasses.replace(bought, behind=watched if length is not None else left),
+        dataclasses.replace(worth, behind=bought_it),
     )  # fmt: skip
 
 
