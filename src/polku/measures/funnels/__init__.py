@@ -102,7 +102,7 @@ MEASURES = (
             Option("limit", "number", N_("rows"), N_("how many groups to show"), 10),
         ),
         run="polku.measures.funnels.funnel:funnel",
-        selects={"funnel": ("reached", "converted", "dropped", "pending")},
+        selects={"funnel": ("reached", "converted", "dropped", "lost", "pending")},
         members="polku.measures.funnels.members:members",
         example=EXAMPLE,
     ),

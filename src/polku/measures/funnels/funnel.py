@@ -298,7 +298,7 @@ def rate_between(asked: Asked, reached: Any, open_: Any, step: int, base: int, s
     consecutive = base == asked.before(step) and step > 0
     return Rate(
         int(closed[step]), int(closed[base]), int(open_[base]), select("converted", step=step + 1),
-        select("dropped", step=step + 1) if consecutive else None, select("pending", step=base + 1),
+        select("dropped" if consecutive else "lost", step=step + 1), select("pending", step=base + 1),
         behind_all=select("converted", step=base + 1), unit=unit_of(asked),
     )  # fmt: skip
 

@@ -18,13 +18,14 @@ from polku.measures.funnels.times import in_time, spread_of
 from polku.measures.selectors import Selector
 from polku.measures.view import Mask, View
 
-WHATS = ("reached", "converted", "dropped", "pending")
+WHATS = ("reached", "converted", "dropped", "lost", "pending")
 
 
 def members(view: View, selector: Selector) -> list[Mask]:
     """bool[C] a bucket: who ``reached`` a step, ``converted`` (reached it, and the window has closed), ``dropped``
-    before it (having reached the one before) or is ``pending`` (reached it with an open window); of one group, one
-    interval of a trend or one bar of times where the selector says so.
+    before it (having reached the one before), was ``lost`` anywhere between the first step and it, or is ``pending``
+    (reached it with an open window); of one group, one interval of a trend or one bar of times where the selector says
+    so.
     """
     asked = asked_again(view, selector)
     grouping, group = _group(view, selector)
@@ -84,6 +85,7 @@ def _choose(
         "converted": met & ~is_open,
         "pending": met & is_open,
         "dropped": before & ~met & ~is_open,
+        "lost": rows.met[:, 0] & ~met & ~is_open,
     }[what]
     if how is not None:
         row, of = groups_of(how, rows, beside)
