@@ -269,6 +269,7 @@ def test_what_goes_with_going_on_is_found_and_nothing_else():
         for rate in (c.with_it, c.without_it):
             assert behind(seen, rate.behind) == rate.numerator
             assert behind(seen, rate.behind_all) == rate.denominator
+            assert behind(seen, rate.behind_not) == rate.denominator - rate.numerator
     assert found.tables(READER)[0].rows[0][0].text == "Chat"
 
 

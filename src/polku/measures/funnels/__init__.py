@@ -144,7 +144,16 @@ MEASURES = (
             LIMIT,
         ),
         run="polku.measures.funnels.correlation:funnel_correlation",
-        selects={"correlate": ("with", "with_went_on", "without", "without_went_on")},
+        selects={
+            "correlate": (
+                "with",
+                "with_went_on",
+                "with_lost",
+                "without",
+                "without_went_on",
+                "without_lost",
+            )
+        },
         members="polku.measures.funnels.correlation:members",
         example=EXAMPLE,
     ),

@@ -43,7 +43,7 @@ I64 = npt.NDArray[np.int64]
 MOST_PROPERTIES, MOST_VALUES = 12, 50
 #: Of a property whose values are all numbers; one with more is a quantity, and its single values say little.
 MOST_NUMBERS = 12
-WHATS = ("with", "with_went_on", "without", "without_went_on")
+WHATS = ("with", "with_went_on", "with_lost", "without", "without_went_on", "without_lost")
 KINDS: dict[str, str] = {
     "met": N_("met on the way"),
     "source": N_("first source"),
@@ -346,7 +346,11 @@ def funnel_correlation(
     base, target = ask.base, ask.target
     conversion = Rate(
         int(total.of[1]), int(total.of.sum()), 0, select("converted", step=target + 1),
-        select("dropped", step=target + 1) if base == asked.before(target) else None,
+        select("dropped", step=target + 1)
+        if base == asked.before(target)
+        else select("lost", step=target + 1)
+        if base == 0
+        else None,
         behind_all=select("converted", step=base + 1), unit=unit_of(asked),
     )  # fmt: skip
     return FunnelCorrelation(
@@ -373,8 +377,13 @@ def _correlate(view: View, ask: Ask, kind: str, value: str, title: Text, of: I64
     test = two_proportions(won, n, rest_won, rest)
     return Correlate(
         kind, value, title,
-        Rate(won, n, behind=select("with_went_on"), behind_all=select("with"), unit=unit),
-        Rate(rest_won, rest, behind=select("without_went_on"), behind_all=select("without"), unit=unit),
+        Rate(
+            won, n, behind=select("with_went_on"), behind_not=select("with_lost"), behind_all=select("with"), unit=unit,
+        ),
+        Rate(
+            rest_won, rest, behind=select("without_went_on"), behind_not=select("without_lost"),
+            behind_all=select("without"), unit=unit,
+        ),
         Estimate(odds.value, odds.low, odds.high, n + rest, odds.reason, select("with")), test.p, None,
     )  # fmt: skip
 
@@ -420,6 +429,8 @@ def _marked(rows: Rows, looked: I64, went: Mask, met: Mask, what: str) -> Mask:
     chosen = met if what.startswith("with_") or what == "with" else ~met
     if what.endswith("went_on"):
         chosen = chosen & went
+    elif what.endswith("lost"):
+        chosen = chosen & ~went
     out = np.zeros(len(rows.level), np.bool_)
     out[looked[chosen]] = True
     return out
