@@ -152,3 +152,10 @@ def test_the_public_case_of_leads():
     for left_out, printed in (([], 0.9804), (SALES, 0.9091), ([*SALES, *late], 0.8618)):
         found = calibration.auc(out_of_fold(t.without(left_out), fold), t.target)
         assert found.value == pytest.approx(printed, abs=0.003)
+
+
+def test_numbers_kept_short_are_told_as_they_were_given():
+    """A column of float32 tells 59.9, and gives the model float64."""
+    short = Column("money", numbers=np.array([59.9, np.nan, 1e6], np.float32))
+    assert (short.value(0), short.value(1), short.value(2)) == (59.9, None, 1e6)
+    assert short.exact.dtype == np.float64

@@ -75,8 +75,8 @@ def shift(before: Column, after: Column) -> Shift:
         return Shift(None, None, 0, reason=TOO_FEW)
     middle: tuple[float | None, float | None] = (None, None)
     if before.numbers is not None and after.numbers is not None:
-        first, second = (_binned(c.numbers, _edges(before.numbers)) for c in (before, after) if c.numbers is not None)
-        middle = _middle(before.numbers), _middle(after.numbers)
+        first, second = (_binned(c.exact, _edges(before.exact)) for c in (before, after))
+        middle = _middle(before.exact), _middle(after.exact)
     else:
         first, second = _words(before, after)
     there = (first + second) > 0

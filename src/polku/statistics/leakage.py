@@ -93,13 +93,13 @@ def _alone(column: Column, target: Mask, fold: I64) -> F64:
         # where it is absent the base rate of those rows tells which end they stand at
         gone = column.absent
         if not gone.any():
-            return column.numbers
-        held = column.numbers[~gone]
+            return column.exact
+        held = column.exact[~gone]
         low = float(held.min()) - 1.0 if len(held) else 0.0
         high = float(held.max()) + 1.0 if len(held) else 0.0
         rises = (auc(held, target[~gone]).value or 0.5) >= 0.5
         seldom = float(target[gone].mean()) < (float(target[~gone].mean()) if len(held) else 0.0)
-        return np.where(gone, low if rises == seldom else high, column.numbers)
+        return np.where(gone, low if rises == seldom else high, column.exact)
     assert column.codes is not None
     score = np.empty(len(target), np.float64)
     place = column.codes + 1

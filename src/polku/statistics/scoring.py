@@ -35,12 +35,12 @@ FLAT = 1e-12
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Column:
-    """A column: ``numbers`` float64[n] (NaN: absent), or ``codes`` int64[n] of ``words`` (-1: absent). ``counts``:
-    the numbers are counts or amounts with a long tail, and their logarithm is used.
+    """A column: ``numbers`` float64[n] or, where many are kept, float32[n] (NaN: absent); or ``codes`` int64[n] of
+    ``words`` (-1: absent). ``counts``: the numbers are counts or amounts with a long tail, and their logarithm is used.
     """
 
     name: str
-    numbers: F64 | None = None
+    numbers: F64 | npt.NDArray[np.float32] | None = None
     codes: I64 | None = None
     words: tuple[str, ...] = ()
     counts: bool = False
@@ -48,6 +48,12 @@ class Column:
     @property
     def rows(self) -> int:
         return len(self.numbers) if self.numbers is not None else len(self.codes) if self.codes is not None else 0
+
+    @property
+    def exact(self) -> F64:
+        """float64[n]: the numbers as sums and models take them."""
+        assert self.numbers is not None
+        return np.asarray(self.numbers, np.float64)
 
     @property
     def absent(self) -> Mask:
@@ -66,7 +72,8 @@ class Column:
     def value(self, row: int) -> float | str | None:
         """What stands in a row; None where it is absent."""
         if self.numbers is not None:
-            return None if np.isnan(self.numbers[row]) else float(self.numbers[row])
+            # by its shortest text: 59.9 is told as 59.9, not as the float32 next to it
+            return None if np.isnan(self.numbers[row]) else float(str(self.numbers[row]))
         assert self.codes is not None
         return None if self.codes[row] < 0 else self.words[self.codes[row]]
 
@@ -184,10 +191,10 @@ class Encoder:
 
 def _scaled(column: Column) -> F64:
     """The numbers, those with a long tail on the scale of log(1 + x), which keeps the sign of refunds."""
-    assert column.numbers is not None
     if not column.counts:
-        return column.numbers
-    return np.asarray(np.sign(column.numbers) * np.log1p(np.abs(column.numbers)), np.float64)
+        return column.exact
+    numbers = column.exact
+    return np.asarray(np.sign(numbers) * np.log1p(np.abs(numbers)), np.float64)
 
 
 def encoder_of(table: Table) -> Encoder:

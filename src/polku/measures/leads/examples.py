@@ -20,7 +20,7 @@ from polku.statistics.scoring import Column
 from polku.trails.properties import Property, numbers_of
 
 I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
+F32 = npt.NDArray[np.float32]
 #: The features that every map has, in the kernel's order.
 TITLES = {
     "events": N_("events"),
@@ -89,14 +89,14 @@ def groups_of(view: View) -> Groups:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
     """Customers at a moment: ``bucket`` int64[n] and ``place`` int64[n] say where each stands in the view's columns,
-    ``customer`` int64[n] is the key, ``features`` float64[n, ...] as the kernel gives them, ``known`` uint32[n,
-    properties] the last word of each property.
+    ``customer`` int64[n] is the key, ``features`` float32[n, ...] those of the kernel, ``known`` uint32[n, properties]
+    the last word of each property.
     """
 
     bucket: I64
     place: I64
     customer: I64
-    features: F64
+    features: F32
     known: npt.NDArray[np.uint32]
 
     def take(self, rows: npt.NDArray[np.bool_]) -> Rows:
@@ -114,7 +114,7 @@ def rows_at(
     keys = [b.customer for b in view.buckets]
     width = kernel.FIXED + len(groups.names) + 2
     empty = Rows(
-        np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, width)),
+        np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, width), np.float32),
         np.empty((0, len(properties)), np.uint32),
     )  # fmt: skip
     made = [
@@ -128,14 +128,15 @@ def rows_at(
 
 def _rows(
     groups: Groups, since: int, at: int, bucket: Columns, wanted: npt.NDArray[np.bool_], *codes: npt.NDArray[np.uint32]
-) -> tuple[I64, F64, npt.NDArray[np.uint32]]:
+) -> tuple[I64, F32, npt.NDArray[np.uint32]]:
     moment = np.where(wanted, at, -1).astype(np.int64)
     features = np.asarray(kernel.features(bucket, since, moment, groups.of_code, len(groups.names), groups.paying))
     there = np.flatnonzero(~np.isnan(features[:, kernel.EVENTS]))
     known = np.zeros((len(there), len(codes)), np.uint32)
     for k in range(len(codes)):
         known[:, k] = np.asarray(kernel.last_known(bucket, frozen(codes[k], np.uint32), moment))[there]
-    return there.astype(np.int64), features[there], known
+    # half the memory, for as long as rows of several moments are kept; seven digits are more than a model tells apart
+    return there.astype(np.int64), features[there].astype(np.float32), known
 
 
 def columns_of_rows(

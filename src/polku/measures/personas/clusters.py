@@ -149,7 +149,7 @@ def clusters(view: View, method: Method = "kmeans", k: int | None = None) -> Fou
         names = [n for n in BEHAVIOUR if n != "money" or _money(view)]
         for c, mine in enumerate(chosen):
             features = seen.rows.features[mine]
-            middle = tuple((n, float(np.median(features[:, list(TITLES).index(n)]))) for n in names)
+            middle = tuple((n, float(str(np.median(features[:, list(TITLES).index(n)])))) for n in names)
             share = Rate(int(mine.sum()), of, behind=pick(str(c + 1)), behind_not=pick(str(c + 1), what="others"),
                          behind_all=pick("*"))  # fmt: skip
             rows.append(Cluster(c + 1, share, made.stability[c], middle, touches[c]))
@@ -170,7 +170,7 @@ def behaviour(view: View, seen: Seen) -> F64:
     features = seen.rows.features
     kept = [list(TITLES).index(n) for n in BEHAVIOUR if n != "money" or _money(view)]
     kept += range(kernel.FIXED, kernel.FIXED + len(seen.groups.names))
-    return scaled(features[:, kept])
+    return scaled(np.asarray(features[:, kept], np.float64))
 
 
 def _money(view: View) -> bool:
