@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -122,7 +123,10 @@ def questions_page(request: Request) -> Response:
 
 @api.get("/api/questions", description=N_("What customers asked, by touchpoint, and whether the map has it."))
 @needs("see")
-def api_questions(request: Request, touchpoint: str | None = None) -> Response:
+def api_questions(
+    request: Request,
+    touchpoint: Annotated[str | None, Query(description=N_("a touchpoint's id"))] = None,
+) -> Response:
     return JSONResponse({"questions": [each.to_dict() for each in asked(project_of(request), touchpoint)]})
 
 
