@@ -291,21 +291,21 @@ def open_(folder: Path) -> None:
 
 
 DEEDS: dict[str, Deed] = {
-    "commit": Deed(small, in_project(commit)),
+    "commit": Deed(small, in_project(commit), thin=3),
     "append": Deed(small, in_project(append)),
-    "move": Deed(small, in_project(move), again=True),
+    "move": Deed(small, in_project(move), again=True, thin=3),
     "join": Deed(small, in_project(join), again=True),
     "undo": Deed(small, in_project(undo)),
     "compact": Deed(small, in_project(compact), again=True),
     "forget": Deed(known, in_project(forget), again=True, thin=5),
-    "import files": Deed(files, in_project(import_both), again=True),
-    "first trails": Deed(walked, in_project(open_trails), again=True, kernels=True, thin=2),
-    "newer layer": Deed(stale, in_project(open_trails), again=True, kernels=True, thin=2),
+    "import files": Deed(files, in_project(import_both), again=True, thin=3),
+    "first trails": Deed(walked, in_project(open_trails), again=True, kernels=True, thin=4),
+    "newer layer": Deed(stale, in_project(open_trails), again=True, kernels=True, thin=4),
     "layers joined": Deed(two_layers, in_project(open_trails), again=True, kernels=True, thin=5),
     "one base again": Deed(much_stale, in_project(open_trails), again=True, kernels=True, thin=5),
-    "fold aside": Deed(layered, in_project(fold), again=True, kernels=True, thin=2),
+    "fold aside": Deed(layered, in_project(fold), again=True, kernels=True, thin=4),
     "another map": Deed(mapped_anew, in_project(open_trails), again=True, kernels=True, thin=5),
     "init": Deed(nothing, in_folder(init), again=True),
     "init among files": Deed(of_ones_own, in_folder(init), again=True, thin=5),
-    "migrate": Deed(older, in_folder(open_), again=True),
+    "migrate": Deed(older, in_folder(open_), again=True, thin=3),
 }

@@ -16,6 +16,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -101,7 +102,10 @@ def due(project: Project) -> bool:
 
 def send(project: Project, seconds: float = RUN) -> dict[str, int | float | str] | None:
     """Send what is due, for at most ``seconds``. Only whoever holds the lease of the job ``sending`` may call this."""
-    return asyncio.run(Sender(project, channels(project)).run(seconds)).outcome()
+    # a thread of its own: whoever calls may be inside an event loop already (a notebook is)
+    with ThreadPoolExecutor(1, "polku-sending") as pool:
+        run = pool.submit(lambda: asyncio.run(Sender(project, channels(project)).run(seconds)))
+        return run.result().outcome()
 
 
 class Sender:

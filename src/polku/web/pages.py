@@ -20,7 +20,7 @@ from polku.journey.model import Journey, Text, segment_title, titled
 from polku.language import N_, Reader, translate
 from polku.record.naming import addresses_of, meant
 from polku.web import words
-from polku.web.answers import Answers, StageChange
+from polku.web.answers import Answers, StageChange, Story, StoryEvent
 from polku.web.csvfile import customers_csv
 from polku.web.feeling import curve
 from polku.web.guard import may, needs, note, token_of, who_of
@@ -300,6 +300,12 @@ def read_customers(query: dict[str, str], journey: Journey) -> dict[str, Any]:
     }
 
 
+def people_of(story: Story) -> list[str]:
+    """Who of an account did what is told."""
+    entries = [entry for session in story.sessions for entry in session.entries]
+    return [entry.person for entry in entries if isinstance(entry, StoryEvent) and entry.person]
+
+
 @router.get("/customers/{key:path}")
 @needs("see")
 def customer_page(request: Request, key: str) -> Response:
@@ -315,7 +321,7 @@ def customer_page(request: Request, key: str) -> Response:
         reader,
         story=story,
         guidance=guidance_of(answers, key, reader),
-        plain=plain_of(request, [story.name, *(value for _, value in story.ids)]),
+        plain=plain_of(request, [story.name, *(value for _, value in story.ids), *people_of(story)]),
         journey=journey,
         **titles_of(journey, reader),
         **frame_of(request, reader, "/customers", answers.version(), visit.zone),
