@@ -352,8 +352,13 @@ def proved(terminal: Terminal, found: Proof) -> None:
     terminal.print(table)
     if found.mismatch:
         terminal.say(N_("The groups are not as large as planned: something dealt them wrongly, so trust no figure."))
-    share = lambda x: reader.percent(x, 2)  # noqa: E731
-    money = lambda x: reader.money(x, found.currency)  # noqa: E731
+
+    def share(x: float) -> str:
+        return reader.percent(x, 2)
+
+    def money(x: float) -> str:
+        return reader.money(x, found.currency)
+
     terminal.say(N_("Uplift: {text}"), text=estimate(terminal, found.uplift, share))
     terminal.say(N_("Money of all treated: {text}"), text=estimate(terminal, found.credited, money))
     known = found.known
