@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import sqlalchemy as sa
 
 from guidance.shop import DAY, HOUR
@@ -9,6 +12,7 @@ from polku.backups.restoring import restore
 from polku.backups.taking import take
 from polku.guidance.lag import Lag, lag
 from polku.guidance.live import Live
+from polku.guidance.livelook import LiveLook
 from polku.record import tables
 from polku.record.project import open_project
 
@@ -38,6 +42,23 @@ def test_who_leaves_a_cart_gets_one_message_after_the_wait(shop):
     made.wait(DAY)
     assert len(made.outbox()) == 1
     assert made.timers() == 0
+
+
+def test_nothing_of_a_customer_is_kept_in_memory_when_the_decision_is_made(shop, monkeypatch):
+    looks = []
+    made_so = LiveLook.__init__
+
+    def begun(look, *given):
+        made_so(look, *given)
+        looks.append(weakref.ref(look))
+
+    monkeypatch.setattr(LiveLook, "__init__", begun)
+    made = shop(CART.replace("{consent: email}", "{where: \"traits.vip = 'yes'\"}"))
+    made.event("anna", "Product Added", cart_id="c1")
+    made.wait(5 * HOUR)
+    gc.collect()
+    assert looks
+    assert [look() for look in looks if look() is not None] == []
 
 
 def test_an_order_calls_it_off(shop):

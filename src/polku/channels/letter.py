@@ -25,11 +25,11 @@ class _OneLine(UnstructuredHeader):
     """A header whose value is one address of the web: folded, the library would encode it, which no program reads."""
 
     def fold(self, *, policy: Policy[EmailMessage]) -> str:
-        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]
+        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]  # the registry adds name and str
 
 
 _HEADERS: Final = HeaderRegistry()
-_HEADERS.map_to_type("list-unsubscribe", _OneLine)  # type: ignore[arg-type]
+_HEADERS.map_to_type("list-unsubscribe", _OneLine)  # type: ignore[arg-type]  # mixed with BaseHeader there
 #: Lines end as on the wire, every sign in ASCII: a relay must have no reason to change what was signed.
 _POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=78, header_factory=_HEADERS)
 #: Headers that the signature covers; from twice, so that nobody adds another one.

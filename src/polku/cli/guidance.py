@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.table import Table
@@ -135,7 +135,8 @@ def replay(
     from polku.measures.result import to_dict
     from polku.measures.view import view_of
 
-    if order not in (None, "seq", "time"):
+    by = next((known for known in get_args(room.Order) if known == order), None)
+    if by != order:
         raise UsageError(N_("{order!r} is no order; there are seq (by arrival) and time."), order=order)
     terminal, shop = looked(folder, language, as_json, timezone)
     with shop.project as project:
@@ -150,7 +151,7 @@ def replay(
             with terminal.progress() as progress:
                 found.append(
                     room.replay(
-                        project, each, start=start, end=period.end, view=view, order=order,  # type: ignore[arg-type]
+                        project, each, start=start, end=period.end, view=view, order=by,
                         assume_consent=assume_consent, most=None if everyone else room.MOST,
                         progress=lambda done, total: progress(done, total, N_("Running the rule over the past")),
                     )

@@ -33,15 +33,24 @@ def opened(
     knows.
     """
     from polku.record.project import open_project
+
+    terminal, wish = _terminal(folder, language, as_json, timezone)
+    project = open_project(folder, state=state, history=history)
+    journey = project.journey()
+    return terminal.of(wish or project.settings.timezone or journey.timezone, journey.currency), project
+
+
+def _terminal(
+    folder: Path, language: str | None, as_json: bool, timezone: str | None = None
+) -> tuple[Terminal, str | None]:
+    """The terminal in its reader's language, and the zone that the reader wishes for."""
     from polku.record.settings import project_language
 
     terminal = Terminal(as_json=as_json, language=language, project_language=project_language(folder))
     wish = timezone or WISH_ZONE.get()
     if wish is not None:
         zone_named(wish)
-    project = open_project(folder, state=state, history=history)
-    journey = project.journey()
-    return terminal.of(wish or project.settings.timezone or journey.timezone, journey.currency), project
+    return terminal, wish
 
 
 def project_of(folder: Path, language: str | None, as_json: bool) -> tuple[Terminal, Project]:
@@ -51,12 +60,8 @@ def project_of(folder: Path, language: str | None, as_json: bool) -> tuple[Termi
     """
     from polku.errors import MapError
     from polku.record.project import open_project
-    from polku.record.settings import project_language
 
-    terminal = Terminal(as_json=as_json, language=language, project_language=project_language(folder))
-    wish = WISH_ZONE.get()
-    if wish is not None:
-        zone_named(wish)
+    terminal, wish = _terminal(folder, language, as_json)
     project = open_project(folder)
     zone, currency = wish or project.settings.timezone or "UTC", "EUR"
     try:

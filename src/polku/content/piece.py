@@ -89,7 +89,8 @@ def read_piece(folder: Path, path: str) -> Piece:
     except (OSError, UnicodeDecodeError) as fault:
         raise ContentError(N_("{file} cannot be read: {fault}."), file=path, fault=str(fault)) from fault
     head, body, first = _parted(text, path)
-    return Piece(path, found["name"], found["language"], found["format"], body, first, **_fields(head, path))  # type: ignore[arg-type]
+    format: Literal["md", "mjml"] = "mjml" if found["format"] == "mjml" else "md"
+    return Piece(path, found["name"], found["language"], format, body, first, **_fields(head, path))
 
 
 def _parted(text: str, path: str) -> tuple[dict[str, Any], str, int]:

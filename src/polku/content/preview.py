@@ -16,6 +16,7 @@ from polku.guidance.preparing import sender_of
 from polku.language import N_
 from polku.record import tables
 from polku.record.consenting import ids_meant
+from polku.record.hashes import KINDS
 
 if TYPE_CHECKING:
     from polku.record.project import Project
@@ -68,9 +69,9 @@ def customer_meant(project: Project, given: str) -> int:
             found = connection.execute(sa.select(row.customer).where(row.id == int(given[1:]))).scalar()
         if found is not None:
             return int(found)
-    for kind, value in ids_meant(project, given):
-        if kind in ("user", "account", "anonymous"):
-            key = project.identities.customer_of(kind, value)  # type: ignore[arg-type]
+    for found_kind, value in ids_meant(project, given):
+        for kind in KINDS:
+            key = project.identities.customer_of(kind, value) if kind == found_kind else None
             if key is not None:
                 return key
     raise UsageError(N_("There is no customer {customer}."), customer=given)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -200,36 +200,21 @@ def cut_address(text: Any) -> str | None:
     return str(ipaddress.IPv4Address(int(address) >> 8 << 8))
 
 
-def without_parameters(values: dict[str, Any], keep: frozenset[str], depth: int) -> None:
+def without_parameters(values: dict[str, Any] | list[Any], keep: frozenset[str], depth: int) -> None:
     """Drop query parameters from every address of a page in ``values`` and below, in place.
 
     Raises RecursionError where more than ``depth`` objects and lists stand in one another.
     """
     if not depth:
         raise RecursionError
-    for name, value in values.items():
+    places: Iterable[tuple[Any, Any]] = values.items() if isinstance(values, dict) else enumerate(values)
+    for place, value in places:
         kind = type(value)
         if kind is str:
             if "?" in value or "#" in value:
-                values[name] = clean_url(value, keep)
-        elif kind is dict:
+                values[place] = clean_url(value, keep)
+        elif kind is dict or kind is list:
             without_parameters(value, keep, depth - 1)
-        elif kind is list:
-            _in_list(value, keep, depth - 1)
-
-
-def _in_list(values: list[Any], keep: frozenset[str], depth: int) -> None:
-    if not depth:
-        raise RecursionError
-    for at, value in enumerate(values):
-        kind = type(value)
-        if kind is str:
-            if "?" in value or "#" in value:
-                values[at] = clean_url(value, keep)
-        elif kind is dict:
-            without_parameters(value, keep, depth - 1)
-        elif kind is list:
-            _in_list(value, keep, depth - 1)
 
 
 def clean_url(url: str, keep: frozenset[str]) -> str:

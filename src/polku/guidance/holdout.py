@@ -31,9 +31,10 @@ def variant(customer: int, rule: str, step: int, weights: Mapping[str, float]) -
     'a'
     """
     total = sum(weights.values())
-    at, name = place(customer, rule, f"variant:{step}") * total, ""
-    for name, weight in weights.items():  # noqa: B007  (the last one takes what rounding leaves)
-        at -= weight
+    at = place(customer, rule, f"variant:{step}") * total
+    names = list(weights)
+    for name in names[:-1]:
+        at -= weights[name]
         if at < 0:
-            break
-    return name
+            return name
+    return names[-1]  # also what rounding leaves

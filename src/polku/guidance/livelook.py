@@ -48,6 +48,7 @@ class LiveLook:
     ) -> None:  # fmt: skip
         self.project, self.connection, self.journey, self.tables = project, connection, journey, trails
         self.rules, self.customer, self.fold, self.now = rules, customer, fold_of, now
+        self._read: dict[int, dict[int, dict[str, Any]]] = {}  # the customer's events, by the second asked from
 
     @functools.cached_property
     def ids(self) -> list[tuple[str, str]]:
@@ -66,8 +67,11 @@ class LiveLook:
         held = self.project.consents.held(self.ids, self.now)
         return True if purpose in held.granted else False if purpose in held.denied else None
 
-    @functools.cache  # noqa: B019  (a look lives as long as one decision)
     def traits(self) -> Mapping[str, Any]:
+        return self._traits
+
+    @functools.cached_property
+    def _traits(self) -> Mapping[str, Any]:
         trait, who = tables.traits.c, tables.identities.c
         query = (
             sa.select(trait.name, trait.value)
@@ -132,9 +136,13 @@ class LiveLook:
                 return time
         return None
 
-    @functools.cache  # noqa: B019
     def _events(self, since: int) -> dict[int, dict[str, Any]]:
-        """The customer's events from the day of ``since`` (seconds) on, by seq."""
+        """The customer's events from the day of ``since`` (seconds) on, by seq; read once for each ``since``."""
+        if since not in self._read:
+            self._read[since] = self._read_events(since)
+        return self._read[since]
+
+    def _read_events(self, since: int) -> dict[int, dict[str, Any]]:
         snapshot, tail = self.project.look(COLUMNS)
         theirs: pc.Expression = pc.scalar(False)
         for kind, column in ID_COLUMNS.items():
