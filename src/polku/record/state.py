@@ -26,7 +26,7 @@ from polku.record.place import settle
 from polku.record.staging import workplace
 
 #: The newest format that this version of Polku knows: the last migration's number.
-FORMAT = "0011"
+FORMAT = "0018"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -1,0 +1,16 @@
+"""Surveys and reviews: tags of free text, links of one person, answers of the shop."""
+
+from __future__ import annotations
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
