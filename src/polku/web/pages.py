@@ -39,7 +39,7 @@ from polku.web.options import (
 )
 from polku.web.reading import href, language_of, reader_of, render
 from polku.web.review import review_due
-from polku.web.rooms import shelf
+from polku.web.rooms import shelf, tabs
 from polku.web.timezone import Zone, zone_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def frame_of(request: Request, reader: Reader, room: str, version: str, zone: Zo
     return {
         "room": room,
         "rooms": [each for each in shelf("main") if may(request, each.needs)],
+        "tabs": [each for each in tabs(room) if may(request, each.needs)],
         "setting_rooms": [each for each in shelf("settings") if may(request, each.needs)],
         "who": who_of(request),
         "token": token_of(request),

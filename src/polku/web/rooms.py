@@ -11,29 +11,33 @@ from typing import Literal
 from polku.access.roles import Permission
 from polku.language import N_
 
-Shelf = Literal["main", "settings"]
+Shelf = Literal["main", "guidance", "settings"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Room:
-    """A line of the menu. ``shelf``: among the rooms themselves, or folded under Settings. ``needs``: who sees it."""
+    """A line of the menu. ``shelf``: among the rooms themselves, a tab of Guidance, or folded under Settings.
+    ``needs``: who sees it. ``tab``: what a room with tabs is called as the first of them.
+    """
 
     path: str
     title: str
     shelf: Shelf = "main"
     needs: Permission = "see"
+    tab: str = ""
 
 
 ROOMS: tuple[Room, ...] = (
     Room("/", N_("Map")),
     Room("/customers", N_("Customers")),
     Room("/measures", N_("Measures")),
-    Room("/guidance", N_("Guidance")),
+    Room("/guidance", N_("Guidance"), tab=N_("Rules")),
     Room("/live", N_("Live")),
     Room("/note", N_("Note"), needs="edit"),
-    Room("/tasks", N_("Tasks")),
-    Room("/content", N_("Content"), "settings"),
-    Room("/outbox", N_("Outbox"), "settings"),
+    # the tabs of Guidance, in this order: campaigns, content, experiments, outbox, tasks, surveys, offers, audiences
+    Room("/content", N_("Content"), "guidance"),
+    Room("/outbox", N_("Outbox"), "guidance"),
+    Room("/tasks", N_("Tasks"), "guidance"),
     Room("/identities", N_("Who is who"), "settings"),
     Room("/consent", N_("Consent"), "settings"),
     Room("/settings/privacy", N_("Privacy"), "settings", "own"),
@@ -52,3 +56,14 @@ def shelf(name: Shelf) -> tuple[Room, ...]:
     ['/', '/customers']
     """
     return tuple(room for room in ROOMS if room.shelf == name)
+
+
+def tabs(path: str) -> tuple[Room, ...]:
+    """The tabs above the room ``path``, the room that has them first; none where there are none.
+
+    >>> [room.tab or room.title for room in tabs("/outbox")][:2]
+    ['Rules', 'Content']
+    """
+    inside = shelf("guidance")
+    head = next(room for room in ROOMS if room.path == "/guidance")
+    return (head, *inside) if path in {room.path for room in (head, *inside)} else ()
