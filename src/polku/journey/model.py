@@ -12,41 +12,25 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from polku.journey import values
+from polku.journey.parts import Day as Day
+from polku.journey.parts import Feeling as Feeling
+from polku.journey.parts import Free as Free
+from polku.journey.parts import Id as Id
+from polku.journey.parts import Name as Name
+from polku.journey.parts import Names as Names
+from polku.journey.parts import Part as Part
+from polku.journey.parts import Seconds as Seconds
+from polku.journey.parts import Share as Share
+from polku.journey.parts import Text as Text
+from polku.journey.parts import Texts as Texts
+from polku.journey.parts import empty
 from polku.journey.values import DURATION as DURATION
 from polku.journey.values import Frozen as Frozen
 from polku.journey.values import duration as duration
-from polku.journey.values import freeze, one_or_many, share
-
-#: A text, or one a language.
-Text = Annotated[str | dict[str, str], PlainValidator(values.text, json_schema_input_type=str | dict[str, str])]
-Name = Annotated[str, PlainValidator(values.name, json_schema_input_type=str)]
-Seconds = Annotated[
-    int, BeforeValidator(duration, json_schema_input_type=Annotated[str, Field(pattern=DURATION.pattern)] | int)
-]
-Share = Annotated[
-    float, BeforeValidator(share, json_schema_input_type=Annotated[str, Field(pattern=values.SHARE.pattern)] | float)
-]
-Day = Annotated[dt.date, BeforeValidator(values.day, json_schema_input_type=dt.date)]
-Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_many, json_schema_input_type=Text | list[Text] | None)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(one_or_many, json_schema_input_type=Name | list[Name] | None)]
-Feeling = Annotated[float, Field(ge=-2, le=2, strict=True)]
-Free = Annotated[dict[str, Any], AfterValidator(freeze)]
-
-
-def _empty(value: Any) -> Any:
-    return {} if value is None else value
-
-
-class Part(BaseModel):
-    """Any part of the map: frozen, and without keys that it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, defer_build=True
-    )
+from polku.journey.values import freeze, one_or_many
 
 
 class Target(Part):
@@ -270,7 +254,7 @@ class MeasureGoal(Part):
     )
     persona: Name | None = Field(default=None, description="The persona measured where nobody asks for another.")
     segment: Name | None = Field(default=None, description="The segment measured where nobody asks for another.")
-    options: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
+    options: Annotated[Free, BeforeValidator(empty, json_schema_input_type=Free | None)] = Field(
         default_factory=Frozen,
         description="Any other option of the measure, as its command and its page name it.",
         examples=[{"unit": "month"}],
@@ -288,7 +272,7 @@ class Guidance(Part):
         "won_back (stages), failed (a touchpoint), segment, event with where, date, every (day, week, month), score.",
         examples=[{"reached": "cart", "without": "order", "for": "4h"}],
     )
-    only_if: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
+    only_if: Annotated[Free, BeforeValidator(empty, json_schema_input_type=Free | None)] = Field(
         default_factory=Frozen, description="What must hold besides.", examples=[{"consent": "email"}]
     )
     send: Free | None = Field(
@@ -316,7 +300,7 @@ class Guidance(Part):
         default=False,
         description="Asked for or due to the customer, as a receipt or the end of a trial: no hold-out, no caps.",
     )
-    limit: Annotated[Free, BeforeValidator(_empty, json_schema_input_type=Free | None)] = Field(
+    limit: Annotated[Free, BeforeValidator(empty, json_schema_input_type=Free | None)] = Field(
         default_factory=Frozen, description="How often at most.", examples=[{"times": 1, "every": "14d"}]
     )
     holdout: Share | None = Field(
@@ -338,7 +322,7 @@ class ContactPolicy(Part):
 
     caps: Annotated[
         dict[str, ContactCap],
-        BeforeValidator(_empty, json_schema_input_type=dict[str, ContactCap] | None),
+        BeforeValidator(empty, json_schema_input_type=dict[str, ContactCap] | None),
         AfterValidator(Frozen),
     ] = Field(
         default_factory=Frozen,
@@ -399,17 +383,17 @@ class Journey(Part):
     )
     personas: Annotated[
         dict[str, Persona],
-        BeforeValidator(_empty, json_schema_input_type=dict[str, Persona] | None),
+        BeforeValidator(empty, json_schema_input_type=dict[str, Persona] | None),
         AfterValidator(Frozen),
     ] = Field(default_factory=Frozen, description="Whom the journey is for, by name.")
     roles: Annotated[
         dict[str, Role],
-        BeforeValidator(_empty, json_schema_input_type=dict[str, Role] | None),
+        BeforeValidator(empty, json_schema_input_type=dict[str, Role] | None),
         AfterValidator(Frozen),
     ] = Field(default_factory=Frozen, description="The roles in an account, by name.")
     segments: Annotated[
         dict[str, Condition],
-        BeforeValidator(_empty, json_schema_input_type=dict[str, Condition] | None),
+        BeforeValidator(empty, json_schema_input_type=dict[str, Condition] | None),
         AfterValidator(Frozen),
     ] = Field(
         default_factory=Frozen,
@@ -422,13 +406,13 @@ class Journey(Part):
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)] = Field(description="The stages, left to right.")
     measures: Annotated[
         dict[str, MeasureGoal],
-        BeforeValidator(_empty, json_schema_input_type=dict[str, MeasureGoal] | None),
+        BeforeValidator(empty, json_schema_input_type=dict[str, MeasureGoal] | None),
         AfterValidator(Frozen),
     ] = Field(default_factory=Frozen, description="Measures with goals, by name.")
     guidance: Annotated[
         tuple[Guidance, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Guidance] | None)
     ] = Field(default=(), description="What is sent or done when.")
-    contact_policy: Annotated[ContactPolicy, BeforeValidator(_empty, json_schema_input_type=ContactPolicy | None)] = (
+    contact_policy: Annotated[ContactPolicy, BeforeValidator(empty, json_schema_input_type=ContactPolicy | None)] = (
         Field(default_factory=ContactPolicy, description="Caps and quiet hours over all rules of guidance.")
     )
     plan: Annotated[
