@@ -292,12 +292,18 @@ def _empty_guidance(connection: Connection, numbers: Sequence[int]) -> int:
     for table, where in (
         (tables.timers, tables.timers.c.run.in_(sa.select(runs.c.id).where(theirs))),
         (tables.run_notes, tables.run_notes.c.customer.in_(numbers)),
+        (tables.site_messages, tables.site_messages.c.key.in_(_messages_of(numbers))),
         (tables.outbox, tables.outbox.c.customer.in_(numbers)),
+        (tables.handovers, tables.handovers.c.identity.in_(numbers)),
         (tables.tasks, tables.tasks.c.customer.in_(numbers)),
         (runs, theirs),
     ):
         gone += connection.execute(sa.delete(table).where(where)).rowcount
     return int(gone)
+
+
+def _messages_of(numbers: Sequence[int]) -> sa.Select[tuple[str]]:
+    return sa.select(tables.outbox.c.key).where(tables.outbox.c.customer.in_(numbers))
 
 
 @contextlib.contextmanager

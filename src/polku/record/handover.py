@@ -44,6 +44,7 @@ def held(project: Project, given: str) -> dict[str, Any]:
         "traits": _traits(project, [each.number for each in known]),
         "contacts": [contact.to_dict() for contact in of.contacts],
         "consents": [_told(decision.to_dict()) for decision in project.consents.of(_forms(of))],
+        "on_site": _on_site(project, [each.number for each in known]),
         "events": _events(project, of),
         "stages": _stages(project, of),
     }
@@ -110,6 +111,27 @@ def _traits(project: Project, numbers: list[int]) -> list[dict[str, Any]]:
             query = sa.select(table.name, table.value, table.time).where(table.identity.in_(numbers[at : at + 10_000]))
             for name, value, time in connection.execute(query.order_by(table.time, table.seq)):
                 found.append({"name": name, "value": json.loads(value), "time": moment(int(time)).isoformat()})
+    return found
+
+
+def _on_site(project: Project, numbers: list[int]) -> list[dict[str, Any]]:
+    """What they were shown on the site, with what became of it, and when they turned to the shop's people there."""
+    shown, row, handed = tables.site_messages.c, tables.outbox.c, tables.handovers.c
+    found: list[dict[str, Any]] = []
+    with project.state.read() as connection:
+        for at in range(0, len(numbers), 10_000):
+            part = numbers[at : at + 10_000]
+            query = (
+                sa.select(tables.site_messages).join(tables.outbox, shown.key == row.key).where(row.customer.in_(part))
+            )
+            for one in connection.execute(query.order_by(shown.drawn_at)):
+                times = {name: getattr(one, name) for name in ("drawn_at", "shown_at", "clicked_at", "closed_at",
+                                                               "submitted_at")}  # fmt: skip
+                told = {name: moment(int(time)).isoformat() for name, time in times.items() if time is not None}
+                found.append({"message": one.key, "drawn": _parsed(one.drawn), **told})
+            query = sa.select(tables.handovers).where(handed.identity.in_(part)).order_by(handed.made_at)
+            for one in connection.execute(query):
+                found.append({"handed_over": one.via, "page": one.page, "time": moment(int(one.made_at)).isoformat()})
     return found
 
 

@@ -17,9 +17,21 @@ from polku.record.tables.core import (
     refusals,
     traits,
 )
+from polku.record.tables.effects import effects, mail_reports, variant_shares
 from polku.record.tables.evidence import aliases, crowds, joins, quarantine
 from polku.record.tables.guidance import outbox, rule_versions, run_notes, runs, timers
 from polku.record.tables.jobs import jobs
+from polku.record.tables.onsite import handovers, site_messages
+from polku.record.tables.offers import (
+    carts,
+    codes,
+    offer_orders,
+    points,
+    product_feeds,
+    products,
+    referral_links,
+    referrals,
+)
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 from polku.record.tables.sending import suppressions, tasks
 
@@ -27,14 +39,18 @@ __all__ = [
     "Key",
     "aliases",
     "audit",
+    "carts",
+    "codes",
     "consent_texts",
     "consents",
     "contacts",
     "costs",
     "counters",
     "crowds",
+    "effects",
     "erased",
     "erasures",
+    "handovers",
     "identities",
     "identity_changes",
     "imports",
@@ -45,11 +61,18 @@ __all__ = [
     "keys",
     "leases",
     "links",
+    "mail_reports",
     "meta",
     "metadata",
     "moves",
+    "offer_orders",
     "outbox",
+    "points",
+    "product_feeds",
+    "products",
     "quarantine",
+    "referral_links",
+    "referrals",
     "refusals",
     "refused_events",
     "removed_users",
@@ -58,9 +81,11 @@ __all__ = [
     "run_notes",
     "runs",
     "sessions",
+    "site_messages",
     "suppressions",
     "tasks",
     "timers",
     "traits",
     "users",
+    "variant_shares",
 ]
