@@ -420,14 +420,16 @@ class _Going:
         assert run is not None
         chosen, content = "", send.content
         if send.variants:
-            chosen = variant(run.customer, self.rule.id, run.step, {name: 1.0 for name, _ in send.variants})
+            shares = send.shares(self.look.shares(self.rule.id, run.step) if send.learns else None)
+            before = self.look.given(self.rule.id, run.step)  # who comes again is given the same again
+            chosen = before if before in shares else variant(run.customer, self.rule.id, run.step, shares)
             content = dict(send.variants)[chosen]
         facts = {"event": run.facts.get("event"), **send.more}
         self.acts.append(Act(run.step, send.channel, content, chosen, facts, state, reason))
         if state == "waiting":
             told: dict[str, Any] = {"channel": send.channel, "content": content, "step": run.step}
             if chosen:
-                told["variant"] = chosen
+                told |= {"variant": chosen, "share": round(shares[chosen], 4)}
             self.told("message", **told)
 
 

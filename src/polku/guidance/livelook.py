@@ -20,6 +20,7 @@ from polku.guidance.engine import WAITING, number_of
 from polku.guidance.limits import MICRO
 from polku.guidance.recogniser import Customer, Meaning
 from polku.guidance.rules import Matcher, Rule, at_path, meets_where, text_of
+from polku.guidance.shares import shares_of
 from polku.kernels import fold
 from polku.measures.rules import segment_rules
 from polku.record import tables
@@ -180,6 +181,17 @@ class LiveLook:
         query = sa.select(run.rule).where(run.customer == self.customer, run.rule.in_(others), run.status == WAITING)
         found = self.connection.execute(query.limit(1)).scalar()
         return None if found is None else str(found)
+
+    def given(self, rule: str, step: int) -> str | None:
+        box = tables.outbox.c
+        query = sa.select(box.variant).where(
+            box.customer == self.customer, box.rule == rule, box.step == step, box.variant.is_not(None)
+        )
+        found = self.connection.execute(query.order_by(box.made_at.desc()).limit(1)).scalar()
+        return None if found is None else str(found)
+
+    def shares(self, rule: str, step: int) -> Mapping[str, float] | None:
+        return shares_of(self.connection, rule, step)
 
     def messages(self, channel: str) -> Sequence[int]:
         box = tables.outbox.c

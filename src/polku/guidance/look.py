@@ -58,5 +58,11 @@ class Look(Protocol):
     def in_group(self, group: str, rule: str) -> str | None:
         """Another rule of the group in which the customer has a run that waits; None: in none."""
 
+    def given(self, rule: str, step: int) -> str | None:
+        """The variant that the customer was given at this step of ``rule`` before; None: none yet."""
+
+    def shares(self, rule: str, step: int) -> Mapping[str, float] | None:
+        """What a bandit has learned: of each variant of this step the share that gets it; None: nothing yet."""
+
     def messages(self, channel: str) -> Sequence[int]:
         """When messages on the channel were decided for the customer that caps count: not owed, not dropped."""

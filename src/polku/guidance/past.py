@@ -36,6 +36,7 @@ from polku.guidance.rules import (
     compile_rules,
     meets_where,
 )
+from polku.guidance.shares import learned_shares
 from polku.journey.where import parse_where
 from polku.kernels import fold
 from polku.measures.rules import segment_rules
@@ -172,6 +173,7 @@ class World:
         channels = {s.channel for s in rule.steps if isinstance(s, Send) and s.channel in rule.caps}
         self.messages = _messages(project, rule, channels) if channels else {}
         self.groups = _group_runs(project, view.journey, rule) if rule.group else {}
+        self.shares: Mapping[int, Mapping[str, float]] = learned_shares(project, rule)
 
     def listens(self, kind: str, name: str) -> bool:
         """Whether the rule listens to this."""
@@ -356,6 +358,7 @@ class Past:
         self.own_acts: list[int] = []
         self.own_messages: dict[str, list[int]] = {}
         self.own_keys: set[str] = set()
+        self.own_variants: dict[int, str] = {}
         self._moves = moves  # (second, stage) of every change, ascending
         self._traits: Mapping[str, Any] | None = None
 
@@ -423,6 +426,12 @@ class Past:
             if begun <= self.now <= ended:
                 return other
         return None
+
+    def given(self, rule: str, step: int) -> str | None:
+        return self.own_variants.get(step)
+
+    def shares(self, rule: str, step: int) -> Mapping[str, float] | None:
+        return self.world.shares.get(step)
 
     def messages(self, channel: str) -> Sequence[int]:
         theirs = self.world.messages.get((self.customer, channel), ())

@@ -247,6 +247,8 @@ def drive(rule: Rule, past: Past, end: int) -> list[Way]:
             way.acts.append((past.now, act))
             if act.state == "waiting":
                 past.own_messages.setdefault(act.channel, []).append(past.now)
+                if act.variant:
+                    past.own_variants[act.step] = act.variant
         return way
 
     def fire(upto: int) -> None:

@@ -21,6 +21,10 @@ from polku.journey.where import parse_where
 
 #: The share that gets nothing where a rule says nothing.
 HOLDOUT = 0.1
+#: The share that each variant of a bandit keeps where a rule says nothing.
+FLOOR = 0.1
+#: Keys of ``send`` that the engine reads; what else stands there is the channel's.
+SEND = ("channel", "content", "variants", "choose", "floor")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 #: Names of events that an index remembers; more come of senders that put numbers into names.
 MOST_NAMES = 10_000
@@ -112,13 +116,30 @@ class Hold:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Send:
-    """A message on a channel. ``variants``: pieces of content by name, one for each customer. ``more``: whatever else
-    the map says for the channel."""
+    """A message on a channel. ``variants``: pieces of content by name, one for each customer; ``weights``: how many of
+    them get each, by any positive numbers. ``learns``: the weights follow what came of each (a bandit), and none falls
+    below the share ``floor``. ``more``: whatever else the map says for the channel."""
 
     channel: str
     content: str = ""
     variants: tuple[tuple[str, str], ...] = ()
     more: values.Frozen = dataclasses.field(default_factory=values.Frozen)
+    weights: tuple[float, ...] = ()
+    learns: bool = False
+    floor: float = FLOOR
+
+    def shares(self, learned: Mapping[str, float] | None = None) -> dict[str, float]:
+        """Of each variant the share of 0 to 1 that gets it: as ``learned`` where that knows them all, else by weight.
+
+        >>> Send("email", "", (("a", "a.md"), ("b", "b.md")), weights=(3, 1)).shares()
+        {'a': 0.75, 'b': 0.25}
+        """
+        names = [name for name, _ in self.variants]
+        weights = dict(zip(names, self.weights or (1.0,) * len(names), strict=True))
+        if self.learns and learned is not None and set(learned) == set(names):
+            weights = {name: learned[name] for name in names}
+        total = sum(weights.values())
+        return {name: weight / total for name, weight in weights.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -391,11 +412,18 @@ class _Compiler:
             into.append(self.send(said.get("send", said)))
 
     def send(self, said: Mapping[str, Any]) -> Send:
-        known = ("channel", "content", "variants")
-        more = values.Frozen({k: v for k, v in said.items() if k not in known})
-        variants = tuple((str(k), str(v)) for k, v in (said.get("variants") or {}).items())
+        more = values.Frozen({k: v for k, v in said.items() if k not in SEND})
+        written = {
+            str(name): one if isinstance(one, Mapping) else {"content": one}
+            for name, one in (said.get("variants") or {}).items()
+        }
+        variants = tuple((name, str(one.get("content") or "")) for name, one in written.items())
+        weights = tuple(float(one.get("weight", 1)) for one in written.values())
         content = str(said.get("content") or (variants[0][1] if variants else ""))
-        return Send(str(said.get("channel", "")), content, variants, more)
+        floor = values.share(said["floor"]) if said.get("floor") is not None else min(FLOOR, 1 / max(1, len(variants)))
+        return Send(
+            str(said.get("channel", "")), content, variants, more, weights, said.get("choose") == "bandit", floor
+        )
 
     def wait(self, said: Any) -> Step:
         if not isinstance(said, Mapping):

@@ -29,14 +29,19 @@ TRIGGERS = (
 #: What a step is, by its key.
 STEPS = ("send", "task", "wait", "if", "stop")
 #: Keys of ``send`` that Polku itself reads; a channel may read more.
-SEND = ("channel", "content", "variants")
+SEND = ("channel", "content", "variants", "choose", "floor")
+#: What one of the ``variants`` may say, where it is more than a piece of content.
+VARIANT = ("content", "weight")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "again": ("always", "once"),
     "meanwhile": ("ignore", "restart"),
     "every": ("day", "week", "month"),
     "capped": ("drop", "wait"),
+    "choose": ("fixed", "bandit"),
 }
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+#: Names of variants stand in the keys of messages.
+NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,59}")
 CLOCK = re.compile(r"\s*([01]?\d|2[0-3])[:.][0-5]\d\s*")
 HOURS = re.compile(r"\s*\d{1,2}([:.]\d{2})?\s*(-|–|to)\s*\d{1,2}([:.]\d{2})?\s*")
 
@@ -288,10 +293,72 @@ def _all(
             yield map.unknown(code, *said, path, name, known)
 
 
+def variants_are_whole(map: Sketch) -> Faults:
+    """Variants have content and weights above 0; a bandit's floor leaves room for learning."""
+    for rule in map.root.parts("guidance"):
+        sends = [((*rule.path, "send"), rule.data.get("send"))]
+        sends += [((*path, "send"), step.get("send")) for path, step in steps_of(rule)]
+        for path, send in sends:
+            if isinstance(send, dict):
+                yield from _variants(map, path, send)
+
+
+def _variants(map: Sketch, path: Path, send: Mapping[str, Any]) -> Faults:
+    variants = send.get("variants")
+    yield from _choice(map, (*path, "choose"), send.get("choose"), CHOICES["choose"])
+    if variants is None:
+        for key in ("choose", "floor"):
+            if send.get(key) is not None:
+                message = N_("{key} says how variants are chosen, and there are no variants")
+                yield map.fault("guidance.variants", message, (*path, key), key_of=True, key=key)
+        return
+    if not isinstance(variants, dict) or not variants:
+        message = N_("variants are pieces of content by name, such as a: content/letter_a.en.md")
+        yield map.fault("guidance.variants", message, (*path, "variants"))
+        return
+    for name, one in variants.items():
+        at = (*path, "variants", name)
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            message = N_("{found!r} is no name of a variant: small letters, digits and _, at most 60")
+            yield map.fault("guidance.variants", message, at, key_of=True, found=str(name))
+        if isinstance(one, dict):
+            yield from _keys(map, at, one, VARIANT)
+            weight = one.get("weight")
+            if weight is not None and not _above_zero(weight):
+                message = N_("a weight is a number above 0, and this is {found!r}")
+                yield map.fault("shape.number", message, (*at, "weight"), found=values.shown(weight))
+        content = one.get("content") if isinstance(one, dict) else one
+        if not isinstance(content, str) or not content:
+            yield map.fault("guidance.variants", N_("the variant {name!r} names no content"), at, name=str(name))
+    yield from _floor(map, path, send, len(variants))
+
+
+def _above_zero(found: Any) -> bool:
+    return isinstance(found, (int, float)) and not isinstance(found, bool) and 0 < found < float("inf")
+
+
+def _floor(map: Sketch, path: Path, send: Mapping[str, Any], many: int) -> Faults:
+    floor = send.get("floor")
+    if floor is None:
+        return
+    try:
+        share = values.share(floor)
+    except values.UnreadableError as reason:
+        yield map.fault("value.unreadable", reason.message, (*path, "floor"), **reason.facts)
+        return
+    if send.get("choose") != "bandit":
+        message = N_("a floor belongs to choose: bandit; fixed variants have weights")
+        yield map.fault("guidance.variants", message, (*path, "floor"), key_of=True)
+    elif share * many > 1:
+        message = N_("{many} variants cannot have a share of {share} each; give a smaller floor")
+        yield map.fault("guidance.variants", message, (*path, "floor"), many=many, share=f"{share:g}")
+
+
 RULES: tuple[Callable[[Sketch], Faults], ...] = (
     keys_are_known,
     steps_are_steps,
     triggers_are_whole,
+    variants_are_whole,
     values_can_be_read,
     names_exist,
 )

@@ -102,4 +102,5 @@ outbox = Table(
     Index("outbox_next", "state", "next_at"),
     Index("outbox_customer", "customer", "channel", "made_at"),
     Index("outbox_rule", "rule", "made_at"),
+    Index("outbox_provider", "provider_id"),
 )
