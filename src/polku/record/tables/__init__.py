@@ -21,7 +21,6 @@ from polku.record.tables.effects import effects, mail_reports, variant_shares
 from polku.record.tables.evidence import aliases, crowds, joins, quarantine
 from polku.record.tables.guidance import outbox, rule_versions, run_notes, runs, timers
 from polku.record.tables.jobs import jobs
-from polku.record.tables.onsite import handovers, site_messages
 from polku.record.tables.offers import (
     carts,
     codes,
@@ -32,6 +31,7 @@ from polku.record.tables.offers import (
     referral_links,
     referrals,
 )
+from polku.record.tables.onsite import handovers, site_messages
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 from polku.record.tables.sending import suppressions, tasks
 
