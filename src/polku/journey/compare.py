@@ -13,7 +13,11 @@ from polku.journey.model import Journey, Match, Stage, Target, Touchpoint
 from polku.journey.shape import keys_of
 from polku.language import N_, Reader, said, translate
 
-What = Literal["map", "stage", "touchpoint", "persona", "role", "segment", "measure", "guidance", "task", "competitor"]
+What = Literal[
+    "map", "stage", "touchpoint", "persona", "role", "segment", "measure", "guidance", "survey", "task", "competitor",
+]  # fmt: skip
+    "map", "stage", "touchpoint", "persona", "role", "segment", "measure", "guidance", "survey", "task", "competitor"
+]
 Kind = Literal["added", "removed", "changed", "moved", "reordered"]
 
 THINGS: dict[What, str] = {
@@ -25,6 +29,7 @@ THINGS: dict[What, str] = {
     "segment": N_("The segment {id}"),
     "measure": N_("The measure {id}"),
     "guidance": N_("The guidance {id}"),
+    "survey": N_("The survey {id}"),
     "task": N_("The task {id}"),
     "competitor": N_("The competitor {id}"),
 }
@@ -39,7 +44,7 @@ SENTENCES: dict[tuple[Kind, bool], str] = {
     ("reordered", True): N_("{thing}: {key}: the order is now {new}"),
 }
 #: Keys of the whole map that hold parts, each compared with its like.
-LISTED = ("personas", "roles", "segments", "stages", "measures", "guidance", "plan", "competitors")
+LISTED = ("personas", "roles", "segments", "stages", "measures", "guidance", "surveys", "plan", "competitors")
 DURATIONS = ("within", "lapses_after", "window", "session_gap")
 
 
@@ -94,6 +99,7 @@ def compare(old: Journey, new: Journey) -> list[Change]:
         *_stages(old, new),
         *_named("measure", old.measures, new.measures),
         *_named("guidance", {g.id: g for g in old.guidance}, {g.id: g for g in new.guidance}),
+        *_named("survey", old.surveys, new.surveys),
         *_named("task", {_plain(t.task): t for t in old.plan}, {_plain(t.task): t for t in new.plan}),
         *_named("competitor", {c.name: c for c in old.competitors}, {c.name: c for c in new.competitors}),
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from polku.journey import values
+from polku.journey.campaigns import Audiences, Campaigns
 from polku.journey.parts import Day as Day
 from polku.journey.parts import Feeling as Feeling
 from polku.journey.parts import Free as Free
@@ -27,6 +28,11 @@ from polku.journey.parts import Share as Share
 from polku.journey.parts import Text as Text
 from polku.journey.parts import Texts as Texts
 from polku.journey.parts import empty
+from polku.journey.surveys import AskIf as AskIf
+from polku.journey.surveys import Choice as Choice
+from polku.journey.surveys import Question as Question
+from polku.journey.surveys import Survey as Survey
+from polku.journey.surveys import Surveys, measured_by
 from polku.journey.values import DURATION as DURATION
 from polku.journey.values import Frozen as Frozen
 from polku.journey.values import duration as duration
@@ -277,7 +283,7 @@ class Guidance(Part):
     )
     send: Free | None = Field(
         default=None,
-        description="The channel and the content that is sent.",
+        description="The channel and the content that is sent, or variants of it (choose: fixed or bandit, floor).",
         examples=[{"channel": "email", "content": "content/cart_reminder.en.md"}],
     )
     do: Annotated[tuple[Free, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Free] | None)] = (
@@ -415,6 +421,11 @@ class Journey(Part):
     contact_policy: Annotated[ContactPolicy, BeforeValidator(empty, json_schema_input_type=ContactPolicy | None)] = (
         Field(default_factory=ContactPolicy, description="Caps and quiet hours over all rules of guidance.")
     )
+    surveys: Surveys = Field(default_factory=Frozen, description="What customers are asked, by name.")
+    campaigns: Campaigns = Field(
+        default_factory=Frozen, description="One message, once, to those who are in a segment at its time; by name."
+    )
+    audiences: Audiences = Field(default_factory=Frozen, description="Lists of customers for advertising, by name.")
     plan: Annotated[
         tuple[Task, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Task] | None)
     ] = Field(default=(), description="What is done to the journey, by whom and when.")
@@ -456,6 +467,13 @@ class Journey(Part):
             if touchpoint.id == id:
                 return touchpoint
         raise KeyError(id)
+
+    def felt_at(self, touchpoint: Touchpoint) -> Felt | None:
+        """What measures the feeling at a touchpoint: its own ``felt``, else the surveys that are about it."""
+        if touchpoint.felt is not None:
+            return touchpoint.felt
+        found = measured_by(self.surveys, touchpoint.id)
+        return None if found is None else Felt.model_validate(found)
 
     @property
     def next_review(self) -> dt.date | None:

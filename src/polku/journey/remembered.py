@@ -80,7 +80,7 @@ def _mark(content: bytes) -> str:
 def _wheres(journey: Journey) -> list[str]:
     spots: list[Any] = [*journey.personas.values(), *journey.roles.values()]
     for _, _, touchpoint in journey.touchpoints():
-        spots += [*touchpoint.match, *touchpoint.fails, touchpoint.felt]
+        spots += [*touchpoint.match, *touchpoint.fails, journey.felt_at(touchpoint)]
     return sorted({spot.where for spot in spots if spot is not None and spot.where is not None})
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from babel.numbers import list_currencies
 
 from polku.errors import ExpressionError, nearest
-from polku.journey import guiding, kinds, reach, values, words
+from polku.journey import campaigning, guiding, kinds, reach, surveys, values, words
 from polku.journey.condition import atoms, parse_condition
 from polku.journey.fault import Fault, Path
 from polku.journey.names import keys, named, no_stage, no_touchpoint
@@ -107,9 +107,10 @@ def channels_are_known(map: Sketch) -> Faults:
     """A channel of one's own is allowed, and more often it is a slip: a warning."""
     spots: list[tuple[Spot, tuple[str, ...]]] = [(touchpoint, ("channel",)) for touchpoint in map.touchpoints]
     spots += [(rule, ("send", "channel")) for rule in map.root.parts("guidance")]
+    spots += [(campaign, ("send", "channel")) for campaign in map.named("campaigns").values()]
     for spot, at in spots:
         for path, name in spot.texts(*at):
-            if name not in words.CHANNELS and (spot.path[0] != "guidance" or name not in words.WAYS):
+            if name not in words.CHANNELS and (spot.path[0] not in ("guidance", "campaigns") or name not in words.WAYS):
                 yield map.unknown(
                     "name.channel",
                     N_("Polku knows no channel {found!r}; did you mean {nearest!r}?"),
@@ -122,8 +123,11 @@ def channels_are_known(map: Sketch) -> Faults:
 
 def consents_are_known(map: Sketch) -> Faults:
     """A consent that no event gives would keep everyone from the message: a warning."""
-    for rule in map.root.parts("guidance"):
-        for path, name in rule.texts("only_if", "consent"):
+    spots: list[tuple[Spot, tuple[str, ...]]] = [(rule, ("only_if", "consent")) for rule in map.root.parts("guidance")]
+    spots += [(part, ("only_if", "consent")) for key in campaigning.SECTIONS for part in map.named(key).values()]
+    spots += [(audience, ("consent",)) for audience in map.named("audiences").values()]
+    for spot, at in spots:
+        for path, name in spot.texts(*at):
             if name not in words.CONSENTS:
                 yield map.unknown(
                     "name.consent",
@@ -137,7 +141,7 @@ def consents_are_known(map: Sketch) -> Faults:
 
 def content_is_there(map: Sketch) -> Faults:
     """A content file that does not exist yet is a warning: the map may be written first."""
-    for rule in map.root.parts("guidance"):
+    for rule in (*map.root.parts("guidance"), *map.named("campaigns").values()):
         for path, name in rule.texts("send", "content"):
             if map.folder is None:
                 continue
@@ -254,6 +258,8 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     personas_exist,
     segments_exist,
     *guiding.RULES,
+    *campaigning.RULES,
+    *surveys.RULES,
     channels_are_known,
     consents_are_known,
     content_is_there,

@@ -88,7 +88,7 @@ class OffMap:
 def codes_off(view: View) -> npt.NDArray[np.bool_]:
     """bool[codes]: neither a touchpoint nor the failure of one, nor the survey that measures a touchpoint's feeling."""
     off = (view.rules.code_touchpoint < 0) & (fails_of(view.trails.tables, view.journey.touchpoint_ids) < 0)
-    surveys = {t.felt.event for _, _, t in view.journey.touchpoints() if t.felt is not None}
+    surveys = {f.event for _, _, t in view.journey.touchpoints() if (f := view.journey.felt_at(t)) is not None}
     told = np.array([name in surveys or name in QUIET for name in view.trails.tables.code_event], np.bool_)
     return np.asarray(frozen(off & ~told, np.bool_))
 

@@ -74,7 +74,7 @@ def answered(view: View, only: Collection[str] | None = None) -> dict[str, tuple
     """The answers that count, by touchpoint id: the survey, int64[n] customers and float64[n] scores, in order of
     time.
     """
-    surveys = [(t.id, t.felt) for _, _, t in view.journey.touchpoints() if t.felt is not None]
+    surveys = [(t.id, f) for _, _, t in view.journey.touchpoints() if (f := view.journey.felt_at(t)) is not None]
     if not surveys:
         return {}
     answers = view.answers

@@ -32,7 +32,7 @@ STARS, STAR_SCALE = "properties.rating", (1.0, 5.0)
 #: Fewer answers are shown with the word that they are few.
 ENOUGH = 30
 FEW = N_("too few to say")
-NO_SURVEY = N_("the map binds no survey to a touchpoint: add `felt` to one, as the docs of the map's format tell")
+NO_SURVEY = N_("the map binds no survey to a touchpoint: add one under `surveys`, as the docs of surveys tell")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def feeling(view: View, answers: str = "every") -> Feeling:
     Where the map binds no survey to a touchpoint and no review has stars, the answer is empty and says why.
     """
     surveys = [_last(s) if answers == "last" else s for s in surveys_of(view)]
-    asked = {t.id for _, _, t in view.journey.touchpoints() if t.felt is not None}
+    asked = {t.id for _, _, t in view.journey.touchpoints() if view.journey.felt_at(t) is not None}
     places = {t.id: (stage, t.feeling) for _, stage, t in view.journey.touchpoints()}
     by_touchpoint = tuple(
         _felt(view, s.touchpoint, title_of(view.journey, s.touchpoint), places[s.touchpoint][0].id, [s],
@@ -205,7 +205,7 @@ def surveys_of(view: View) -> list[Answers]:
         for id, (survey, customers, scores) in answered(view).items()
         if len(scores)
     }
-    bound = {t.id for _, _, t in view.journey.touchpoints() if t.felt is not None}
+    bound = {t.id for _, _, t in view.journey.touchpoints() if view.journey.felt_at(t) is not None}
     found |= {r.touchpoint: r for r in _reviews(view, bound)}
     return [found[id] for id in view.journey.touchpoint_ids if id in found]
 
