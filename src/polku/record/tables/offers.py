@@ -90,8 +90,8 @@ referral_links = Table(
 )
 
 #: Friends who came by a link. ``identity``: the friend's id (null once the friend is erased), ``referrer``: the id of
-#: who recommended. ``state``: followed, ordered, doubtful, completed, cancelled, refused; ``reason``: a word for the last
-#: three and for doubtful. ``due_at``: when the order has stood for long enough.
+#: who recommended. ``state``: followed, ordered, doubtful, completed, cancelled, refused; ``reason``: a word for the
+#: last three and for doubtful. ``due_at``: when the order has stood for long enough.
 referrals = Table(
     "referrals",
     metadata,
