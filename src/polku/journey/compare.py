@@ -16,8 +16,6 @@ from polku.language import N_, Reader, said, translate
 What = Literal[
     "map", "stage", "touchpoint", "persona", "role", "segment", "measure", "guidance", "survey", "task", "competitor",
 ]  # fmt: skip
-    "map", "stage", "touchpoint", "persona", "role", "segment", "measure", "guidance", "survey", "task", "competitor"
-]
 Kind = Literal["added", "removed", "changed", "moved", "reordered"]
 
 THINGS: dict[What, str] = {
