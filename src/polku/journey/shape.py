@@ -103,6 +103,21 @@ def _pattern(error: ErrorDetails, path: Path, found: Any) -> tuple[str, str, dic
     return "value.id", message, {"found": shown(found), "example": example}
 
 
+def _range(error: ErrorDetails, path: Path, found: Any) -> tuple[str, str, dict[str, Any]]:
+    """A feeling has two bounds; of other numbers the one that was passed is told."""
+    if path[-1] == "feeling":
+        return "value.range", N_("{found} is not between -2 and 2"), {"found": shown(found)}
+    bounds = error.get("ctx", {})
+    for name, message in (
+        ("le", N_("{found} is too much; it can be at most {bound}")),
+        ("ge", N_("{found} is too little; it must be at least {bound}")),
+        ("gt", N_("{found} is too little; it must be more than {bound}")),
+    ):
+        if name in bounds:
+            return "value.range", message, {"found": shown(found), "bound": bounds[name]}
+    return _unfit(error, path, found)
+
+
 def _told(code: str, message: str) -> Tell:
     return lambda error, path, found: (code, message, {"found": shown(found)})
 
@@ -113,7 +128,6 @@ _number = _told("shape.number", N_("a number is needed here, and this is {found!
 _yes = _told("shape.boolean", N_("{found!r} is neither true nor false"))
 _mapping = _told("shape.mapping", N_("lines such as 'key: value' are needed here, and this is {found!r}"))
 _list = _told("shape.list", N_("a list is needed here (lines that begin with -), and this is {found!r}"))
-_range = _told("value.range", N_("{found} is not between -2 and 2"))
 _long = _told("value.long", N_("{found!r} is too long"))
 
 TELLERS: dict[str, Tell] = {
@@ -139,6 +153,7 @@ TELLERS: dict[str, Tell] = {
     "too_long": _told("shape.pair", N_("two numbers are needed here, such as [0, 10]")),
     "less_than_equal": _range,
     "greater_than_equal": _range,
+    "greater_than": _range,
 }
 
 

@@ -2,6 +2,14 @@
 
 from polku.record.tables.access import audit, keys, links, removed_users, sessions, users
 from polku.record.tables.base import Key, metadata
+from polku.record.tables.campaigns import (
+    audience_choices,
+    audience_listed,
+    audience_refreshes,
+    campaign_answers,
+    campaign_members,
+    campaigns,
+)
 from polku.record.tables.collection import refused_events
 from polku.record.tables.core import (
     costs,
@@ -38,7 +46,13 @@ from polku.record.tables.sending import suppressions, tasks
 __all__ = [
     "Key",
     "aliases",
+    "audience_choices",
+    "audience_listed",
+    "audience_refreshes",
     "audit",
+    "campaign_answers",
+    "campaign_members",
+    "campaigns",
     "carts",
     "codes",
     "consent_texts",
