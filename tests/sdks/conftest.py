@@ -54,7 +54,8 @@ class Shop:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with served(tmp_path_factory.mktemp("sdks") / "shop") as site:
+    # :meth:`Shop.new` looks at the inbox alone: nothing is moved from it meanwhile
+    with served(tmp_path_factory.mktemp("sdks") / "shop", "[inbox]\nseconds = 86400\n") as site:
         key = site.project.keys.create("sdks", ["write"], "kauppa", "7").text
         yield Shop(site, key)
 

@@ -21,6 +21,9 @@ def test_no_link_is_dead(site: Site) -> None:
             continue
         seen.add(path)
         response = site.get(path)
+        if response.status_code == 303:  # a form that was sent empty leads to the page that asks
+            todo.append(response.headers["location"])
+            continue
         assert response.status_code == 200, path
         if not response.headers["content-type"].startswith("text/html"):
             continue

@@ -189,6 +189,8 @@ def merge_preview(request: Request) -> Response:
     """What joining two ids would change, and the button that does it."""
     query = own_query(request)
     refuse_unknown(query, ("one", "other"))
+    if not query:
+        return RedirectResponse("/identities", 303)  # the page that asks for both
     project = project_of(request)
     one, other = (named(project, query.get(name, "")) for name in ("one", "other"))
     told = outlook(project, project.identities.preview(one.number, other.number))

@@ -46,6 +46,8 @@ def asked_customer(query: dict[str, str]) -> str:
 def rights_page(request: Request) -> Response:
     query = own_query(request)
     refuse_unknown(query, ("customer",))
+    if not query.get("customer", "").strip():
+        return RedirectResponse("/consent", 303)  # the page that asks for whom
     return rights(request, asked_customer(query))
 
 
