@@ -109,7 +109,7 @@ class Preparing:
         project = self.project
         found: dict[str, Ready | Held] = {}
         whose = self._customers({row.customer for row in rows})
-        people = _People(project, whose.values())
+        people = People(project, whose.values())
         for row in rows:
             same = dataclasses.replace(row, customer=whose.get(row.customer, row.customer))
             found[row.key] = self._one(same, switch, people)
@@ -122,7 +122,7 @@ class Preparing:
             found = connection.execute(sa.select(row.id, row.customer).where(row.id.in_(sorted(keys))))
             return {int(number): int(customer) for number, customer in found}
 
-    def _one(self, row: Row, switch: Switch, people: _People) -> Ready | Held:
+    def _one(self, row: Row, switch: Switch, people: People) -> Ready | Held:
         channel = self.channels.get(row.channel)
         if channel is None:
             return Held(FAILED, f"channel: {row.channel}")
@@ -155,7 +155,7 @@ class Preparing:
             return purpose in held.granted
         return purpose not in held.denied
 
-    def _filled(self, row: Row, channel: Channel, people: _People, contact: Contact | None, test: str | None) -> Ready:
+    def _filled(self, row: Row, channel: Channel, people: People, contact: Contact | None, test: str | None) -> Ready:
         project, mail = self.project, self.project.settings.mail
         traits = people.traits(row.customer)
         id_ = people.id(row.customer)
@@ -201,7 +201,7 @@ class Preparing:
         made = [liquid.render(liquid.parse(liquid.PLAIN, each, where), facts, where) for each in (title, text)]
         return Rendered(made[0], "", made[1])
 
-    def _counted(self, html: str, row: Row, people: _People, id_: tuple[str, str], content: str) -> str:
+    def _counted(self, html: str, row: Row, people: People, id_: tuple[str, str], content: str) -> str:
         """Clicks and opens are counted of those who allow analytics, and of nobody else."""
         mail = self.project.settings.mail
         if mail.track == "none" or not mail.links:
@@ -238,7 +238,7 @@ def sender_of(sender: str) -> str:
     return "" if found is None else found.display_name or found.addr_spec
 
 
-class _People:
+class People:
     """What is known of the customers of some messages, read at once."""
 
     def __init__(self, project: Project, customers: Iterable[int]) -> None:
