@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from babel.numbers import list_currencies
 
 from polku.errors import ExpressionError, nearest
-from polku.journey import campaigning, guiding, kinds, reach, surveys, values, words
+from polku.journey import campaigning, guiding, kinds, offering, reach, surveying, values, words
 from polku.journey.condition import atoms, parse_condition
 from polku.journey.fault import Fault, Path
 from polku.journey.names import keys, named, no_stage, no_touchpoint
@@ -259,7 +259,8 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     segments_exist,
     *guiding.RULES,
     *campaigning.RULES,
-    *surveys.RULES,
+    *surveying.RULES,
+    *offering.RULES,
     channels_are_known,
     consents_are_known,
     content_is_there,
