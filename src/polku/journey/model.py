@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from polku.journey import values
 from polku.journey.campaigns import Audiences, Campaigns
+from polku.journey.offers import Offers, OffersPart
 from polku.journey.parts import Day as Day
 from polku.journey.parts import Feeling as Feeling
 from polku.journey.parts import Free as Free
@@ -426,6 +427,9 @@ class Journey(Part):
         default_factory=Frozen, description="One message, once, to those who are in a segment at its time; by name."
     )
     audiences: Audiences = Field(default_factory=Frozen, description="Lists of customers for advertising, by name.")
+    offers: OffersPart = Field(
+        default_factory=Offers, description="What offers are made of: catalogue, codes, referral, loyalty."
+    )
     plan: Annotated[
         tuple[Task, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Task] | None)
     ] = Field(default=(), description="What is done to the journey, by whom and when.")
