@@ -1,4 +1,4 @@
-"""Rules about ``surveys:``: names that are ids, touchpoints that there are, questions that can be asked and answered."""
+"""Rules about ``surveys:``: names that are ids, touchpoints that there are, questions that somebody can answer."""
 
 from __future__ import annotations
 

@@ -296,6 +296,9 @@ def _empty_guidance(connection: Connection, numbers: Sequence[int]) -> int:
         (tables.outbox, tables.outbox.c.customer.in_(numbers)),
         (tables.handovers, tables.handovers.c.identity.in_(numbers)),
         (tables.tasks, tables.tasks.c.customer.in_(numbers)),
+        (tables.answer_tags, tables.answer_tags.c.customer.in_(numbers)),
+        (tables.review_replies, tables.review_replies.c.customer.in_(numbers)),
+        (tables.review_reports, tables.review_reports.c.customer.in_(numbers)),
         (runs, theirs),
     ):
         gone += connection.execute(sa.delete(table).where(where)).rowcount

@@ -45,6 +45,7 @@ def held(project: Project, given: str) -> dict[str, Any]:
         "contacts": [contact.to_dict() for contact in of.contacts],
         "consents": [_told(decision.to_dict()) for decision in project.consents.of(_forms(of))],
         "on_site": _on_site(project, [each.number for each in known]),
+        "answers": _answers(project, [each.number for each in known]),
         "events": _events(project, of),
         "stages": _stages(project, of),
     }
@@ -132,6 +133,24 @@ def _on_site(project: Project, numbers: list[int]) -> list[dict[str, Any]]:
             query = sa.select(tables.handovers).where(handed.identity.in_(part)).order_by(handed.made_at)
             for one in connection.execute(query):
                 found.append({"handed_over": one.via, "page": one.page, "time": moment(int(one.made_at)).isoformat()})
+    return found
+
+
+def _answers(project: Project, numbers: list[int]) -> list[dict[str, Any]]:
+    """What the shop has put beside their answers and reviews: tags, replies, reports."""
+    found: list[dict[str, Any]] = []
+    shown = {
+        tables.answer_tags: ("answer", "tag", "made_at"),
+        tables.review_replies: ("review", "text", "made_at"),
+        tables.review_reports: ("review", "reason", "detail", "decision", "note", "made_at"),
+    }
+    with project.state.read() as connection:
+        for at in range(0, len(numbers), 10_000):
+            for table, columns in shown.items():
+                query = sa.select(*(table.c[name] for name in columns)).order_by(table.c.made_at)
+                for row in connection.execute(query.where(table.c.customer.in_(numbers[at : at + 10_000]))):
+                    told = {name: value for name, value in row._mapping.items() if value not in (None, "")}
+                    found.append({**told, "made_at": moment(int(row.made_at)).isoformat()})
     return found
 
 

@@ -42,10 +42,12 @@ from polku.record.tables.offers import (
 from polku.record.tables.onsite import handovers, site_messages
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 from polku.record.tables.sending import suppressions, tasks
+from polku.record.tables.surveys import answer_tags, review_replies, review_reports, survey_responses
 
 __all__ = [
     "Key",
     "aliases",
+    "answer_tags",
     "audience_choices",
     "audience_listed",
     "audience_refreshes",
@@ -91,12 +93,15 @@ __all__ = [
     "refused_events",
     "removed_users",
     "retention_runs",
+    "review_replies",
+    "review_reports",
     "rule_versions",
     "run_notes",
     "runs",
     "sessions",
     "site_messages",
     "suppressions",
+    "survey_responses",
     "tasks",
     "timers",
     "traits",
