@@ -13,12 +13,14 @@ from polku.simulate.chance import chance, cumulative, gap, pick, root_of
 
 #: ``arrival``: microseconds UTC; browsers: numbers of the world's BROWSERS; ``household``: shares the desktop computer
 #: with the neighbour (the other of 2k and 2k + 1); ``clocks``: microseconds that each device's clock is ahead;
-#: ``met``: bit k is set when obstacle k was met (written by the kernels).
+#: ``met``: bit k is set when obstacle k was met (written by the kernels); ``reminded``: from when on (microseconds UTC)
+#: a rule of guidance writes to the person about a cart that waits; USUAL: no rule, the shop reminds half of them itself.
 PERSON: Final = np.dtype(
     [
         ("person", np.int64),
         ("arrival", np.int64),
         ("clocks", np.int64, (2,)),
+        ("reminded", np.int64),
         ("met", np.uint32),
         ("persona", np.uint8),
         ("mobile_browser", np.uint8),
@@ -28,6 +30,9 @@ PERSON: Final = np.dtype(
     ]
 )
 MOBILE, DESKTOP = 0, 1
+#: Values of ``reminded``.
+USUAL: Final = -1
+NEVER: Final = 1 << 62
 
 #: Shares of people, each a number of the world's noise (see ``noise.Noise``).
 WRONG_ZONE: Final = 0.6  # of wrong clocks: set to another zone, hours off
@@ -41,6 +46,7 @@ def _draw(out, seed, first, cal, days, day_shares, personas, old_phone, mobiles,
         person = out[i]
         person.person = first + i
         person.met = 0
+        person.reminded = USUAL
         persona = pick(personas, chance(root, 0, 1))
         person.persona = persona
         day = days[pick(day_shares, chance(root, 0, 2))]

@@ -26,7 +26,7 @@ from polku.simulate.lives import (
     payment_failure,
     slow_page,
 )
-from polku.simulate.people import MOBILE
+from polku.simulate.people import MOBILE, USUAL
 from polku.simulate.shop_model import (  # fmt: skip
     BLOG,
     CART_PAGE,
@@ -60,6 +60,9 @@ LOYAL_WITHIN = 365 * DAY * MICROS
 MOST_PRODUCTS = 12
 #: Nobody is in a hurry: the first visit with products seldom fills a cart, the later ones for the same need do.
 READINESS = (-1.4, 0.8, 1.1)
+#: When a rule writes about a cart that waits, and the share of those it brings back who would not have come again.
+REMINDS_AFTER = 4 * HOUR
+REMINDED = 0.3
 #: Share of full carts that wait for a decision, and of later visits that go straight to a cart that waits.
 SLEEPS_ON_IT = 0.62
 BACK_TO_CART = 0.9
@@ -421,6 +424,23 @@ def comes_back(life, m, persona, result):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
+def is_reminded(life, person, result, back, at):  # type: ignore[no-untyped-def]
+    """Whether a letter about the cart that waits brings the person (back).
+
+    A rule's letter leaves REMINDS_AFTER the visit at the earliest, so whoever would be ``back`` before it (``at``) lives
+    on as without it: nothing that a rule looks at before it writes hangs on whether it will.
+    """
+    if result != 1 or not life.has_email:
+        return False
+    luck = chance(life.root, life.visit, 102)
+    if person.reminded == USUAL:
+        return back and luck < 0.5
+    if life.time < person.reminded or (back and at < life.time + REMINDS_AFTER):
+        return False
+    return luck < (0.5 if back else REMINDED)
+
+
+@nb.njit(cache=True)
 def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-untyped-def]
     """The whole life of one person, to the horizon ``life.until``."""
     root, persona = life.root, person.persona
@@ -444,17 +464,17 @@ def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-unt
                 break
             if result == 0:
                 call(out, changes, life, person, m)
-            if chance(root, visit, 101) >= comes_back(life, m, persona, result):
-                break
-            if result == 1 and life.has_email and chance(root, visit, 102) < 0.5:
+            back = chance(root, visit, 101) < comes_back(life, m, persona, result)
+            at = life.time + np.int64(gap(root, visit, 104, 2.5) * DAY * MICROS)
+            if at > life.time + DAY * MICROS // 2:
+                at = max(moment(cal, day_of(cal, at), root, visit, 105), life.time + HOUR)
+            if is_reminded(life, person, result, back, at):
                 remind = v.CART_REMINDER
-                life.time += 4 * HOUR + np.int64(gap(root, visit, 103, 10.0) * HOUR)
-            else:
-                days = gap(root, visit, 104, 2.5)
-                at = life.time + np.int64(days * DAY * MICROS)
-                if days > 0.5:
-                    at = max(moment(cal, day_of(cal, at), root, visit, 105), life.time + HOUR)
+                life.time += REMINDS_AFTER + np.int64(gap(root, visit, 103, 10.0) * HOUR)
+            elif back:
                 life.time = at
+            else:
+                break
         remind = 0
         visit = life.visit
         gone = m.stops[persona] * (0.7 if life.orders > 0 else 1.9)
