@@ -43,6 +43,7 @@ from polku.record.tables.onsite import handovers, site_messages
 from polku.record.tables.rights import consent_texts, consents, contacts, erased, erasures, retention_runs
 from polku.record.tables.sending import suppressions, tasks
 from polku.record.tables.surveys import answer_tags, review_replies, review_reports, survey_responses
+from polku.record.tables.sweeps import sweeps
 
 __all__ = [
     "Key",
@@ -102,6 +103,7 @@ __all__ = [
     "site_messages",
     "suppressions",
     "survey_responses",
+    "sweeps",
     "tasks",
     "timers",
     "traits",
