@@ -43,8 +43,8 @@ review_replies = Table(
     Index("review_replies_customer", "customer"),
 )
 
-#: Reports of a review by a reader or by the shop, and what was decided: ``decision`` null while it is open, else kept or
-#: removed. A review with one that was removed is not shown any more; ``note`` says why.
+#: Reports of a review by a reader or by the shop, and what was decided: ``decision`` null while it is open, else kept
+#: or removed. A review with one that was removed is not shown any more; ``note`` says why.
 review_reports = Table(
     "review_reports",
     metadata,
