@@ -22,6 +22,7 @@ from ruamel.yaml.error import YAMLError
 
 from polku.errors import ContentError, nearest
 from polku.language import N_
+from polku.onsite.fields import SITE_FIELDS, SiteFields, read_fields
 
 FOLDER: Final = "content"
 FILE: Final = re.compile(r"^(?P<name>[\w-]+(?:/[\w-]+)*)\.(?P<language>[a-z]{2})\.(?P<format>md|mjml)$")
@@ -35,12 +36,15 @@ FIELDS: Final[dict[str, str]] = {
     "reply_to": N_("Where answers go, where that is not [mail] reply_to of polku.toml."),
     "unsubscribe": N_("no: this is no advertising (a receipt, an answer), so the frame has no unsubscribe link."),
 }
+#: The channel whose pieces say more: when and where they show (``polku.onsite.fields``).
+SITE: Final = "site"
 _FENCE: Final = "---"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece in one language. ``path``: from the project's folder; ``first_line``: of the body, in the file."""
+    """A piece in one language. ``path``: from the project's folder; ``first_line``: of the body, in the file. ``site``:
+    what a piece for the site says besides."""
 
     path: str
     name: str
@@ -55,6 +59,7 @@ class Piece:
     sender: str | None = None
     reply_to: str | None = None
     unsubscribe: bool = True
+    site: SiteFields | None = None
 
 
 def named(path: str) -> re.Match[str] | None:
@@ -115,13 +120,17 @@ def _parted(text: str, path: str) -> tuple[dict[str, Any], str, int]:
 
 def _fields(head: dict[str, Any], path: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    site = {key: value for key, value in head.items() if key in SITE_FIELDS and head.get("channel") == SITE}
+    known = [*FIELDS, *(SITE_FIELDS if head.get("channel") == SITE else ())]
     for key, value in head.items():
+        if key in site:
+            continue
         if key not in FIELDS:
-            close = nearest(str(key), FIELDS)
+            close = nearest(str(key), known)
             raise ContentError(
                 N_("{file}: the front matter has no field {field}; did you mean {nearest}?") if close
                 else N_("{file}: the front matter has no field {field}; there are {fields}."),
-                file=path, field=key, nearest=close or "", fields=", ".join(FIELDS),
+                file=path, field=key, nearest=close or "", fields=", ".join(known),
             )  # fmt: skip
         if key == "unsubscribe":
             if value not in (True, False, "yes", "no"):
@@ -129,6 +138,8 @@ def _fields(head: dict[str, Any], path: str) -> dict[str, Any]:
             values[key] = value in (True, "yes")
         elif value is not None:
             values["sender" if key == "from" else key] = str(value).strip()
+    if head.get("channel") == SITE:
+        values["site"] = read_fields(site, path)
     return values
 
 

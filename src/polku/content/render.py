@@ -26,6 +26,7 @@ from polku.content.piece import FOLDER, Piece
 from polku.content.plain import plain
 from polku.errors import ContentError
 from polku.language import LANGUAGES, N_, translate
+from polku.onsite.drawing import draw
 
 #: The frame that a project has of its own, where it has one.
 FRAME: Final = f"{FOLDER}/frame.mjml"
@@ -37,12 +38,14 @@ ALWAYS: Final = ("unsubscribe_url", "language", "sender", "postal_address", "sub
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rendered:
-    """A piece filled in for one customer; ``html`` is a whole document."""
+    """A piece filled in for one customer; ``html`` is a whole document, but of a piece for the site its text alone.
+    ``site``: what a browser draws such a piece from (``polku.onsite.drawing``)."""
 
     subject: str
     html: str
     text: str
     preheader: str = ""
+    site: Mapping[str, Any] | None = None
 
 
 def markdown() -> MarkdownIt:
@@ -80,6 +83,10 @@ def render(folder: Path, piece: Piece, facts: Mapping[str, Any]) -> Rendered:
     subject = liquid.render(made["subject"], facts, piece.path).strip()
     preheader = liquid.render(made["preheader"], facts, piece.path).strip()
     body = liquid.render(made["body"], facts, piece.path, piece.first_line)
+    if piece.site is not None:
+        inner = _markdown.render(body)
+        drawn = draw(piece, piece.site, facts, subject, inner, _markdown.render)
+        return Rendered(subject, inner, plain(inner), preheader, drawn)
     if piece.format == "mjml":
         html = from_mjml(body, piece.path)
     else:
