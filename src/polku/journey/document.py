@@ -11,6 +11,7 @@ from typing import Any
 
 from polku.errors import MapError, nearest
 from polku.journey import edit
+from polku.journey import excerpt as excerpts
 from polku.journey.check import checked
 from polku.journey.fault import Fault, FaultyMapError, Place
 from polku.journey.fault import Path as MapPath
@@ -93,6 +94,18 @@ class Document:
     def remove(self, path: MapPath) -> None:
         """Take away the part at ``path``; comments above it stay."""
         self._tree = edit.remove(self._tree, path)
+
+    def excerpt(self, path: MapPath) -> excerpts.Excerpt:
+        """The text of the item at ``path`` by itself, with its comments."""
+        return excerpts.excerpt(self._tree, path)
+
+    def put(self, path: MapPath, text: str) -> None:
+        """Write ``text`` as the item at ``path`` of a list, or as a new one at its end. Raises MapError."""
+        around = self._list(path[:-1])
+        if isinstance(path[-1], int) and path[-1] < len(around):
+            self._tree = excerpts.replaced(self._tree, path, text)
+        else:
+            self._tree = excerpts.appended(self._tree, path[:-1], text)
 
     def add_touchpoint(self, stage: str, touchpoint: Mapping[str, Any], before: str | None = None) -> None:
         """A new touchpoint at the end of ``stage``, or before the touchpoint ``before``."""

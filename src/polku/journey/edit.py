@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from polku.language import N_
 
 #: A mapping or list of plain values no longer than this is written on one line.
 SHORT = 90
+#: A comment behind a part, up to the end of its line.
+COMMENT = re.compile(r"[ \t]+#[^\r\n]*")
 
 
 def set_value(tree: Tree, path: Path, value: Any) -> Tree:
@@ -69,13 +72,15 @@ def move(tree: Tree, path: Path, to: Path) -> Tree:
     Between lists that are written in lines the item keeps its comments and its writing; else it is written anew.
     """
     value, span, listed = _at(tree.data, path), tree.spans[path], tree.spans.get(to[:-1])
+    behind = COMMENT.match(tree.text, span.end)  # on its last line
+    end = behind.end() if behind and tree.spans[path[:-1]].block else span.end
     cut = remove(tree, path)
     if to[:-1] == path[:-1] and int(to[-1]) > int(path[-1]):
         to = (*to[:-1], int(to[-1]) - 1)
     if not (listed and listed.block and tree.spans[path[:-1]].block and _at_or_none(cut.data, to[:-1])):
         return insert(cut, to, value)
     step = _column(cut.text, cut.spans[to[:-1]].start) - _column(tree.text, tree.spans[path[:-1]].start)
-    lines = tree.text[span.start : span.end].split("\n")
+    lines = tree.text[span.start : end].split("\n")
     if any(line.strip() and line[:-step].strip() for line in lines[1:] if step < 0):
         return insert(cut, to, value)
     moved = [
