@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from polku.record import tables
@@ -54,11 +53,24 @@ class Message:
 
 def put(connection: Connection, message: Message) -> bool:
     """Write a message in the caller's transaction; False when one with its key is there already, which then stays."""
+    return connection.execute(_insert(connection).values(**_values(message))).rowcount == 1
+
+
+def put_all(connection: Connection, messages: Iterable[Message]) -> None:
+    """Write many messages at once in the caller's transaction; those whose keys are there already stay as they are."""
+    rows = [_values(message) for message in messages]
+    if rows:
+        connection.execute(_insert(connection), rows)
+
+
+def _insert(connection: Connection) -> Any:
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return insert(tables.outbox).on_conflict_do_nothing(index_elements=["key"])
+
+
+def _values(message: Message) -> dict[str, Any]:
     values = dataclasses.asdict(message)
     values["facts"] = json.dumps(message.facts, ensure_ascii=False, sort_keys=True)
     values["next_at"] = message.made_at if message.next_at is None else message.next_at
-    if message.state in (DROPPED, CAPPED):
-        values["finished_at"] = message.made_at
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    add: sa.Insert = insert(tables.outbox).values(**values).on_conflict_do_nothing(index_elements=["key"])
-    return connection.execute(add).rowcount == 1
+    values["finished_at"] = message.made_at if message.state in (DROPPED, CAPPED) else None
+    return values

@@ -1,0 +1,1 @@
+"""One-off campaigns: who would get one, launching it, sending it in slices, answers to invitations; docs/campaigns.md."""
