@@ -24,7 +24,8 @@ class Outgoing:
 
     key: unique for ever; a receiver that knows keys takes the same one once. to: the plain address, None where the
     channel needs none. html: a whole document, "" where the content has none. facts: what the rule gave. made_at:
-    microseconds since 1970 UTC. unsubscribe_url: None where the message is owed.
+    microseconds since 1970 UTC. unsubscribe_url: None where the message is owed. site: what a browser draws a piece for
+    the site from, None for others.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Outgoing:
     unsubscribe_url: str | None = None
     sender: str | None = None
     reply_to: str | None = None
+    site: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -97,10 +97,11 @@ class Ready:
 
 
 class Preparing:
-    """Makes messages ready, many at a time. ``channels``: by their name."""
+    """Makes messages ready, many at a time. ``channels``: by their name. ``language``: of the page on which they are
+    read; None: each in its customer's."""
 
-    def __init__(self, project: Project, channels: Mapping[str, Channel]) -> None:
-        self.project, self.channels = project, channels
+    def __init__(self, project: Project, channels: Mapping[str, Channel], language: str | None = None) -> None:
+        self.project, self.channels, self.language = project, channels, language
         self._shared: dict[str, dict[str, Any]] = {}
         self._pieces: dict[str, Piece] = {}
 
@@ -159,7 +160,7 @@ class Preparing:
         project, mail = self.project, self.project.settings.mail
         traits = people.traits(row.customer)
         id_ = people.id(row.customer)
-        language = language_of(traits) or project.language
+        language = self.language or language_of(traits) or project.language
         piece = self._piece(row.content, language) if row.content else None
         if piece is None and channel.content:
             raise ContentError(N_("The message {key} names no content."), key=row.key)
@@ -183,7 +184,7 @@ class Preparing:
             row.key, row.rule, row.customer, test or (contact.value if contact else None), language, subject,
             made.text, html, row.made_at, facts=row.facts, ids=people.pairs(row.customer), owed=owed,
             unsubscribe_url=None if owed else unsubscribe,
-            sender=piece.sender if piece else None, reply_to=piece.reply_to if piece else None,
+            sender=piece.sender if piece else None, reply_to=piece.reply_to if piece else None, site=made.site,
         )  # fmt: skip
         kept = {
             "subject": made.subject,

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from polku.channels.catalogue import channels
 from polku.channels.channel import Channel, Delivery
+from polku.channels.site import FETCHED
 from polku.collect.columns import Kept, table_of
 from polku.events.arrival import Arrival
 from polku.events.door import Visit, enter
@@ -93,7 +94,7 @@ def due(project: Project) -> bool:
     row = tables.outbox.c
     with project.state.read() as connection:
         paused = _paused(project, connection)
-        ready = sa.and_(row.state == WAITING, row.next_at <= now())
+        ready = sa.and_(row.state == WAITING, row.next_at <= now(), row.channel.not_in(FETCHED))
         if paused:
             ready = sa.and_(ready, row.channel.not_in(sorted(paused)))
         query = sa.select(row.key).where(sa.or_(ready, row.state == SENDING)).limit(1)
@@ -177,7 +178,7 @@ class Sender:
         with self.project.state.write(LANE) as connection:
             query = (
                 sa.select(tables.outbox)
-                .where(row.state == WAITING, row.next_at <= at)
+                .where(row.state == WAITING, row.next_at <= at, row.channel.not_in(FETCHED))
                 .order_by(row.owed.desc(), row.priority.desc(), row.next_at)
                 .limit(count)
             )

@@ -335,6 +335,26 @@ class Sending:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Onsite:
+    """Messages on the shop's own site."""
+
+    purpose: str = setting(
+        "",
+        N_(
+            "The consent that a message of a rule takes on the site, such as personalization; empty: none besides the "
+            "one to analytics, by which the visitor is known. Who has denied personalization gets none in either case."
+        ),
+    )
+    verify: str = setting(
+        "",
+        N_(
+            "The variable that holds the secret by which a signed-in visitor is proven (data-proof); empty: nobody "
+            "is asked. With it, a browser gets what was written for a user only where the shop has proven the user."
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Consent:
     """What customers are asked for, and what happens to events without it."""
 
@@ -394,6 +414,7 @@ class Settings:
     retention: Retention = dataclasses.field(default_factory=Retention)
     mail: Mail = dataclasses.field(default_factory=Mail)
     sending: Sending = dataclasses.field(default_factory=Sending)
+    onsite: Onsite = dataclasses.field(default_factory=Onsite)
     #: ``[[hooks]]``, in the order of the file; described in ``hooksettings``.
     hooks: tuple[Hook, ...] = ()
     #: ``[[channels]]``: web hooks by which messages leave, described in ``channelsettings``.
