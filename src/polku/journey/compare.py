@@ -14,7 +14,8 @@ from polku.journey.shape import keys_of
 from polku.language import N_, Reader, said, translate
 
 What = Literal[
-    "map", "stage", "touchpoint", "persona", "role", "segment", "measure", "guidance", "survey", "task", "competitor",
+    "map", "stage", "touchpoint", "persona", "role", "segment", "measure", "guidance", "survey", "site", "task",
+    "competitor",
 ]  # fmt: skip
 Kind = Literal["added", "removed", "changed", "moved", "reordered"]
 
@@ -28,6 +29,7 @@ THINGS: dict[What, str] = {
     "measure": N_("The measure {id}"),
     "guidance": N_("The guidance {id}"),
     "survey": N_("The survey {id}"),
+    "site": N_("The piece {id} on the site"),
     "task": N_("The task {id}"),
     "competitor": N_("The competitor {id}"),
 }
@@ -42,7 +44,7 @@ SENTENCES: dict[tuple[Kind, bool], str] = {
     ("reordered", True): N_("{thing}: {key}: the order is now {new}"),
 }
 #: Keys of the whole map that hold parts, each compared with its like.
-LISTED = ("personas", "roles", "segments", "stages", "measures", "guidance", "surveys", "plan", "competitors")
+LISTED = ("personas", "roles", "segments", "stages", "measures", "guidance", "surveys", "site", "plan", "competitors")
 DURATIONS = ("within", "lapses_after", "window", "session_gap")
 
 
@@ -98,6 +100,7 @@ def compare(old: Journey, new: Journey) -> list[Change]:
         *_named("measure", old.measures, new.measures),
         *_named("guidance", {g.id: g for g in old.guidance}, {g.id: g for g in new.guidance}),
         *_named("survey", old.surveys, new.surveys),
+        *_named("site", old.site, new.site),
         *_named("task", {_plain(t.task): t for t in old.plan}, {_plain(t.task): t for t in new.plan}),
         *_named("competitor", {c.name: c for c in old.competitors}, {c.name: c for c in new.competitors}),
     ]  # fmt: skip

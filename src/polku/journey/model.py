@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from polku.journey import values
 from polku.journey.campaigns import Audiences, Campaigns
 from polku.journey.offers import Offers, OffersPart
+from polku.journey.onsite import SitePieces
 from polku.journey.parts import Day as Day
 from polku.journey.parts import Feeling as Feeling
 from polku.journey.parts import Free as Free
@@ -430,6 +431,7 @@ class Journey(Part):
     offers: OffersPart = Field(
         default_factory=Offers, description="What offers are made of: catalogue, codes, referral, loyalty."
     )
+    site: SitePieces = Field(default_factory=Frozen, description="What every visitor of the site is shown, by name.")
     plan: Annotated[
         tuple[Task, ...], BeforeValidator(values.none_is_empty, json_schema_input_type=list[Task] | None)
     ] = Field(default=(), description="What is done to the journey, by whom and when.")

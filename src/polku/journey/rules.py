@@ -141,8 +141,11 @@ def consents_are_known(map: Sketch) -> Faults:
 
 def content_is_there(map: Sketch) -> Faults:
     """A content file that does not exist yet is a warning: the map may be written first."""
-    for rule in (*map.root.parts("guidance"), *map.named("campaigns").values()):
-        for path, name in rule.texts("send", "content"):
+    spots: list[tuple[Spot, tuple[str, ...]]] = [(rule, ("send", "content")) for rule in map.root.parts("guidance")]
+    spots += [(campaign, ("send", "content")) for campaign in map.named("campaigns").values()]
+    spots += [(piece, ("content",)) for piece in map.named("site").values()]
+    for spot, at in spots:
+        for path, name in spot.texts(*at):
             if map.folder is None:
                 continue
             file = (map.folder / name).resolve()
@@ -161,6 +164,15 @@ def content_is_there(map: Sketch) -> Faults:
                     name,
                     known,
                 ).milder()
+
+
+def site_days_are_in_order(map: Sketch) -> Faults:
+    """A piece for the site whose last day lies before its first is never shown."""
+    for piece in map.named("site").values():
+        first, last = piece.data.get("from"), piece.data.get("until")
+        if first is not None and last is not None and str(last) < str(first):
+            message = N_("the last day lies before the first, {first}")
+            yield map.fault("site.days", message, (*piece.path, "until"), first=str(first))
 
 
 def wheres_parse(map: Sketch) -> Faults:
@@ -264,6 +276,7 @@ RULES: tuple[Callable[[Sketch], Faults], ...] = (
     channels_are_known,
     consents_are_known,
     content_is_there,
+    site_days_are_in_order,
     wheres_parse,
     conditions_parse,
     matches_say_something,
