@@ -43,6 +43,7 @@ REASONS: Final[dict[str, str]] = {
     "suppressed": N_("mail to this address came back, or its owner called it spam"),
     "late": N_("it could not be sent in time"),
     "content": N_("the content cannot be filled in"),
+    "expired": N_("nobody came for it on the site in its time"),
     "channel": N_("there is no such channel"),
     "refused": N_("refused by the receiver"),
     "gave_up": N_("tried for as long as the settings say"),
