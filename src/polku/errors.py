@@ -19,6 +19,8 @@
     ├── EngineError         a cluster cannot be reached, or what it needs is missing
     ├── ContentError        a piece of content cannot be read, or lacks what it is to be filled with
     ├── ChannelError        a channel is not set up as it must be to deliver
+    ├── OfferError          codes have run out, points do not suffice, a product list cannot be read
+    ├── CampaignError       a campaign cannot be launched, or does not stand as it must for what is asked
     ├── AccessError         keys, people and roles: who may do what
     ├── MachineError        the machine refuses: no room on the disk, no permission
     └── UsageError          a command or a page was asked with options that do not fit
@@ -147,6 +149,14 @@ class ContentError(PolkuError):
 
 class ChannelError(PolkuError):
     code = "channel"
+
+
+class OfferError(PolkuError):
+    code = "offer"
+
+
+class CampaignError(PolkuError):
+    code = "campaign"
 
 
 class AccessError(PolkuError):
