@@ -100,10 +100,11 @@ class Day:
 class Replay:
     """What a rule would have done from ``start`` up to ``end``.
 
-    ``met``: customers who met the trigger; ``entered``: runs that began, of ``customers``; ``outcomes``: runs by what
-    came of them (OUTCOMES); ``messages`` by channel, ``capped`` likewise; ``delayed``: messages that quiet hours put
-    off. ``anyway``: of those who would have been reached or held out, who reached the goal all the same within
-    ``within`` seconds, and ``money`` (of the goal, each). ``cautions``: what the figures do not know.
+    ``met``: customers who met the trigger; ``entered``: runs that began, of ``customers``; ``people``: customers whom a
+    message would have reached; ``outcomes``: runs by what came of them (OUTCOMES); ``messages`` by channel, ``capped``
+    likewise; ``delayed``: messages that quiet hours put off. ``anyway``: of those who would have been reached or held
+    out, who reached the goal all the same within ``within`` seconds, and ``money`` (of the goal, each). ``cautions``:
+    what the figures do not know.
     """
 
     rule: str
@@ -115,6 +116,7 @@ class Replay:
     met: int
     entered: int
     customers: int
+    people: int
     outcomes: Mapping[str, int]
     messages: Mapping[str, int]
     capped: Mapping[str, int]
@@ -197,8 +199,8 @@ def _scaled(told: Replay, part: int, whole: int) -> Replay:
 
     return dataclasses.replace(
         told, met=round(told.met * up), entered=round(told.entered * up), customers=round(told.customers * up),
-        outcomes=all_of(told.outcomes), messages=all_of(told.messages), capped=all_of(told.capped),
-        delayed=round(told.delayed * up),
+        people=round(told.people * up), outcomes=all_of(told.outcomes), messages=all_of(told.messages),
+        capped=all_of(told.capped), delayed=round(told.delayed * up),
         days=tuple(Day(d.day, round(d.entered * up), round(d.messages * up)) for d in told.days),
         cautions=(*told.cautions, (PART, {"part": part, "whole": whole})),
     )  # fmt: skip
@@ -389,6 +391,7 @@ class _Counted:
         self.since = since
         self.met = self.entered = self.delayed = 0
         self.customers: set[int] = set()
+        self.reached: set[int] = set()
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.messages: collections.Counter[str] = collections.Counter()
         self.capped: collections.Counter[str] = collections.Counter()
@@ -405,6 +408,8 @@ class _Counted:
             outcome = outcome_of(way)
             self.entered += 1
             self.customers.add(past.customer)
+            if outcome == "reached":
+                self.reached.add(past.customer)
             self.outcomes[outcome] += 1
             self.began.append(way.run.entered_at)
             self.delayed += sum(note.what == "quiet" for note in way.notes)
@@ -444,7 +449,7 @@ def _told(world: World, found: _Counted, came: Arrivals, order: Order, since: in
     return Replay(
         rule=rule.id, title=rule.title_text, version=rule.version, order=order, start=moment(since), end=moment(upto),
         met=found.met, entered=found.entered, customers=len(found.customers),
-        outcomes={o: found.outcomes[o] for o in OUTCOMES if found.outcomes[o]},
+        people=len(found.reached), outcomes={o: found.outcomes[o] for o in OUTCOMES if found.outcomes[o]},
         messages=dict(sorted(found.messages.items())), capped=dict(sorted(found.capped.items())),
         delayed=found.delayed, goal=goal, goal_title=title_of(view.journey, goal or ""), within=within, anyway=anyway,
         money=money, currency=currency_of(view), days=_days(world, found, since, upto), sample=found.sample(),

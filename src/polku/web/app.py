@@ -28,6 +28,7 @@ from polku.web import (
     connect,
     content,
     docs,
+    editor,
     guidance,
     identities,
     measures,
@@ -116,6 +117,7 @@ def create_app(
     app.include_router(connect.router)
     app.include_router(note.router)
     app.include_router(note.api)
+    app.include_router(editor.router)  # its /guidance/new stands before the rules' ids
     app.include_router(guidance.router)
     app.include_router(guidance.api)
     app.include_router(identities.router)

@@ -78,7 +78,8 @@ class _Kept:
         return made
 
 
-def _kept(request: Request) -> _Kept:
+def kept_of(request: Request) -> _Kept:
+    """Dry runs and proofs of this server, kept."""
     state = request.app.state
     if not hasattr(state, "guidance"):
         state.guidance = _Kept()
@@ -90,7 +91,8 @@ def _view(project: Project) -> View:
     return view_of(open_trails(project), project.journey(), project=project)
 
 
-def _mark(project: Project) -> Any:
+def mark_of_record(project: Project) -> Any:
+    """What an answer depends on besides its question: how far the record has come, and the map."""
     found = project.map_file.stat()
     return project.position(), found.st_mtime_ns, found.st_size
 
@@ -99,7 +101,9 @@ def proof_of_rule(request: Request, rule: Rule) -> tuple[Proof | None, PolkuErro
     """The proof of a rule, or why there can be none: the library of statistics is an extra."""
     project = project_of(request)
     try:
-        made = _kept(request).of(("proof", rule.id, _mark(project)), lambda: proof(project, rule, view=_view(project)))
+        made = kept_of(request).of(
+            ("proof", rule.id, mark_of_record(project)), lambda: proof(project, rule, view=_view(project))
+        )
     except MissingExtraError as error:
         return None, error
     return made, None
@@ -115,7 +119,7 @@ def replay_of_rule(request: Request, rule: Rule, last: str, assume: bool) -> Rep
         start = period.start or view.trails.first or view.moment
         return replay(project, rule, start=start, end=period.end, view=view, assume_consent=assume)
 
-    made: Replay = _kept(request).of(("replay", rule.id, last, assume, _mark(project)), work)
+    made: Replay = kept_of(request).of(("replay", rule.id, last, assume, mark_of_record(project)), work)
     return made
 
 
@@ -159,10 +163,11 @@ def rules_drawn(request: Request, status: int = 200, message: str | None = None)
         added=own_query(request).get("added") if status == 200 else None, href=href,
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
-    return _fresh(answer(request, body, language=visit.language, status=status))
+    return fresh(answer(request, body, language=visit.language, status=status))
 
 
-def _fresh(response: Response) -> Response:
+def fresh(response: Response) -> Response:
+    """An answer that nobody keeps."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -177,7 +182,7 @@ def added(request: Request, sent: dict[str, str]) -> Response:
     """Add a pattern to the map, as drafts; a fault is told above the list."""
     visit, project = Visit.of(request), project_of(request)
     try:
-        _may(request, visit)
+        may_change(request, visit)
         document = Document(project.map_file.read_bytes(), project.map_file)
         adopted = ready.adopt(sent.get("name", ""), document.journey, visit.language)
         ready.add(document, project.folder, adopted)
@@ -187,7 +192,8 @@ def added(request: Request, sent: dict[str, str]) -> Response:
     return RedirectResponse(f"/guidance/{adopted.rules[0]['id']}", 303)
 
 
-def _may(request: Request, visit: Visit) -> None:
+def may_change(request: Request, visit: Visit) -> None:
+    """Raises UsageError where the map is not edited from this reader's place."""
     if not may_edit(request, visit.answers):
         raise UsageError(N_("The map is not edited from here; the setting is server.edits."))
 
@@ -214,7 +220,7 @@ def rule_drawn(
     """One rule: in words, its dry run where one is asked for, its proof."""
     visit = Visit.of(request)
     query = own_query(request) if status == 200 else {}
-    refuse_unknown(query, ("last", "assume", "against"))
+    refuse_unknown(query, ("last", "assume", "against", "saved"))
     project, reader = project_of(request), visit.reader
     rule = rule_named(request, visit, id)
     last, assume = query.get("last"), query.get("assume") == "yes"
@@ -238,10 +244,10 @@ def rule_drawn(
         told=lambda notes: [(moment(note.time), text) for note, text in lines(notes, reader, visit.journey)],
         line=_line(content, id), mark=request.app.state.seen.note(project.map_file),
         may_edit=may_edit(request, visit.answers), switch=switch_of(project), message=message, changed=changed,
-        message_words=STATE_WORDS, href=href, most=_most(runs),
+        message_words=STATE_WORDS, href=href, most=_most(runs), saved=query.get("saved"),
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
-    return _fresh(answer(request, body, language=visit.language, status=status))
+    return fresh(answer(request, body, language=visit.language, status=status))
 
 
 def _most(runs: list[Replay]) -> int:
@@ -265,7 +271,7 @@ def turned(request: Request, id: str, sent: dict[str, str]) -> Response:
     visit, project = Visit.of(request), project_of(request)
     rule_named(request, visit, id)
     try:
-        _may(request, visit)
+        may_change(request, visit)
         content = project.map_file.read_bytes()
         if sent.get("mark") and mark_of(content) != sent["mark"]:
             before = request.app.state.seen.text(sent["mark"])

@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from polku.errors import MapError
 from polku.journey import edit
 from polku.journey.fault import Path
-from polku.journey.tree import Tree, read_text
+from polku.journey.tree import Tree
 
 #: ``text``, ``number``: one line. ``choice``: one of what exists. ``names``: any number of what exists. ``texts``: any
 #: number of lines. ``tick``: yes or nothing. ``said``: one line in each language of the map.
@@ -203,19 +202,8 @@ def put(tree: Tree, path: Path, value: Any) -> Tree:
 
 def _without(tree: Tree, path: Path) -> Tree:
     around = at(tree.data, path[:-1])
-    if around is None or at(tree.data, path) is None and path[-1] not in around:
+    if around is None or (at(tree.data, path) is None and path[-1] not in around):
         return tree
     if len(path) > 1 and isinstance(around, dict) and len(around) == 1 and path[:-1] != ("when",):
         return _without(tree, path[:-1])
     return edit.remove(tree, path)
-
-
-def source_of(text: str) -> Tree:
-    """The tree of an edited part. Raises MapError where it is no mapping; its faults are in the tree otherwise."""
-    return read_text(text)
-
-
-__all__ = [
-    "Choice", "Field", "MapError", "at", "changed", "many", "one", "put", "said", "shown", "source_of", "with_present",
-    "written",
-]  # fmt: skip

@@ -1,4 +1,4 @@
-"""An edited rule put into the map as it is now: the map's faults with their lines, and what the rule would have done."""
+"""An edited rule put into the map as it is now: the map's faults with their lines, what the rule would have done."""
 
 from __future__ import annotations
 
@@ -111,9 +111,8 @@ def sheet_of(content: bytes, file: Any, text: str, id: str | None) -> Sheet:
         return Sheet(tree, place, line, None, moved)
     if id in ids and tree.data.get("id") != id:
         error = UsageError(
-            N_("The id of a rule stays, for runs and messages are kept under it ({id}). Copy the rule to give another."),
-            id=id,
-        )  # fmt: skip
+            N_("The id of a rule stays, for its runs are kept under it ({id}). Copy the rule to give another."), id=id
+        )
         return Sheet(tree, place, line, None, (), error)
     try:
         document.put(("guidance", place), text)

@@ -22,6 +22,8 @@ OF_TRIGGER: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 #: Triggers after which nothing can be waited for.
 ALONE = ("every", "date")
+#: What a new trigger brings besides.
+WITH: Mapping[str, dict[str, Any]] = {"every": {"on": 1, "at": "09:00"}, "score": {"above": 50}}
 #: Keys that go with those that can.
 OF_WAITING = ("without", "for", "where", "per", "meanwhile")
 
@@ -121,7 +123,7 @@ def _trigger(tree: Tree, kind: str, known: Known) -> Tree:
         }
     else:
         kept = {kind: beginnings[kind], **{k: v for k, v in (when or {}).items() if k not in gone}}
-    kept |= {"every": {"on": 1, "at": "09:00"}, "score": {"above": 50}}.get(kind, {})
+    kept |= WITH.get(kind, {})
     return edit.set_value(tree, ("when",), kept)
 
 
@@ -153,13 +155,12 @@ def _add(tree: Tree, path: Path, kind: str, known: Known) -> tuple[Tree, str]:
     if kind not in new:
         raise UsageError(N_("There is no kind of step {kind!r}; there are {known}."), kind=kind, known=", ".join(new))
     if path == ("do",) and kind == "send" and not tree.data.get("do") and not tree.data.get("send"):
-        return edit.set_value(tree, ("send",), new["send"]["send"]), "f:send.channel"
+        return edit.set_value(tree, ("send",), new["send"]["send"]), "step:send"
     listed = at(tree.data, path)
     if listed is not None and not isinstance(listed, list):
         tree, listed = edit.set_value(tree, path, [listed]), [listed]
     count = len(listed or ())
-    tree = edit.insert(tree, (*path, count), new[kind])
-    return tree, f"remove:{'.'.join(map(str, (*path, count)))}"
+    return edit.insert(tree, (*path, count), new[kind]), f"step:{_said((*path, count))}"
 
 
 def _remove(tree: Tree, path: Path, what: str, known: Known) -> tuple[Tree, str]:
@@ -223,11 +224,11 @@ def _variant(tree: Tree, path: Path, what: str, known: Known) -> tuple[Tree, str
         name = next(n for n in (*"abcdefghijklmnopqrstuvwxyz", f"v{len(variants)}") if n not in variants)
         last = list(variants.values())[-1]
         tree = edit.set_value(tree, (*send, "variants", name), last.get("content") if isinstance(last, dict) else last)
-        return tree, f"{_said(send)}.variants.{name}"
+        return tree, f"f:{_said(send)}.variants.{name}"
     content = told.get("content") or ""
     kept = {k: v for k, v in told.items() if k != "content"}
     tree = edit.set_value(tree, send, {**kept, "variants": {"a": content, "b": content}})
-    return tree, f"{_said(send)}.variants.b"
+    return tree, f"f:{_said(send)}.variants.b"
 
 
 def _unvariant(tree: Tree, path: Path, name: str, known: Known) -> tuple[Tree, str]:

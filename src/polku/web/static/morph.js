@@ -18,7 +18,9 @@ function attributes(from, to) {
 
 function formState(from, to) {
   if (from === document.activeElement) return;
-  if (from instanceof HTMLInputElement && from.value !== to.value) from.value = to.value;
+  if (from instanceof HTMLTextAreaElement && from.value !== to.value) from.value = to.value;
+  if (from instanceof HTMLInputElement && from.type === "checkbox") from.checked = to.checked;
+  else if (from instanceof HTMLInputElement && from.value !== to.value) from.value = to.value;
   if (from instanceof HTMLOptionElement && from.selected !== to.selected) from.selected = to.selected;
 }
 

@@ -2,6 +2,7 @@
 import { follow } from "./follow.js";
 import { choose } from "./choose.js";
 import { charts } from "./pictures.js";
+import { editor } from "./editor.js";
 import { find, period } from "./find.js";
 import { menu } from "./menu.js";
 import { copying } from "./copy.js";
@@ -23,4 +24,5 @@ menu();
 copying();
 note();
 parts();
+editor();
 tellZone();
