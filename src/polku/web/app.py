@@ -25,6 +25,7 @@ from polku.language import N_, Reader, translate
 from polku.web import (
     access,
     api,
+    asking,
     connect,
     content,
     docs,
@@ -128,6 +129,7 @@ def create_app(
     app.include_router(outbox.router)
     app.include_router(outbox.api)
     app.include_router(unsubscribe.router)
+    app.include_router(asking.router)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(RequestValidationError, wrong_parameters)
