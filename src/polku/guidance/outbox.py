@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 WAITING, SENDING, SENT, FAILED, DROPPED, CAPPED, OFF = (
     "waiting", "sending", "sent", "failed", "dropped", "capped", "off",
 )  # fmt: skip
+#: Messages in these states count for caps: they went out, or will.
+COUNTED = (WAITING, SENDING, SENT)
 #: All states of a message, in the order of its life.
 STATES = (WAITING, SENDING, SENT, FAILED, DROPPED, CAPPED, OFF)
 
