@@ -206,7 +206,40 @@ def filters(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
             yield Fault(piece.path, line, "syntax", message, {"name": name, "nearest": close})
 
 
-RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (parses, subject, unsubscribing, variables, filters)
+def survey_links(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    """Links to surveys that the map has, and an address of the server to lead to."""
+    try:
+        made = templates(piece)
+    except ContentError:
+        return
+    surveys = project.journey().surveys if project.map_file.exists() else {}
+    told = False
+    for segments, start, source in _asked(made["body"]):
+        root, name = str(segments[0]), str(segments[1]) if len(segments) > 1 else ""
+        line = piece.first_line + source.count("\n", 0, start)
+        if root == "survey_link" and name not in surveys:
+            near = nearest(name, surveys) or ""
+            message = (
+                N_("There is no survey {name} in the map; did you mean {nearest}?") if near
+                else N_("There is no survey {name} in the map. Write it under surveys.")
+            )  # fmt: skip
+            yield Fault(piece.path, line, "survey", message, {"name": name or "-", "nearest": near})
+        elif root in ("survey_link", "review_link") and not project.settings.mail.links and not told:
+            told = True
+            message = N_("A link of one's own needs the server's address: set links under [mail] in polku.toml.")
+            yield Fault(piece.path, line, "links", message, {})
+
+
+RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (
+    parses, subject, unsubscribing, variables, filters, survey_links,
+)  # fmt: skip
+    parses,
+    subject,
+    unsubscribing,
+    variables,
+    filters,
+    survey_links,
+)
 
 
 def _translations(there: list[str]) -> Iterator[Fault]:

@@ -37,6 +37,8 @@ NAMES: Final[dict[str, str]] = {
     "cart": N_("The properties of that event, as a shop's texts call them: cart.products, cart.url."),
     "order": N_("The properties of that event: order.order_id, order.total."),
     "unsubscribe_url": N_("The link by which the customer unsubscribes with one click."),
+    "survey_link": N_("The customer's own links to surveys of the map: survey_link.order_nps."),
+    "review_link": N_("The customer's own link to the page where the products of that event are reviewed."),
     "language": N_("The language of the piece, fi or en."),
     "sender": N_("The name of the sender, from polku.toml ([mail] sender)."),
     "postal_address": N_("The sender's postal address, from polku.toml ([mail] postal_address)."),

@@ -57,8 +57,15 @@ def preview(project: Project, path: str, customer: str | None = None) -> Preview
         constants(project.folder, piece.language), traits, given, sender=sender_of(piece.sender or mail.sender),
         postal_address=mail.postal_address, unsubscribe_url=f"{mail.links.rstrip('/')}/u/…", language=piece.language,
     )  # fmt: skip
+    facts |= _links(project, mail.links.rstrip("/"))
     event = given.get("event", {}).get("event")
     return Preview(piece, render(project.folder, piece, facts), key, event)
+
+
+def _links(project: Project, base: str) -> dict[str, Any]:
+    """Where a letter has a link of one's own, a preview shows where it would lead, and none that works."""
+    surveys = project.journey().surveys if project.map_file.exists() else {}
+    return {"survey_link": {name: f"{base}/s/{name}/…" for name in surveys}, "review_link": f"{base}/review/…"}
 
 
 def customer_meant(project: Project, given: str) -> int:

@@ -27,6 +27,7 @@ from polku.language import N_
 from polku.record import tables
 from polku.record.clock import now
 from polku.record.contacts import Contact
+from polku.surveys.links import SurveyLink, asks_for_links, links_of
 
 if TYPE_CHECKING:
     from polku.record.ids import Id
@@ -51,6 +52,8 @@ REASONS: Final[dict[str, str]] = {
     "again": N_("will be tried again"),
 }
 HOUR: Final = 3_600_000_000
+#: Links of one person lead straight there: their addresses are nothing for events to keep.
+OWN_LINKS: Final = ("/u/", "/s/", "/review/")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -176,6 +179,9 @@ class Preparing:
         )  # fmt: skip
         if contact is not None:
             facts["customer"] = {**facts["customer"], contact.kind: contact.value}
+        if piece is not None and asks_for_links(piece):
+            whose = SurveyLink("", id_, row.key, row.rule, language, test is not None)
+            facts |= links_of(project, project.journey().surveys, whose, row.facts)
         made = render(project.folder, piece, facts) if piece is not None else self._bare(row, facts)
         html = made.html
         if html and test is None and channel.name == "email":  # a web hook's request is the same at every try
@@ -216,7 +222,7 @@ class Preparing:
             link = Link("click", id_, row.key, row.rule, content, url=url, sent=sent)
             return base + path_of(self.project, link)
 
-        html = count_clicks(html, through, but=(f"{base}/u/",))
+        html = count_clicks(html, through, but=tuple(f"{base}{path}" for path in OWN_LINKS))
         if mail.track == "opens":
             link = Link("open", id_, row.key, row.rule, content, sent=sent)
             html = count_opens(html, base + path_of(self.project, link))

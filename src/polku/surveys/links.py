@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from polku.content.piece import Piece
     from polku.record.project import Project
 
 #: So many products are offered for review by one link, with so many signs of a name.
@@ -79,7 +80,12 @@ def _mark(project: Project, survey: str, payload: str) -> str:
     return project.contacts.addresses.mark("link-survey", f"{survey}\0{payload}")
 
 
-def facts_of(project: Project, surveys: Iterable[str], whose: SurveyLink, given: Mapping[str, Any]) -> dict[str, Any]:
+def asks_for_links(piece: Piece) -> bool:
+    """Whether a piece has a link of this module in it."""
+    return "survey_link" in piece.body or "review_link" in piece.body
+
+
+def links_of(project: Project, surveys: Iterable[str], whose: SurveyLink, given: Mapping[str, Any]) -> dict[str, Any]:
     """What a piece may ask for: ``survey_link`` (an address for each of ``surveys``) and ``review_link``.
 
     ``whose``: the customer, the message, its rule and language. ``given``: the message's facts, of whose order the
