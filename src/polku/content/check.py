@@ -233,13 +233,6 @@ def survey_links(project: Project, piece: Piece, known: Known) -> Iterator[Fault
 RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (
     parses, subject, unsubscribing, variables, filters, survey_links,
 )  # fmt: skip
-    parses,
-    subject,
-    unsubscribing,
-    variables,
-    filters,
-    survey_links,
-)
 
 
 def _translations(there: list[str]) -> Iterator[Fault]:
