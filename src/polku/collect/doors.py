@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -46,7 +46,7 @@ UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED, Refusal.LEFT_OUT})
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"cross-origin-resource-policy", b"cross-origin"),
-    (b"access-control-expose-headers", b"retry-after"),  # polku.js waits as long as it is told
+    (b"access-control-expose-headers", b"retry-after, polku-site"),  # polku.js waits as long as it is told
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -60,6 +60,11 @@ STRANGER = 20
 UNREAD = frozenset({405, 408, 413, 429})
 #: Answered to a page of another site while no key is asked for.
 FOREIGN = "Without a key this machine's own pages and programs alone may send. Make one: polku keys create --write"
+#: Where polku.js sends events. It is told in the answer that something is shown on the site, and then loads what asks.
+TRACKER = "/v1/b"
+SHOWS = (b"polku-site", b"1")
+#: What the paths begin with that are about what is shown on the site.
+SITE = "/site/"
 #: Paths that are answered besides protocols and pages.
 VITALS = ("/ready", "/metrics")
 
@@ -105,6 +110,9 @@ class Doors:
         self.by_address = Limit(limits.address, 60.0)
         self.by_key = Limit(limits.events * BURST, BURST)
         self._loop: asyncio.AbstractEventLoop | None = None
+        #: Answers what browsers ask about the site (``polku.onsite.doors``); whether anything is shown there at all.
+        self.site: ASGIApp | None = None
+        self.shows: Callable[[], bool] = lambda: False
 
     def start(self) -> None:
         """Begin to write."""
@@ -126,6 +134,9 @@ class Doors:
         return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.site is not None and scope["type"] == "http" and scope["path"].startswith(SITE):
+            await self.site(scope, receive, send)
+            return
         protocol = self.protocol_of(scope["path"]) if scope["type"] == "http" else None
         if protocol is None:
             if scope["type"] == "http" and scope["path"] in VITALS:
@@ -134,7 +145,7 @@ class Doors:
                 await self.pages(scope, receive, send)
             return
         if scope["method"] == "OPTIONS":
-            await send_reply(send, Reply(status=204), preflight(scope, protocol))
+            await send_reply(send, Reply(status=204), preflight(scope, protocol.METHODS))
             return
         call = call_of(scope)
         try:
@@ -142,7 +153,7 @@ class Doors:
                 raise Refuse(405, "method", f"Use {' or '.join(protocol.METHODS)}.")
             if not is_loopback(call.address):
                 within(self.by_address, network(call.address))
-            body = await self._body(receive, protocol, call)
+            body = await self.body(receive, protocol.MOST_BYTES, call)
             call = msgspec.structs.replace(call, body=body, received_at=now())
             reply = await self._take(protocol, call)
             answer, after, unread = "ok", None, False
@@ -156,7 +167,8 @@ class Doors:
             reply = protocol.refuse(call, refused.status, refused.code, refused.message)
             answer, after, unread = refused.code, refused.after, refused.status in UNREAD
         self.counters.answered(protocol.NAME, answer)
-        await send_reply(send, reply, CORS, after, unread)
+        shown = scope["path"] == TRACKER and answer == "ok" and self.shows()
+        await send_reply(send, reply, (*CORS, SHOWS) if shown else CORS, after, unread)
 
     async def _vitals(self, scope: Scope, send: Send) -> None:
         """/ready is for whoever asks (a balancer); /metrics beyond this machine for who has a key that reads."""
@@ -188,9 +200,8 @@ class Doors:
 
     # -- the request --------------------------------------------------------------------------------------------------
 
-    async def _body(self, receive: Receive, protocol: Protocol, call: Call) -> bytes:
+    async def body(self, receive: Receive, most: int, call: Call) -> bytes:
         """The body, unpacked. Raises Refuse when it is too large (before it was all read), too slow or not gzip."""
-        most = protocol.MOST_BYTES
         length = call.headers.get("content-length", "")
         if length.isdigit() and int(length) > most:
             raise Refuse(413, "too_large", f"A request holds at most {most} bytes.")
@@ -383,14 +394,14 @@ def unpacked(body: bytes, coding: str, most: int) -> bytes:
     return found
 
 
-def preflight(scope: Scope, protocol: Protocol) -> tuple[tuple[bytes, bytes], ...]:
+def preflight(scope: Scope, methods: Sequence[str]) -> tuple[tuple[bytes, bytes], ...]:
     """What a browser asks before it sends from another origin."""
     wished = dict(scope["headers"]).get(b"access-control-request-headers", b"content-type")
     if len(wished) > 1000:
         wished = b"content-type, authorization"
     return (
         *CORS,
-        (b"access-control-allow-methods", ", ".join((*protocol.METHODS, "OPTIONS")).encode()),
+        (b"access-control-allow-methods", ", ".join((*methods, "OPTIONS")).encode()),
         (b"access-control-allow-headers", wished),
         (b"access-control-max-age", PREFLIGHT_AGE),
     )

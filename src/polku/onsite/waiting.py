@@ -16,11 +16,12 @@ import sqlalchemy as sa
 
 from polku.channels.site import SITE, Site
 from polku.content.piece import read_piece
-from polku.errors import ContentError
-from polku.guidance.outbox import DROPPED, SENT, WAITING
+from polku.errors import ContentError, UsageError
+from polku.guidance.outbox import DROPPED, FAILED, SENT, WAITING
 from polku.guidance.preparing import Held, Preparing, Row
 from polku.guidance.sending import LANE
 from polku.guidance.switch import switch_of
+from polku.onsite.everyone import completed
 from polku.onsite.proving import proven
 from polku.record import tables
 from polku.record.clock import now
@@ -43,7 +44,7 @@ PERSONAL: Final = "personalization"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks. ``session``: the visitor's own, as the tracker numbers it; ``user`` and ``proof``: where the shop proves
+    """Who asks. ``session``: the visitor's own, as the tracker numbers it; ``user``, ``proof``: where the shop proves
     who has signed in (``polku.onsite.proving``); ``language``: of the page."""
 
     anonymous_id: str
@@ -128,7 +129,9 @@ def _draw(
     """What each of ``rows`` is drawn from, and what is not shown and why; both are written down."""
     if not rows:
         return {}, {}
-    own = [dataclasses.replace(Row.of(row), attempts=1) for row in rows]  # lateness is the piece's to say, not the sender's
+    own = [
+        dataclasses.replace(Row.of(row), attempts=1) for row in rows
+    ]  # lateness is the piece's to say, not the sender's
     preparing = Preparing(project, {SITE: Site(project.settings.onsite.purpose)}, visitor.language)
     made = preparing.make(own, switch_of(project))
     drawn: dict[str, dict[str, Any]] = {}
@@ -141,24 +144,28 @@ def _draw(
             held[row.key] = one
             continue
         if one.outgoing.site is None:
-            held[row.key] = Held("failed", f"content: {row.content}: channel: site")
+            held[row.key] = Held(FAILED, f"content: {row.content}: channel: site")
             continue
-        ends[row.key] = row.next_at + _lasts(project, one.payload["content"]) * MICRO
+        piece = read_piece(project.folder, one.payload["content"])
+        assert piece.site is not None
+        ends[row.key] = row.next_at + piece.site.expires * MICRO
         if ends[row.key] <= at:
             held[row.key] = Held(DROPPED, "expired")
         elif denied:
             held[row.key] = Held(DROPPED, "no_consent")
         else:
-            drawn[row.key] = dict(one.outgoing.site)
+            try:
+                drawn[row.key] = completed(project.journey(), piece, dict(one.outgoing.site))
+            except UsageError as error:  # a survey that the map has no more
+                held[row.key] = Held(FAILED, f"content: {error.text('en')}")
+                continue
             payloads[row.key] = json.dumps(one.payload, ensure_ascii=False)
     with project.state.write(LANE) as connection:
         for key, one in held.items():
             _hold(connection, key, one, at)
         for key, told in drawn.items():
             _keep(connection, key, json.dumps(told, ensure_ascii=False), at, ends[key])
-            connection.execute(
-                sa.update(tables.outbox).where(tables.outbox.c.key == key).values(payload=payloads[key])
-            )
+            connection.execute(sa.update(tables.outbox).where(tables.outbox.c.key == key).values(payload=payloads[key]))
     return drawn, held
 
 

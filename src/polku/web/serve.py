@@ -16,6 +16,7 @@ from polku.access.masking import mask_logs
 from polku.collect.doors import Doors
 from polku.errors import UsageError
 from polku.language import N_
+from polku.onsite.doors import InUse, SiteDoors
 from polku.web.app import create_app
 from polku.web.http import BoundedHttp
 from polku.web.logs import json_lines
@@ -113,6 +114,8 @@ def serve(
     hosts = list(dict.fromkeys([*LOCAL, host, *names])) if names or not beyond else None
     app = create_app(project, live=live, hosts=hosts, entrance=entrance)
     doors = Doors(project, app, anyone=not beyond)
+    doors.site = SiteDoors(doors)
+    doors.shows = InUse(project)
     config = uvicorn.Config(
         doors,
         http=BoundedHttp,
