@@ -1,1 +1,1 @@
-"""One-off campaigns: who would get one, launching it, sending it in slices, answers to invitations; docs/campaigns.md."""
+"""One-off campaigns: whom one reaches, launching it, sending it in slices, answers to invitations."""

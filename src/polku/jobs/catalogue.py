@@ -19,7 +19,7 @@ HOUR = 3600.0
 #: What runs tell of themselves, for those who read it.
 WORDS = (
     N_("duplicates"), N_("files"), N_("folders"), N_("places"), N_("version"), N_("author"), N_("found"),
-    N_("timers"), N_("changes"), N_("messages"),
+    N_("timers"), N_("changes"), N_("messages"), N_("listed"), N_("decided"),
 )  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
             30.0,
             erasures_wait,
         ),
+        Job("campaigns", N_("Decides on the customers of campaigns whose moment has come"), campaign, 1.0, campaigning),
         Job("sending", N_("Sends the messages of the outbox that are due"), send, 1.0, sendable),
         Job("guidance", N_("Takes what arrived through the rules of guidance"), guide(live), 1.0, lambda _: live.due()),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
@@ -140,6 +141,18 @@ def other_map(project: Project) -> bool:
 def take_map(project: Project) -> Outcome | None:
     taken = project.published.take()
     return None if taken is None else {"version": taken.number, "author": taken.author}
+
+
+def campaigning(project: Project) -> bool:
+    from polku.campaigns.running import due as waits
+
+    return waits(project)
+
+
+def campaign(project: Project) -> Outcome | None:
+    from polku.campaigns import running
+
+    return running.run(project).outcome()
 
 
 def sendable(project: Project) -> bool:
