@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test browser java node postgres check lint types docs bench soak lock clean
+.PHONY: help demo test browser java node postgres check lint types docs bench soak soak-worlds lock clean
 
 help:
 	@echo "make demo   set up, fill a shop with events, serve its living map (DEMO_LANGUAGE=fi|en, PORT=8000)"
 	@echo "make test   set up, check style and types, run the tests"
 	@echo "make bench  measure speed beside peers, write docs/benchmarks.md"
 	@echo "make soak   long runs (kill at random moments, big worlds)"
+	@echo "make soak-worlds  200 simulated shops: the proof of a rule against the truth"
 	@echo "make docs   build the documentation into site/"
 
 $(BIN)/python:
@@ -60,6 +61,11 @@ test: $(VENV)/.dev check browser java node postgres
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak --timeout 7200
+
+# Simulated shops whose truth is known: does the proof of a rule hold it as often as it says? Goes on where it stopped.
+WORLDS ?= 200
+soak-worlds: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/guidance/worlds.py $(WORLDS) --processes $$(nproc)
 
 $(VENV)/.bench: bench/requirements.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt

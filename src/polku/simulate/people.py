@@ -14,7 +14,7 @@ from polku.simulate.chance import chance, cumulative, gap, pick, root_of
 #: ``arrival``: microseconds UTC; browsers: numbers of the world's BROWSERS; ``household``: shares the desktop computer
 #: with the neighbour (the other of 2k and 2k + 1); ``clocks``: microseconds that each device's clock is ahead;
 #: ``met``: bit k is set when obstacle k was met (written by the kernels); ``reminded``: from when on (microseconds UTC)
-#: a rule of guidance writes to the person about a cart that waits; USUAL: no rule, the shop reminds half of them itself.
+#: a rule of guidance writes to them about a cart that waits; USUAL: no rule, the shop reminds half of them itself.
 PERSON: Final = np.dtype(
     [
         ("person", np.int64),

@@ -213,6 +213,7 @@ def view_products(out, changes, life, person, m, on, category):  # type: ignore[
         if says_yes(chance(root, visit, slot + 11), logit):
             quantity = 1 + (1 if chance(root, visit, slot + 12) < 0.08 else 0)
             put(out, life, life.time, v.ADDED, PRODUCT_PAGE + item, item, 0, price, np.float64(quantity))
+            life.carted = True
             mark(changes, life, life.time, v.DECISION)
             count += quantity
             worth += price * quantity
@@ -227,6 +228,7 @@ def check_out(out, changes, life, person, m, on, totals, worth):  # type: ignore
     """From the cart to the payment. Returns whether the payment went through and what was taken off by a coupon."""
     root, visit, persona = life.root, life.visit, person.persona
     put(out, life, life.time, v.CART, CART_PAGE, 0, 0, worth, 0.0)
+    life.carted = True
     later(life, 30, 20.0)
     if chance(root, visit, 31) < 0.12:
         put(out, life, life.time, v.PAGE, DELIVERY_PAGE, 0, 0, np.nan, 0.0)
@@ -427,15 +429,18 @@ def comes_back(life, m, persona, result):  # type: ignore[no-untyped-def]
 def is_reminded(life, person, result, back, at):  # type: ignore[no-untyped-def]
     """Whether a letter about the cart that waits brings the person (back).
 
-    A rule's letter leaves REMINDS_AFTER the visit at the earliest, so whoever would be ``back`` before it (``at``) lives
-    on as without it: nothing that a rule looks at before it writes hangs on whether it will.
+    A rule writes to those who ordered the newsletter, about a cart that was seen on this visit, REMINDS_AFTER it at the
+    earliest. So whoever would be ``back`` before it (``at``) lives on as without it, and nothing that a rule looks at
+    before it writes hangs on whether it will.
     """
     if result != 1 or not life.has_email:
         return False
     luck = chance(life.root, life.visit, 102)
     if person.reminded == USUAL:
         return back and luck < 0.5
-    if life.time < person.reminded or (back and at < life.time + REMINDS_AFTER):
+    if not (life.carted and life.member) or life.time < person.reminded:
+        return False
+    if back and at < life.time + REMINDS_AFTER:
         return False
     return luck < (0.5 if back else REMINDED)
 
@@ -453,6 +458,7 @@ def tell(out, changes, life, person, cal, m, on, totals):  # type: ignore[no-unt
             if life.time >= life.until:
                 break
             life.visit += 1
+            life.carted = False
             visit = life.visit
             totals[v.VISITS] += 1
             if visit > 1 and chance(root, visit, 100) < m.store[persona]:

@@ -135,6 +135,7 @@ LIFE: Final = np.dtype(
         # What the present need has come to: visits that looked at products, and the cart that waits for a decision.
         ("looked", np.int16),
         ("kept", np.int16),
+        ("carted", np.bool_),  # on the present visit the cart was seen
         ("kept_sized", np.bool_),
         ("kept_item", np.int32),
         ("kept_worth", np.float64),
