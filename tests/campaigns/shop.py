@@ -59,7 +59,7 @@ Dear {{ customer.first_name | default: "friend" }}, come and see.
 INVITATION = """---
 subject: "You are invited: {{ invitation.what }}"
 ---
-{{ invitation.what }}, {{ invitation.starts | datetime }}, {{ invitation.place }}.
+{{ invitation.what }}, {{ invitation.starts }}, {{ invitation.place }}.
 
 [I am coming]({{ answer.yes }}) - [I cannot]({{ answer.no }}) - [Perhaps]({{ answer.perhaps }})
 """

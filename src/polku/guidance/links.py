@@ -1,4 +1,4 @@
-"""Signed links in letters: unsubscribing, counted clicks, counted opens. What they say cannot be made up or changed.
+"""Signed links in letters: unsubscribing, answers, counted clicks and opens. What they say cannot be made up or changed.
 
 A link is ``<what>/<payload>.<signature>``: the payload is JSON in base64url, the signature 128 bits of HMAC-SHA256 with
 the project's secret. No link stands in the database, so they work for as long as the secret does.
@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from polku.record.project import Project
 
-What = Literal["unsubscribe", "click", "open"]
+What = Literal["unsubscribe", "click", "open", "answer"]
 #: The paths under which the server answers them.
-PATHS: Final[dict[What, str]] = {"unsubscribe": "/u", "click": "/c", "open": "/o"}
+PATHS: Final[dict[What, str]] = {"unsubscribe": "/u", "click": "/c", "open": "/o", "answer": "/i"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Link:
     """What a link says. ``id``: (kind, value), the customer's strongest. ``key``: the message it stood in. ``purpose``:
-    of an unsubscribe link. ``url``: where a click goes. ``sent``: when the letter left, microseconds."""
+    of an unsubscribe link, or the answer that an invitation's link begins with. ``url``: where a click goes. ``sent``:
+    when the letter left, microseconds. ``test``: the letter went to a test address, so no answer is kept."""
 
     what: What
     id: tuple[str, str]
@@ -35,12 +36,13 @@ class Link:
     purpose: str = ""
     url: str = ""
     sent: int = 0
+    test: bool = False
 
 
 def path_of(project: Project, link: Link) -> str:
     """The link's path, to be put behind [mail] links."""
     said = {"i": list(link.id), "k": link.key, "r": link.rule, "c": link.content, "p": link.purpose, "u": link.url,
-            "t": link.sent}  # fmt: skip
+            "t": link.sent, "x": link.test}  # fmt: skip
     text = json.dumps({k: v for k, v in said.items() if v}, ensure_ascii=False, separators=(",", ":"))
     payload = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
     return f"{PATHS[link.what]}/{payload}.{_mark(project)(link.what, payload)}"
@@ -57,7 +59,7 @@ def read_link(project: Project, what: What, token: str) -> Link | None:
         return None
     kind, value = said["i"]
     return Link(what, (str(kind), str(value)), said.get("k", ""), said.get("r", ""), said.get("c", ""),
-                said.get("p", ""), said.get("u", ""), int(said.get("t", 0)))  # fmt: skip
+                said.get("p", ""), said.get("u", ""), int(said.get("t", 0)), bool(said.get("x")))  # fmt: skip
 
 
 def _mark(project: Project) -> Callable[[str, str], str]:

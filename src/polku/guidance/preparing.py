@@ -30,6 +30,7 @@ from polku.record.contacts import Contact
 from polku.surveys.links import SurveyLink, asks_for_links, links_of
 
 if TYPE_CHECKING:
+    from polku.journey.campaigns import Campaign
     from polku.record.ids import Id
     from polku.record.project import Project
 
@@ -50,10 +51,12 @@ REASONS: Final[dict[str, str]] = {
     "gave_up": N_("tried for as long as the settings say"),
     "unknown": N_("it is not known whether it arrived, so it is not sent again"),
     "again": N_("will be tried again"),
+    "paused": N_("the campaign is paused"),
+    "stopped": N_("the campaign was stopped"),
 }
 HOUR: Final = 3_600_000_000
 #: Links of one person lead straight there: their addresses are nothing for events to keep.
-OWN_LINKS: Final = ("/u/", "/s/", "/review/")
+OWN_LINKS: Final = ("/u/", "/s/", "/review/", "/i/")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class Preparing:
         self.project, self.channels, self.language = project, channels, language
         self._shared: dict[str, dict[str, Any]] = {}
         self._pieces: dict[str, Piece] = {}
+        self._campaigns: dict[str, Campaign] = {}
 
     def make(self, rows: Sequence[Row], switch: Switch) -> dict[str, Ready | Held]:
         """What becomes of each message, by its key."""
@@ -179,6 +183,8 @@ class Preparing:
         )  # fmt: skip
         if contact is not None:
             facts["customer"] = {**facts["customer"], contact.kind: contact.value}
+        if (campaign := row.facts.get("campaign")) is not None:
+            facts |= self._of_campaign(str(campaign), row, id_, language, test is not None)
         if piece is not None and asks_for_links(piece):
             whose = SurveyLink("", id_, row.key, row.rule, language, test is not None)
             facts |= links_of(project, project.journey().surveys, whose, row.facts)
@@ -200,6 +206,15 @@ class Preparing:
             "language": language,
         }
         return Ready(outgoing, kept, id_, contact.hash if contact else None, test is not None)
+
+    def _of_campaign(self, id: str, row: Row, id_: tuple[str, str], language: str, test: bool) -> dict[str, Any]:
+        """What a campaign's message may ask for besides: its invitation, links to answer by."""
+        from polku.campaigns import invitations, launching  # which send by this module
+
+        if id not in self._campaigns:
+            self._campaigns[id] = launching.known(self.project, id)[0]
+        link = Link("answer", id_, row.key, row.rule, test=test)
+        return invitations.facts_of(self.project, id, self._campaigns[id], link, language)
 
     def _bare(self, row: Row, facts: Mapping[str, Any]) -> Rendered:
         """What needs no piece of content: a task's title is Liquid in the rule itself."""
