@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from polku.journey.check import checked
 from polku.journey.fault import Fault, FaultyMapError, Place
 from polku.journey.fault import Path as MapPath
 from polku.journey.model import Journey
-from polku.journey.tree import read_bytes
+from polku.journey.tree import Tree, read_bytes
 from polku.language import N_
 
 BOM = b"\xef\xbb\xbf"
@@ -34,7 +35,7 @@ class Document:
     def __init__(self, content: bytes | str, file: Path | None = None) -> None:
         self.file = file
         self._loaded = content.encode() if isinstance(content, str) else content
-        self._tree = read_bytes(self._loaded)
+        self._tree = _read(self._loaded)
         if self._tree.data is None:
             raise FaultyMapError(self._check()[1])
 
@@ -174,6 +175,13 @@ class Document:
             )
         replace_file(target, self.content)
         self.file, self._loaded = target, self.content
+
+
+@functools.lru_cache(maxsize=4)
+def _read(content: bytes) -> Tree:
+    """The tree of a content; edits make new trees, so that one that was read before, as it is while somebody edits a
+    map on a page, need not be read again."""
+    return read_bytes(content)
 
 
 def replace_file(target: Path, content: bytes) -> None:

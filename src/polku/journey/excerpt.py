@@ -71,10 +71,7 @@ def appended(tree: Tree, around: Path, text: str) -> Tree:
         raise MapError(N_("The text is no part of a map: lines such as 'id: ...' are needed."))
     listed = tree.data.get(around[-1]) if isinstance(tree.data, dict) and len(around) == 1 else tree.at(around)
     count = len(listed) if isinstance(listed, list) else 0
-    if count:
-        tree = edit.insert(tree, (*around, count), item.data)
-    else:
-        tree = edit.set_value(tree, around, [item.data])
+    tree = edit.insert(tree, (*around, count), item.data) if count else edit.set_value(tree, around, [item.data])
     return replaced(tree, (*around, count), text)
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import re
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +26,7 @@ from polku.journey.document import Document
 from polku.journey.excerpt import plain
 from polku.journey.fault import Fault
 from polku.journey.model import Journey
+from polku.journey.tree import read_text
 from polku.language import N_
 from polku.web.editing.known import Known, known_of
 from polku.web.editing.rule import ADDED, STEP_WORDS, form_of
@@ -168,7 +169,7 @@ def sent_in(request: Request, id: str | None, sent: dict[str, str]) -> Response:
     made = edited(text, base, sent, exists, new=id is None)
     name = sent.get("sheet", "")
     page = Page(
-        id, made.text, made.text, sent.get("mark", ""), name if SHEET.fullmatch(name) else secrets.token_hex(8),
+        id, made.text, made.text if read(made.text) is not None else base, sent.get("mark", ""), name if SHEET.fullmatch(name) else secrets.token_hex(8),
         known("period", sent.get("last") or USUAL_SPAN, SPANS), sent.get("assume") == "yes", made.focus,
         told=tuple(error.text(visit.language) for error in made.refused),
         stale=mark_of(project.map_file.read_bytes()) != sent.get("mark", ""),
@@ -220,6 +221,12 @@ def taken_away(request: Request, visit: Visit, id: str, sent: Mapping[str, str])
     return RedirectResponse("/guidance", 303)
 
 
+def read(text: str) -> dict[str, Any] | None:
+    """What a source says; None where it does not read as lines of key and value."""
+    tree = read_text(text)
+    return tree.data if not tree.faults and isinstance(tree.data, dict) else None
+
+
 # -- drawing ----------------------------------------------------------------------------------------------------------
 
 
@@ -237,8 +244,9 @@ def editor_drawn(request: Request, visit: Visit, page: Page, *, status: int = 20
     project, reader = project_of(request), visit.reader
     sheet = sheet_of(project.map_file.read_bytes(), project.map_file, page.text, page.id)
     exists = known_of(project, visit.journey, reader)
-    readable = not sheet.tree.faults and isinstance(sheet.tree.data, dict)
-    form = form_of(sheet.tree.data if readable else {}, exists, page.id is None)
+    data = read(page.text)
+    readable = data is not None
+    form = form_of(data or read(page.base) or {}, exists, page.id is None)  # of before while the source does not read
     by_field = sheet.by_field(list(form.fields())) if readable else {}
     at = {id(fault): name for name, faults in by_field.items() for fault in faults}
     faults = [_told(fault, visit, at.get(id(fault), "")) for fault in sheet.mine]

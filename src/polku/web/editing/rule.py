@@ -53,6 +53,7 @@ class Step:
     kind: str
     number: str
     fields: tuple[Field, ...]
+    folded: tuple[Field, ...] = ()
     branches: tuple[Steps, ...] = ()
     variants: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
@@ -62,6 +63,11 @@ class Step:
     @property
     def at(self) -> str:
         return ".".join(map(str, self.path))
+
+    @property
+    def open(self) -> bool:
+        """Whether something of what is folded is said."""
+        return any(any(field.values) or field.by_hand for field in self.folded)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class RuleForm:
 
 def _fields_of(steps: Steps) -> Iterator[Field]:
     for step in steps.steps:
-        yield from step.fields
+        yield from (*step.fields, *step.folded)
         for branch in step.branches:
             yield from _fields_of(branch)
 
@@ -310,7 +316,7 @@ def _step(path: Path, said_here: Any, data: Any, known: Known, number: str) -> S
             for branch, label in (("then", N_("Then")), ("else", N_("Else")))
         )  # fmt: skip
         alone = _alone_in_condition(at(data, (*path, "if")))
-        return Step(path, kind, number, (*inside, *more_fields), branches, more=alone)
+        return Step(path, kind, number, inside, more_fields, branches, more=alone)
     return Step(path, kind, number, (), more=_alone(said_here, {"stop"}))
 
 

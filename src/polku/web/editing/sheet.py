@@ -102,13 +102,12 @@ def sheet_of(content: bytes, file: Any, text: str, id: str | None) -> Sheet:
     ids = [g.get("id") if isinstance(g, dict) else None for g in listed or ()]
     place = ids.index(id) if id in ids else len(ids)
     tree = read_text(text)
-    line = document.excerpt(("guidance", place)).line if place < len(ids) else document.text.count("\n") + 1
+    line = _line_of(document, place, len(ids))
     if tree.faults or not isinstance(tree.data, dict):
         told = tree.faults or [
             Fault("shape.mapping", N_("a rule is made of lines such as 'id: ...'; this is something else"))
         ]
-        moved = tuple(dataclasses.replace(f, line=f.line + line - 1, path=("guidance", place), part="") for f in told)
-        return Sheet(tree, place, line, None, moved)
+        return Sheet(tree, place, line, None, tuple(_moved(fault, line - 1, ("guidance", place)) for fault in told))
     if id in ids and tree.data.get("id") != id:
         error = UsageError(
             N_("The id of a rule stays, for its runs are kept under it ({id}). Copy the rule to give another."), id=id
@@ -120,6 +119,22 @@ def sheet_of(content: bytes, file: Any, text: str, id: str | None) -> Sheet:
         return Sheet(tree, place, line, None, (), error)
     line = document.excerpt(("guidance", place)).line
     return Sheet(tree, place, line, document, tuple(document.faults))
+
+
+def _line_of(document: Document, place: int, count: int) -> int:
+    """The line on which the rule at ``place`` begins, or would: after the last one, else at the end of the file."""
+    if place < count:
+        return document.excerpt(("guidance", place)).line
+    if not count:
+        return document.text.count("\n") + 2
+    last = document.excerpt(("guidance", count - 1))
+    return last.line + last.text.count("\n")
+
+
+def _moved(fault: Fault, by: int, path: Path) -> Fault:
+    """A fault of a part read by itself, with the lines of the file."""
+    facts = {k: v + by if k in ("opened", "first") and isinstance(v, int) else v for k, v in fault.facts.items()}
+    return dataclasses.replace(fault, line=fault.line + by, facts=facts, path=path, part="")
 
 
 class Counting:

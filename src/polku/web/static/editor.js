@@ -13,13 +13,17 @@ export function editor() {
   let checking = null;
   let counting = null;
   let unsaved = false;
+  let acting = false;
+  const wishes = [];
 
   async function ask(what, signal) {
     const body = new URLSearchParams(new FormData(form));
     body.set("do", what);
     const response = await fetch(form.action, { method: "POST", body, signal, credentials: "same-origin" });
     if (!response.ok) throw new Error(String(response.status));
-    return new DOMParser().parseFromString(await response.text(), "text/html");
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    for (const each of page.querySelectorAll("[autofocus]")) each.removeAttribute("autofocus"); // for those without a script
+    return page;
   }
 
   function take(page, names) {
@@ -34,11 +38,18 @@ export function editor() {
     form.querySelector('[data-take="count"]').classList.toggle("waits", yes);
   }
 
+  // One at a time: what a button asks is never given up for what is typed after it.
   async function check(what = "check") {
     clearTimeout(timer);
-    checking?.abort();
     counting?.abort();
+    if (acting) {
+      waiting(true);
+      wishes.push(what);
+      return;
+    }
+    checking?.abort();
     const mine = (checking = new AbortController());
+    acting = what !== "check";
     waiting(true);
     try {
       const page = await ask(what, mine.signal);
@@ -51,6 +62,13 @@ export function editor() {
       if (error.name === "AbortError") return; // a newer change is on its way
       told.textContent = form.dataset.failed;
       waiting(false);
+    } finally {
+      if (what !== "check") {
+        acting = false;
+        const next = wishes.find((wish) => wish !== "check") ?? wishes[0];
+        if (next) wishes.splice(wishes.indexOf(next), 1);
+        if (next) check(next);
+      }
     }
   }
 
@@ -77,22 +95,25 @@ export function editor() {
     if (!wish) return;
     const [kind, ...rest] = wish.split(":");
     let found;
-    if (kind === "step") found = form.querySelector(`[data-step="${rest.join(":")}"] :is(select, input:not([type=hidden]), button)`);
+    const step = `[data-step="${rest.join(":")}"]`;
+    if (kind === "step") found = form.querySelector(`${step} :is(select, input:not([type=hidden]))`) ?? form.querySelector(`${step} button:not([disabled])`);
     else if (kind === "f") found = form.querySelector(`[name="${wish}"]`);
     else found = form.querySelector(`button[value="${wish}"]`);
     if (found?.disabled) found = found.parentElement.querySelector("button:not([disabled])");
     found?.focus();
-    told.textContent = form.querySelector(`[data-step="${rest.join(":")}"] h3`)?.textContent.trim() ?? "";
+    told.textContent = form.querySelector(`${step} h3`)?.textContent.trim() ?? "";
   }
 
   form.addEventListener("input", (event) => {
     unsaved = true;
     if (event.target.matches("[data-count]")) return;
     clearTimeout(timer);
-    checking?.abort();
-    checking = null;
     counting?.abort();
-    timer = setTimeout(check, event.target.matches("select, [type=checkbox]") ? 0 : TYPING);
+    if (!acting) {
+      checking?.abort(); // what comes back of before would overwrite what is written now
+      checking = null;
+    }
+    timer = setTimeout(() => check(), event.target.matches("select, [type=checkbox]") ? 0 : TYPING);
   });
   form.addEventListener("change", (event) => {
     if (event.target.matches("[data-count]")) count();
