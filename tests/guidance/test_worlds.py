@@ -16,5 +16,3 @@ def test_the_proof_holds_the_truth_at_every_look() -> None:
     assert last.value is not None
     told = coverage([found, found])
     assert told.always == {"share": 1.0, "money": 1.0}
-        '{"seed": 1, "entered": 2, "held_out": 1, "looks": {"share": [], "money": []}, "seconds": 1.0, "added": []}'
-    )
