@@ -34,16 +34,18 @@ def test_patterns_fit_a_map_that_the_check_has_nothing_against(tmp_path, name, l
     file = tmp_path / "journey.yaml"
     data = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     journey = Journey.model_validate(data)
-    made, segments, content = [], {}, {}
+    made, segments, surveys, content = [], {}, {}, {}
     for pattern in MAPS[name]:
         found = patterns.adopt(pattern, journey, language)
         made += found.rules
         segments |= found.segments
+        surveys |= found.surveys
         content |= found.content
     for path, text in content.items():
         (tmp_path / path).write_text(text, encoding="utf-8")
     data["guidance"] = [*(data.get("guidance") or []), *made]
     data["segments"] = {**(data.get("segments") or {}), **segments}
+    data["surveys"] = surveys
     out = io.StringIO()
     YAML(typ="safe", pure=True).dump(data, out)
     document = Document(out.getvalue(), file)

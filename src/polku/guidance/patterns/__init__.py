@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 #: In the order in which they are offered.
 _NAMES = (
     "thank_you", "welcome_series", "abandoned_cart", "abandoned_cart_code", "browse_reminder", "newsletter_popup",
-    "free_trial", "monthly_letter", "review_request", "satisfaction_survey", "vip_offer", "referral_reward",
-    "win_back", "replenishment", "lead_handover", "meeting_follow_up",
+    "free_trial", "monthly_letter", "review_request", "satisfaction_survey", "buying_questions", "detractor",
+    "vip_offer", "referral_reward", "win_back", "replenishment", "lead_handover", "meeting_follow_up",
 )  # fmt: skip
 _PLACE = re.compile(r"\$(\w+)")
 _PIECE = re.compile(r"^content/[\w-]+\.(?:fi|en)\.md$")
@@ -39,7 +39,8 @@ _PIECE = re.compile(r"^content/[\w-]+\.(?:fi|en)\.md$")
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pattern:
     """``places``: names that its rules use, each with the canonical event by which it is found in a map. ``stage``:
-    whether it needs a stage that lapses. ``rules`` and ``segments`` are as a map writes them, with ``$places``.
+    whether it needs a stage that lapses. ``rules``, ``segments`` and ``surveys`` are as a map writes them, with
+    ``$places``.
     """
 
     name: str
@@ -49,18 +50,20 @@ class Pattern:
     stage: bool
     segments: Mapping[str, Any]
     rules: tuple[Mapping[str, Any], ...]
+    surveys: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Adopted:
-    """A pattern for one map: rules and segments to be added, pieces of content by path, and what it stands on: each
-    place with the touchpoint of the map, or None where the event itself is listened to.
+    """A pattern for one map: rules, segments and surveys to be added, pieces of content by path, and what it stands on:
+    each place with the touchpoint of the map, or None where the event itself is listened to.
     """
 
     rules: tuple[dict[str, Any], ...]
     segments: dict[str, Any]
     content: dict[str, str]
     places: dict[str, str | None]
+    surveys: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def names() -> tuple[str, ...]:
@@ -82,7 +85,7 @@ def pattern(name: str) -> Pattern:
     said = YAML(typ="safe", pure=True).load(text)
     return Pattern(
         name, said["title"], said["about"], said["places"] or {}, said.get("stage") == "lapses",
-        said.get("segments") or {}, tuple(said["rules"]),
+        said.get("segments") or {}, tuple(said["rules"]), said.get("surveys") or {},
     )  # fmt: skip
 
 
@@ -129,6 +132,10 @@ def adopt(name: str, journey: Journey, language: str, places: Mapping[str, str] 
         for segment, said in found.segments.items()
         if segment not in journey.segments
     }
+    surveys = {
+        survey: _about(_filled(said, with_words)) for survey, said in found.surveys.items()
+        if survey not in journey.surveys
+    }  # fmt: skip
     if found.segments and any(stands[p] is None for p in found.places):
         raise UsageError(
             N_("The pattern {name} needs a touchpoint that matches {events}; add one to the map first."),
@@ -143,7 +150,8 @@ def adopt(name: str, journey: Journey, language: str, places: Mapping[str, str] 
         rules.append(made)
     pieces = sorted({text for rule in rules for text in _texts(rule) if _PIECE.match(text)})
     shipped = resources.files(__package__)
-    return Adopted(tuple(rules), segments, {path: (shipped / path).read_text("utf-8") for path in pieces}, stands)
+    content = {path: (shipped / path).read_text("utf-8") for path in pieces}
+    return Adopted(tuple(rules), segments, content, stands, surveys)
 
 
 def add(document: Document, folder: Path, adopted: Adopted) -> tuple[str, ...]:
@@ -151,11 +159,12 @@ def add(document: Document, folder: Path, adopted: Adopted) -> tuple[str, ...]:
 
     A piece that exists stays as it is. The map is checked before anything is written: raises FaultyMapError.
     """
-    for segment, said in adopted.segments.items():
-        if isinstance(document.data.get("segments"), dict):
-            document.set(("segments", segment), said)
-        else:
-            document.set(("segments",), {segment: said})
+    for section, parts in (("segments", adopted.segments), ("surveys", adopted.surveys)):
+        for name, said in parts.items():
+            if isinstance(document.data.get(section), dict):
+                document.set((section, name), said)
+            else:
+                document.set((section,), {name: said})
     for rule in adopted.rules:
         document.append(("guidance",), rule)
     written = []
@@ -167,6 +176,13 @@ def add(document: Document, folder: Path, adopted: Adopted) -> tuple[str, ...]:
             written.append(path)
     document.save()
     return tuple(written)
+
+
+def _about(survey: dict[str, Any]) -> dict[str, Any]:
+    """A survey for a map that may lack the touchpoint that it is about."""
+    return (
+        survey if isinstance(survey.get("touchpoint"), str) else {k: v for k, v in survey.items() if k != "touchpoint"}
+    )
 
 
 def _touchpoint(journey: Journey, event: str) -> str | None:
