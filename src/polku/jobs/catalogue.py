@@ -19,7 +19,8 @@ HOUR = 3600.0
 #: What runs tell of themselves, for those who read it.
 WORDS = (
     N_("duplicates"), N_("files"), N_("folders"), N_("places"), N_("version"), N_("author"), N_("found"),
-    N_("timers"), N_("changes"), N_("messages"), N_("listed"), N_("decided"),
+    N_("timers"), N_("changes"), N_("messages"), N_("products"), N_("codes"), N_("referrals"), N_("points"),
+    N_("feeds"), N_("failed"), N_("listed"), N_("decided"),
 )  # fmt: skip
 
 
@@ -43,6 +44,9 @@ def jobs(project: Project) -> tuple[Job, ...]:
         Job("campaigns", N_("Decides on the customers of campaigns whose moment has come"), campaign, 1.0, campaigning),
         Job("sending", N_("Sends the messages of the outbox that are due"), send, 1.0, sendable),
         Job("guidance", N_("Takes what arrived through the rules of guidance"), guide(live), 1.0, lambda _: live.due()),
+        Job("offers", N_("Takes what arrived into carts, codes, referrals and points"), offer, 2.0, offered),
+        Job("feeds", N_("Fetches the feeds of products whose time has come"), feed, 60.0, feeds_due),
+        Job("together", N_("Counts what is bought together, for recommendations"), together, 24 * HOUR),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
         Job("retention", N_("Deletes what has been kept for its time"), retention.job, 24 * HOUR),
         Job("trails", N_("Takes news into this server's trails before anybody asks"), warm, 60.0, stale, alone=False),
@@ -170,3 +174,38 @@ def send(project: Project) -> Outcome | None:
 def erasures(project: Project) -> Outcome | None:
     told = note_erasures(project)
     return {"places": told} if told else None
+
+
+def offered(project: Project) -> bool:
+    from polku.offers import live
+
+    return live.due(project)
+
+
+def offer(project: Project) -> Outcome | None:
+    from polku.offers import live
+
+    done = live.catch_up(project)
+    told = {
+        "events": done.events, "products": done.products, "codes": done.codes, "referrals": done.referrals,
+        "points": done.points, "messages": done.told,
+    }  # fmt: skip
+    return {name: count for name, count in told.items() if count} or None
+
+
+def feeds_due(project: Project) -> bool:
+    from polku.offers import fetching
+
+    return project.map_file.exists() and bool(fetching.due(project))
+
+
+def feed(project: Project) -> Outcome | None:
+    from polku.offers import fetching
+
+    return fetching.fetch_due(project)
+
+
+def together(project: Project) -> Outcome | None:
+    from polku.offers import together as bought
+
+    return bought.count(project) if project.map_file.exists() else None

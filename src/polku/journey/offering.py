@@ -86,7 +86,7 @@ def levels_rise(map: Sketch) -> Faults:
 
 def wheres_parse(map: Sketch) -> Faults:
     """Every ``where`` of offers is of the where language."""
-    for spot in (_under(map, "referral"), *_under(map, "loyalty").parts("earn")):
+    for spot in (_under(map, "referral"), _under(map, "loyalty"), *_under(map, "loyalty").parts("earn")):
         text = spot.text("where")
         if text is None:
             continue

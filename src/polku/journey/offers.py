@@ -19,6 +19,7 @@ LEAST_CHANCE: Final = 6
 #: The events that most shops tell their orders by.
 ORDER: Final = ("Order Completed",)
 UNDONE: Final = ("Order Refunded", "Order Cancelled")
+REDEEMED: Final = ("Points Redeemed",)
 _PATTERN: Final = re.compile(r"^[A-Z0-9#-]{6,60}$")
 _PARAMETER: Final = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")
 _HOST: Final = re.compile(r"^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$")
@@ -214,6 +215,14 @@ class Loyalty(Part):
     title: Text | None = Field(default=None, description="What people read.")
     earn: Annotated[tuple[Earning, ...], BeforeValidator(values.one_or_many), Field(min_length=1)] = Field(
         description="What gives points.", examples=[[{"per": 1}, {"event": "Product Reviewed", "points": 50}]]
+    )
+    where: Name | None = Field(
+        default=None,
+        description="Which events count at all, such as those that the shop's own server sends.",
+        examples=["source = 'shop'"],
+    )
+    redeem: Names = Field(
+        default=REDEEMED, description="Events by which a customer spends points: properties.points says how many."
     )
     take_back: Names = Field(default=UNDONE, description="Events by which an order's points go back, by its order_id.")
     expires_after: Seconds | None = Field(

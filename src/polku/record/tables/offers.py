@@ -156,6 +156,7 @@ points = Table(
     Index("points_identity", "identity", "time"),
     Index("points_order", "order_id"),
     Index("points_expiring", "expires_at"),
+    Index("points_time", "time"),
 )
 
 #: What is in somebody's cart, as their events told it since their last order. ``key``: the cart's own id, or "".

@@ -130,6 +130,7 @@ def upgrade() -> None:
     op.create_index("points_identity", "points", ["identity", "time"])
     op.create_index("points_order", "points", ["order_id"])
     op.create_index("points_expiring", "points", ["expires_at"])
+    op.create_index("points_time", "points", ["time"])
     op.create_table(
         "carts",
         sa.Column("identity", sa.BigInteger, primary_key=True, autoincrement=False),
