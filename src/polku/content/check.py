@@ -17,7 +17,7 @@ from liquid.template import BoundTemplate
 
 from polku.content.facts import FILE as FACTS
 from polku.content.facts import NAMES, constants, person
-from polku.content.piece import FOLDER, Piece, named, paths, read_piece
+from polku.content.piece import FOLDER, Piece, named, paths, piece_of, read_piece
 from polku.content.render import ALWAYS, NONE, frame_of, templates
 from polku.errors import ContentError, nearest
 from polku.language import N_, Reader
@@ -62,15 +62,7 @@ class Known:
 
 def check_content(project: Project) -> tuple[Fault, ...]:
     """Every fault of the project's content, by file and line."""
-    faults: list[Fault] = []
-    try:
-        shared = constants(project.folder)
-    except ContentError as error:
-        shared = {}
-        faults.append(_told(FACTS, 0, "facts", error))
-    with project.state.read() as connection:
-        names = connection.execute(sa.select(tables.traits.c.name).distinct()).scalars().all()
-    known = Known(shared, frozenset(person(dict.fromkeys(names, "x x"))))
+    known, faults = known_of(project)
     there = paths(project.folder)
     for path in there:
         try:
@@ -83,6 +75,30 @@ def check_content(project: Project) -> tuple[Fault, ...]:
     faults += _translations(there)
     faults += _missing(project, there)
     return tuple(sorted(faults, key=lambda f: (f.file, f.line, f.code)))
+
+
+def check_piece(project: Project, path: str, text: str) -> tuple[Fault, ...]:
+    """Every fault of the piece ``path`` when ``text`` stands in it, by line; those of its other language apart."""
+    known, _ = known_of(project)
+    try:
+        piece = piece_of(path, text)
+    except ContentError as error:
+        return (_told(path, 1, "unreadable", error),)
+    found = [fault for rule in RULES for fault in rule(project, piece, known)]
+    return tuple(sorted(found, key=lambda f: (f.line, f.code)))
+
+
+def known_of(project: Project) -> tuple[Known, list[Fault]]:
+    """What pieces of the project may ask for, and the faults of the constants."""
+    faults: list[Fault] = []
+    try:
+        shared = constants(project.folder)
+    except ContentError as error:
+        shared = {}
+        faults.append(_told(FACTS, 0, "facts", error))
+    with project.state.read() as connection:
+        names = connection.execute(sa.select(tables.traits.c.name).distinct()).scalars().all()
+    return Known(shared, frozenset(person(dict.fromkeys(names, "x x")))), faults
 
 
 def _told(file: str, line: int, code: str, error: ContentError) -> Fault:

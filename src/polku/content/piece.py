@@ -77,12 +77,7 @@ def read_piece(folder: Path, path: str) -> Piece:
     Raises ContentError where there is none, where its name is no piece's, or its front matter does not read.
     """
     path = path if path.startswith(f"{FOLDER}/") else f"{FOLDER}/{path}"
-    found = named(path)
-    if found is None:
-        raise ContentError(
-            N_("{file} is no name of a piece: write content/NAME.LANGUAGE.md, such as content/welcome.fi.md."),
-            file=path,
-        )
+    parts_of(path)
     try:
         text = (folder / path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as fault:
@@ -93,6 +88,23 @@ def read_piece(folder: Path, path: str) -> Piece:
         ) from fault  # fmt: skip
     except (OSError, UnicodeDecodeError) as fault:
         raise ContentError(N_("{file} cannot be read: {fault}."), file=path, fault=str(fault)) from fault
+    return piece_of(path, text)
+
+
+def parts_of(path: str) -> re.Match[str]:
+    """The parts of a piece's path (see :func:`named`). Raises ContentError where it is none."""
+    found = named(path)
+    if found is None:
+        raise ContentError(
+            N_("{file} is no name of a piece: write content/NAME.LANGUAGE.md, such as content/welcome.fi.md."),
+            file=path,
+        )
+    return found
+
+
+def piece_of(path: str, text: str) -> Piece:
+    """The piece that the file ``path`` is when ``text`` stands in it. Raises ContentError as :func:`read_piece`."""
+    found = parts_of(path)
     head, body, first = _parted(text, path)
     format: Literal["md", "mjml"] = "mjml" if found["format"] == "mjml" else "md"
     return Piece(path, found["name"], found["language"], format, body, first, **_fields(head, path))

@@ -44,7 +44,11 @@ def preview(project: Project, path: str, customer: str | None = None) -> Preview
     Raises ContentError where the piece does not read, or asks for what the customer has not; UsageError for an unknown
     customer.
     """
-    piece = read_piece(project.folder, path)
+    return preview_of(project, read_piece(project.folder, path), customer)
+
+
+def preview_of(project: Project, piece: Piece, customer: str | None = None) -> Preview:
+    """The same of a piece that is not in the folder as it stands: one that somebody is writing."""
     traits: dict[str, Any] = {}
     given: dict[str, Any] = {}
     key = None
