@@ -36,6 +36,7 @@ from polku.web import (
     note,
     outbox,
     pages,
+    pieces,
     privacy,
     rights,
     servers,
@@ -126,6 +127,7 @@ def create_app(
     app.include_router(rights.api)
     app.include_router(privacy.router)
     app.include_router(content.router)
+    app.include_router(pieces.router)
     app.include_router(outbox.router)
     app.include_router(outbox.api)
     app.include_router(unsubscribe.router)

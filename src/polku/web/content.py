@@ -7,16 +7,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from polku.content.check import check_content, named_in
-from polku.content.piece import named, paths, read_piece
-from polku.content.preview import preview
+from polku.content.piece import named, paths, piece_of, read_piece
+from polku.content.preview import preview, preview_of
 from polku.errors import ContentError, MapError, UsageError
 from polku.language import Reader
 from polku.web.guard import needs
 from polku.web.live import project_of
 from polku.web.options import refuse_unknown
-from polku.web.pages import own_query, read_language
+from polku.web.pages import answers_of, own_query, read_language
+from polku.web.pieces import drafts_of
 from polku.web.policy import FRAMING, LETTER
 from polku.web.reading import href
+from polku.web.saving import may_edit
 from polku.web.signin import drawn
 
 router = APIRouter(include_in_schema=False)
@@ -44,6 +46,7 @@ def content_page(request: Request) -> Response:
         rules = {}
     return drawn(
         request, "content.html", room="/content", pieces=pieces, rules=rules, href=href,
+        may_edit=may_edit(request, answers_of(request)),
         faults=[(fault, fault.text(reader)) for fault in check_content(project)],
     )  # fmt: skip
 
@@ -63,7 +66,15 @@ def piece_page(request: Request) -> Response:
     except (ContentError, UsageError) as error:
         fault = error.text(language)
     response = drawn(
-        request, "piece.html", room="/content", path=path, customer=customer, shown=shown, fault=fault, href=href
+        request,
+        "piece.html",
+        room="/content",
+        path=path,
+        customer=customer,
+        shown=shown,
+        fault=fault,
+        href=href,
+        may_edit=may_edit(request, answers_of(request)),
     )
     response.headers["Content-Security-Policy"] = FRAMING
     return response
@@ -74,8 +85,11 @@ def piece_page(request: Request) -> Response:
 def letter_frame(request: Request) -> Response:
     """The HTML of a piece by itself, for a frame of its own: without scripts, forms and this site's styles."""
     query = own_query(request)
-    refuse_unknown(query, ("piece", "customer"))
-    project = project_of(request)
-    shown = preview(project, query.get("piece", ""), query.get("customer", "").strip() or None)
+    refuse_unknown(query, ("piece", "customer", "draft"))
+    project, customer = project_of(request), query.get("customer", "").strip() or None
+    if query.get("draft"):  # one that is being written
+        shown = preview_of(project, piece_of(*drafts_of(request).of(query["draft"])), customer)
+    else:
+        shown = preview(project, query.get("piece", ""), customer)
     headers = {"Content-Security-Policy": LETTER, "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store"}
     return HTMLResponse(shown.rendered.html, headers=headers)

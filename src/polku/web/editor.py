@@ -169,8 +169,13 @@ def sent_in(request: Request, id: str | None, sent: dict[str, str]) -> Response:
     made = edited(text, base, sent, exists, new=id is None)
     name = sent.get("sheet", "")
     page = Page(
-        id, made.text, made.text if read(made.text) is not None else base, sent.get("mark", ""), name if SHEET.fullmatch(name) else secrets.token_hex(8),
-        known("period", sent.get("last") or USUAL_SPAN, SPANS), sent.get("assume") == "yes", made.focus,
+        id, made.text,
+        base=made.text if read(made.text) is not None else base,
+        mark=sent.get("mark", ""),
+        name=name if SHEET.fullmatch(name) else secrets.token_hex(8),
+        last=known("period", sent.get("last") or USUAL_SPAN, SPANS),
+        assume=sent.get("assume") == "yes",
+        focus=made.focus,
         told=tuple(error.text(visit.language) for error in made.refused),
         stale=mark_of(project.map_file.read_bytes()) != sent.get("mark", ""),
     )  # fmt: skip

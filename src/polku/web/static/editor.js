@@ -1,14 +1,17 @@
-// The editor of a rule: after each change the form and its source go to the server together, and what comes back is
+// The editor of a rule, or of a piece of content: after each change the form and its source go to the server together, and what comes back is
 // taken in part by part. Without this script the same buttons send the same form.
 import { morph } from "./morph.js";
 
 const TYPING = 350; // milliseconds after a key before the change is sent
 const COUNTING = 500; // and after what came back before the past is counted
 
+const PARTS = ["state", "form", "source", "faults"];
+
 export function editor() {
   const form = document.querySelector("form[data-editor]");
   if (!form) return;
   const told = document.getElementById("told");
+  const counts = Boolean(form.querySelector("[data-count]")); // else what is beside comes with the answer itself
   let timer = 0;
   let checking = null;
   let counting = null;
@@ -35,7 +38,7 @@ export function editor() {
   }
 
   function waiting(yes) {
-    form.querySelector('[data-take="count"]').classList.toggle("waits", yes);
+    form.querySelector('[data-take="count"]')?.classList.toggle("waits", yes);
   }
 
   // One at a time: what a button asks is never given up for what is typed after it.
@@ -54,10 +57,11 @@ export function editor() {
     try {
       const page = await ask(what, mine.signal);
       if (mine !== checking) return;
-      take(page, ["state", "form", "source", "faults"]);
+      take(page, counts ? PARTS : [...PARTS, "count"]);
       checking = null;
       if (what !== "check") focus(page);
-      timer = setTimeout(count, COUNTING);
+      if (counts) timer = setTimeout(count, COUNTING);
+      else waiting(false);
     } catch (error) {
       if (error.name === "AbortError") return; // a newer change is on its way
       told.textContent = form.dataset.failed;
@@ -167,5 +171,5 @@ export function editor() {
   addEventListener("beforeunload", (event) => {
     if (unsaved) event.preventDefault();
   });
-  count();
+  if (counts) count();
 }
