@@ -22,7 +22,7 @@ from polku.measures.view import View
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 #: What is read of a survey's answers.
-COLUMNS = ("customer", "time", "event", "source", "channel", "value", "properties", "context", "seq")
+COLUMNS = ("customer", "time", "event", "source", "channel", "value", "properties", "context", "seq", "event_id")
 LOW, HIGH = -2.0, 2.0
 
 
@@ -38,15 +38,14 @@ class Felt:
 
 @dataclasses.dataclass(slots=True)
 class _Kept:
-    """Answers read so far of one project: for these events, as identities were, up to this arrival."""
+    """Answers read so far of one project to these events, as identities were, up to this arrival."""
 
-    events: tuple[str, ...]
     identity: int
     seq: int
     answers: pa.Table
 
 
-_kept: dict[Path, _Kept] = {}
+_kept: dict[tuple[Path, tuple[str, ...]], _Kept] = {}
 _guard = threading.Lock()
 
 
@@ -128,18 +127,16 @@ def answers_of(project: Any, events: tuple[str, ...]) -> pa.Table:
     """The project's events of these names, with their customers."""
     identity = project.position().identity
     with _guard:
-        kept = _kept.get(project.folder)
-        if kept is None or kept.events != events or kept.identity != identity:
-            kept = _Kept(events, identity, -1, _read(project, events, -1))
+        kept = _kept.get((project.folder, events))
+        if kept is None or kept.identity != identity:
+            kept = _Kept(identity, -1, _read(project, events, -1))
         else:
             new = _read(project, events, kept.seq)
-            kept = _Kept(
-                events, identity, kept.seq, pa.concat_tables([kept.answers, new]) if new.num_rows else kept.answers
-            )
+            kept = _Kept(identity, kept.seq, pa.concat_tables([kept.answers, new]) if new.num_rows else kept.answers)
         seq = kept.answers.column("seq")
         if len(seq):
             kept.seq = int(np.max(seq.to_numpy()))
-        _kept[project.folder] = kept
+        _kept[project.folder, events] = kept
         return kept.answers
 
 

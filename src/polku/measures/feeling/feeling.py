@@ -273,7 +273,7 @@ def _felt(
     caution = FEW if 0 < n < ENOUGH else None
     return Felt(
         id, title, stage, kind, scale, n, Count(people, select("answered")),
-        _score(kind, best, worst, n, scores, caution),
+        score_of(kind, best, worst, n, scores, caution),
         Estimate(mean.value, mean.low, mean.high, n, mean.reason),
         rate("best", best), rate("middle", n - best - worst), rate("worst", worst),
         planned, float(felt.mean()) if n else None,
@@ -281,7 +281,10 @@ def _felt(
     )  # fmt: skip
 
 
-def _score(kind: Kind, best: int, worst: int, n: int, scores: F64, caution: str | None) -> Estimate:
+def score_of(kind: Kind, best: int, worst: int, n: int, scores: F64, caution: str | None) -> Estimate:
+    """The score of ``n`` answers with its interval: NPS from -100 to 100, of CSAT and CES the share of good answers, of
+    reviews the mean of the stars.
+    """
     if n == 0:
         return Estimate(None, n=0, reason=NO_ANSWERS)
     if kind == "nps":
