@@ -225,6 +225,11 @@ def outbox_list(
     channel: Annotated[str | None, typer.Option("--channel", help=N_("Only messages by this channel."))] = None,
     rule: Annotated[str | None, typer.Option("--rule", help=N_("Only messages of this rule."))] = None,
     customer: Annotated[str | None, typer.Option("--customer", help=N_("Only messages to this customer."))] = None,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", help=N_("Only messages with these words in subject, text or content.")),
+    ] = None,
+    day: Annotated[str | None, typer.Option("--day", help=N_("Only messages made on this day: 2026-05-31."))] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help=N_("How many of the latest."))] = 20,
     language: Language = None,
     as_json: AsJson = False,
@@ -233,7 +238,8 @@ def outbox_list(
 
     terminal, project = opened(folder, language, as_json)
     with project:
-        asked = Filters.read(state, channel, rule, customer)
+        zone = project.journey().timezone if project.map_file.exists() else "UTC"
+        asked = Filters.read(state, channel, rule, customer, text, day, zone)
         found, number = messages(project, asked, limit), counts(project, asked)
     if as_json:
         terminal.data({"messages": [one.to_dict() for one in found], "counts": number})

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -33,22 +34,51 @@ AGAIN: Final = (FAILED, DROPPED, OFF)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Filters:
-    """Which messages: None and "" ask for all. ``customer``: an id, an address, a number."""
+    """Which messages: None and "" ask for all. ``customer``: an id, an address, a number; ``text``: words that the
+    subject, the text or the content's name has; ``day``: that on which it was made, in ``zone``.
+    """
 
     state: str | None = None
     channel: str | None = None
     rule: str | None = None
     customer: str | None = None
+    text: str | None = None
+    day: dt.date | None = None
+    zone: str = "UTC"
 
     @classmethod
-    def read(cls, state: str | None, channel: str | None, rule: str | None, customer: str | None) -> Filters:
-        """Raises UsageError for a state that there is not."""
+    def read(
+        cls, state: str | None = None, channel: str | None = None, rule: str | None = None,
+        customer: str | None = None, text: str | None = None, day: str | None = None, zone: str = "UTC",
+    ) -> Filters:  # fmt: skip
+        """Raises UsageError for a state that there is not, and for a day that is none."""
         if state and state not in STATES:
             raise UsageError(
                 N_("There is no state {state!r} of a message; there are {states}."), state=state,
                 states=", ".join(STATES), nearest=nearest(state, STATES), value=state,
             )  # fmt: skip
-        return cls(state or None, channel or None, rule or None, (customer or "").strip() or None)
+        try:
+            found = dt.date.fromisoformat(day.strip()) if day and day.strip() else None
+        except ValueError:
+            raise UsageError(
+                N_("{name} is {value!r}, which is no date. Write it as year-month-day, for example 2026-05-31."),
+                name="day", value=day,
+            ) from None  # fmt: skip
+        who, words = (customer or "").strip() or None, (text or "").strip() or None
+        return cls(state or None, channel or None, rule or None, who, words, found, zone)
+
+    @property
+    def any(self) -> bool:
+        """Whether it asks for less than all."""
+        return any((self.state, self.channel, self.rule, self.customer, self.text, self.day))
+
+    def span(self) -> tuple[int, int] | None:
+        """Its day as microseconds since 1970, the end out."""
+        if self.day is None:
+            return None
+        ends = (dt.datetime.combine(self.day + dt.timedelta(days=n), dt.time(), ZoneInfo(self.zone)) for n in (0, 1))
+        first, after = (round(end.timestamp()) * 1_000_000 for end in ends)
+        return first, after
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,6 +130,14 @@ def _where(project: Project, filters: Filters) -> list[sa.ColumnElement[bool]]:
             found.append(column == value)
     if filters.customer is not None:
         found.append(row.customer.in_(_customers(project, filters.customer)))
+    if filters.text is not None:
+        # the payload is JSON: what is looked for stands in it as JSON writes it
+        inside = json.dumps(filters.text, ensure_ascii=False)[1:-1]
+        found.append(
+            sa.or_(row.payload.icontains(inside, autoescape=True), row.content.icontains(filters.text, autoescape=True))
+        )
+    if (span := filters.span()) is not None:
+        found += [row.made_at >= span[0], row.made_at < span[1]]
     return found
 
 

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from polku.errors import MapError, MissingExtraError, PolkuError, UsageError
 from polku.guidance import patterns as ready
 from polku.guidance.in_words import condition_text, limit_texts, step_texts, trigger_text
+from polku.guidance.lag import lag
 from polku.guidance.messages import STATE_WORDS
 from polku.guidance.proof import Proof, messages_of, proof
 from polku.guidance.replay import OUTCOMES, Replay, replay
@@ -159,7 +160,7 @@ def rules_drawn(request: Request, status: int = 200, message: str | None = None)
         )  # fmt: skip
     body = render(
         "guidance.html", reader, rules=told, patterns=[ready.pattern(n) for n in ready.names()],
-        may_edit=may_edit(request, visit.answers), switch=switch_of(project), message=message,
+        may_edit=may_edit(request, visit.answers), switch=switch_of(project), message=message, lag=lag(project.state),
         added=own_query(request).get("added") if status == 200 else None, href=href,
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from polku.guidance.lag import lag as guidance_lag
 from polku.language import N_
 from polku.live import refusals
 from polku.live.lag import lag_of
@@ -96,6 +97,7 @@ def live_page(request: Request) -> Response:
             look=look,
             plain=plain_of(request, [told.name for told in look.rows]),
             lag=lag_of(project, stream.rows()),
+            behind=guidance_lag(project.state) if any(g.state == "on" for g in visit.journey.guidance) else None,
             asked=asked,
             every=0 if asked.until is not None else EVERY,
             here=href("/live", **kept),
@@ -141,10 +143,12 @@ def live_data(
     asked = Asked.read(own_query(request))
     stream = stream_of(request)
     look = stream.look(asked.filters, asked.limit)
+    project = project_of(request)
     return {
         "events": [row.to_dict() for row in look.rows],
         "looked_at": look.looked_at,
-        "lag": lag_of(project_of(request), stream.rows()).to_dict(),
+        "lag": lag_of(project, stream.rows()).to_dict(),
+        "guidance": dataclasses.asdict(guidance_lag(project.state)),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from polku.channels.task import finish_task, tasks_of
 from polku.errors import UsageError
 from polku.guidance import messages
+from polku.guidance.lag import lag
 from polku.guidance.messages import Filters
 from polku.guidance.sending import pauses
 from polku.guidance.switch import set_test_address, switch_of, turn
@@ -24,12 +26,14 @@ from polku.web.live import project_of
 from polku.web.options import read_number, refuse_unknown
 from polku.web.pages import own_query, read_language
 from polku.web.reading import href
-from polku.web.signin import drawn
+from polku.web.signin import drawn, zone_here
 
 router = APIRouter(include_in_schema=False)
 api = APIRouter(tags=["guidance"])
 
 SHOWN = 100
+#: What messages can be looked for by.
+ASKED = ("state", "channel", "rule", "customer", "text", "day")
 Given = str | None
 
 
@@ -40,18 +44,19 @@ def outbox_page(request: Request) -> Response:
 
 
 def outbox(request: Request, status: int = 200, message: str | None = None) -> Response:
-    """Messages, newest first, by state, channel, rule and customer."""
+    """Messages, newest first, by state, channel, rule, customer, words and day."""
     query = own_query(request) if status == 200 else {}
-    refuse_unknown(query, ("state", "channel", "rule", "customer", "limit"))
+    refuse_unknown(query, (*ASKED, "limit"))
     project = project_of(request)
-    asked = Filters.read(*(query.get(name) for name in ("state", "channel", "rule", "customer")))
+    asked = Filters.read(**{name: query.get(name) for name in ASKED}, zone=zone_here(request).name)
     limit = read_number("limit", query.get("limit") or str(SHOWN), 1, 1000)
-    everything = Filters(None, asked.channel, asked.rule, asked.customer)
+    kept = {name: getattr(asked, name) for name in ASKED}
     return drawn(
         request, "outbox.html", status, room="/outbox", told=messages.messages(project, asked, limit), asked=asked,
-        counts=messages.counts(project, everything), choices=messages.choices(project), words=messages.STATE_WORDS,
-        switch=switch_of(project), pauses=pauses(project), suppressed=messages.suppressed(project), limit=limit,
-        mail=project.settings.mail, may_own=may(request, "own"), message=message, moment=moment, href=href,
+        kept=kept, counts=messages.counts(project, dataclasses.replace(asked, state=None)), limit=limit,
+        choices=messages.choices(project), words=messages.STATE_WORDS, switch=switch_of(project),
+        pauses=pauses(project), suppressed=messages.suppressed(project), mail=project.settings.mail,
+        may_own=may(request, "own"), message=message, moment=moment, href=href, lag=lag(project.state),
     )  # fmt: skip
 
 
@@ -151,11 +156,13 @@ def outbox_data(
     channel: Annotated[Given, Query(description=N_("messages by this channel only"))] = None,
     rule: Annotated[Given, Query(description=N_("messages of this rule only"))] = None,
     customer: Annotated[Given, Query(description=N_("an id, an e-mail address or a phone number"))] = None,
+    text: Annotated[Given, Query(description=N_("words of the subject, the text or the content's name"))] = None,
+    day: Annotated[Given, Query(description=N_("messages made on this day, for example 2026-05-31"))] = None,
     limit: Annotated[Given, Query(description=N_("1 to 1000, default 50"))] = None,
 ) -> dict[str, Any]:
-    refuse_unknown(own_query(request), ("state", "channel", "rule", "customer", "limit"))
+    refuse_unknown(own_query(request), (*ASKED, "limit"))
     project = project_of(request)
-    asked = Filters.read(state, channel, rule, customer)
+    asked = Filters.read(state, channel, rule, customer, text, day, zone_here(request).name)
     found = messages.messages(project, asked, read_number("limit", limit or "50", 1, 1000))
     switch = switch_of(project)
     return {

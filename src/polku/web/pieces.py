@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -30,6 +31,7 @@ from polku.journey.document import replace_file
 from polku.journey.excerpt import plain
 from polku.journey.tree import read_text
 from polku.language import LANGUAGES, N_, Reader
+from polku.record import tables
 from polku.record.naming import names_of
 from polku.web.editing.fields import Field, changed, one, put, written
 from polku.web.guard import actor_of, form_of, needs
@@ -369,10 +371,12 @@ def _shared(project: Project) -> list[str]:
 
 
 def _people(project: Project, chosen: str) -> list[str]:
-    """A few customers to choose from: those to whom messages were made last."""
-    from polku.guidance.messages import Filters, messages
-
-    latest = dict.fromkeys(one.customer for one in messages(project, Filters(), 60))
+    """A few customers to choose from: those to whom messages were made last, then those who came last."""
+    row = tables.identities.c
+    with project.state.read() as connection:
+        told = sa.select(tables.outbox.c.customer).order_by(tables.outbox.c.made_at.desc()).limit(60)
+        came = sa.select(row.customer).where(row.kind != "anonymous").order_by(row.id.desc()).limit(20)
+        latest = dict.fromkeys([*connection.execute(told).scalars(), *connection.execute(came).scalars()])
     names = names_of(project, set(list(latest)[:12]), project.subject())
     return [name for name in names.values() if name != chosen]
 
