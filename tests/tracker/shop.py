@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 FOLDER = Path(__file__).parent / "site"
-KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".wav": "audio/wav"}
+KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".wav": "audio/wav"}
 #: Addresses that the app of one page draws itself.
 APP = ("/cart", "/start")
 
@@ -30,7 +30,8 @@ def sound() -> bytes:
 class Shop:
     """``tag`` stands in every page in place of ``<!-- polku -->``; ``headers`` are sent with every page."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self.folder = folder
         self.tag = ""
         self.headers: dict[str, str] = {}
         shop = self
@@ -52,8 +53,8 @@ class Shop:
         if path == "/sound.wav":
             body, kind = sound(), KINDS[".wav"]
         else:
-            file = FOLDER / ("index.html" if path == "/" else "app.html" if path in APP else path.lstrip("/"))
-            if not file.is_file() or file.parent != FOLDER:
+            file = self.folder / ("index.html" if path == "/" else "app.html" if path in APP else path.lstrip("/"))
+            if not file.is_file() or file.parent != self.folder:
                 request.send_error(404)
                 return
             kind = KINDS[file.suffix]

@@ -73,6 +73,7 @@ class Asked(msgspec.Struct, kw_only=True, rename="camel"):
     agreed: bool = False
     answers: dict[str, list[str]] = msgspec.field(default_factory=dict)
     via: str = ""
+    agent: str = ""
 
     def visitor(self) -> Visitor:
         """Who asks, in lengths that somebody could have meant."""
@@ -154,7 +155,8 @@ class SiteDoors:
         except NoSuchMessageError as fault:
             raise Refuse(404, "message", str(fault)) from fault
         except UnfitError as fault:
-            return Reply(status=422, body=_json({"code": "unfit", "message": str(fault), "faults": fault.faults}))
+            # no error of the request: the page's own console stays clean while somebody fills in a form
+            return Reply(body=_json({"code": "unfit", "message": str(fault), "faults": fault.faults}))
         except UNWRITABLE:
             raise
         except PolkuError as fault:
@@ -216,14 +218,13 @@ def _waiting(project: Project, call: Call, asked: Asked, source: str) -> Reply:
 
 
 def _told(project: Project, call: Call, asked: Asked, source: str) -> Reply:
-    if asked.what not in ("shown", "clicked", "closed", "answered", "submitted"):
-        raise Refuse(
-            400, "what", f"There is no {asked.what[:50]!r}; tell shown, clicked, closed, answered or submitted."
-        )
+    what = TOLD.get(asked.what)
+    if what is None:
+        raise Refuse(400, "what", f"There is no {asked.what[:50]!r}; tell {', '.join(TOLD)}.")
     page = {name: asked.page[name][:2000] for name in ("path", "url", "title", "referrer") if name in asked.page}
     report = Report(
         asked.visitor(), asked.message[:300], what, asked.id[:100], page, asked.url[:2000],
-        asked.fields, asked.agreed, asked.answers, call.address, call.headers.get("user-agent", ""),
+        asked.fields, asked.agreed, asked.answers, call.address, asked.agent or call.headers.get("user-agent", ""),
     )  # fmt: skip
     return Reply(body=_json(tell(project, report, source)))
 

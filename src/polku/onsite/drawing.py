@@ -30,7 +30,7 @@ WORDS: Final[Mapping[str, str]] = {
     "email": N_("Write an e-mail address, such as name@example.com."),
     "agree": N_("Tick this to go on."),
     "choose": N_("Choose one."),
-    "next": N_("Next"),
+    "next": N_("Go on"),
     "back": N_("Back"),
     "again": N_("Start again"),
     "send": N_("Send"),
@@ -59,7 +59,7 @@ def draw(
     reader = Reader(spoken)
     drawn: dict[str, Any] = {
         **filled, "content": piece.name, "language": piece.language, "title": subject, "body": tree(body),
-        "frequency": fields.often, "interrupts": fields.interrupts,
+        "frequency": fields.often, "interrupts": fields.interrupts, "close": fields.closes,
         "words": {name: reader(text) for name, text in WORDS.items()},
     }  # fmt: skip
     if fields.form is not None:

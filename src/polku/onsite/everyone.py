@@ -15,7 +15,7 @@ from babel.dates import format_datetime
 from polku.content.facts import constants, filled
 from polku.content.piece import Piece, in_language, read_piece
 from polku.content.render import render
-from polku.errors import ContentError, UsageError
+from polku.errors import ContentError, MapError, UsageError
 from polku.guidance.preparing import sender_of
 from polku.language import N_
 from polku.onsite.fields import SiteFields
@@ -52,6 +52,14 @@ def pieces(project: Project, language: str | None = None, now: dt.datetime | Non
         pages = list(shown.pages) or drawn.get("pages", [])
         found.append({**drawn, "pages": pages, "message": MARK + name, "priority": shown.priority})
     return sorted(found, key=lambda one: -one["priority"])
+
+
+def has_pieces(project: Project) -> bool:
+    """Whether the map has a piece for all visitors that is on; a map with faults has none."""
+    try:
+        return project.map_file.exists() and any(one.state == "on" for one in project.journey().site.values())
+    except MapError:
+        return False
 
 
 def drawn_piece(project: Project, path: str, language: str | None, moment: dt.datetime | None = None) -> dict[str, Any]:

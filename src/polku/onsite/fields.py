@@ -46,7 +46,7 @@ class Moment(Part):
     """When a piece is shown, once its page is open."""
 
     kind: Literal["now", "exit", "scroll", "after", "click"] = "now"
-    value: float | str = 0
+    value: float | str = 0.0
 
     @classmethod
     def read(cls, text: Any) -> Any:
@@ -57,9 +57,9 @@ class Moment(Part):
         if said in ("now", "exit"):
             return {"kind": said}
         if (found := _PERCENT.match(said)) and 0 < int(found[1]) <= 100:
-            return {"kind": "scroll", "value": int(found[1])}
+            return {"kind": "scroll", "value": float(found[1])}
         if found := _AFTER.match(said):
-            return {"kind": "after", "value": duration(found[1])}
+            return {"kind": "after", "value": float(duration(found[1]))}
         if found := _CLICK.match(said):
             return {"kind": "click", "value": found[1]}
         raise UnreadableError(
@@ -239,7 +239,9 @@ class SiteFields(Part):
         "or a duration such as 7d. Pop-ups: session; all others: always.",
     )
     expires: Seconds = Field(default=7 * 86400, description="A message that nobody came for is dropped after so long.")
-    close: Yes = Field(default=True, description="Whether it can be closed.")
+    close: Yes | None = Field(
+        default=None, description="Whether it can be closed. Pop-ups and banners can, what stands in a place cannot."
+    )
     button: Button | None = Field(default=None, description="Where it leads.")
     image: Image | None = Field(default=None, description="A picture.")
     height: Annotated[int, Field(ge=1, le=5000)] | None = Field(
@@ -269,6 +271,11 @@ class SiteFields(Part):
         if self.frequency is not None:
             return self.frequency
         return "session" if self.shows == "popup" else "always"
+
+    @property
+    def closes(self) -> bool:
+        """Whether it can be closed."""
+        return self.place is None if self.close is None else self.close
 
     @property
     def interrupts(self) -> bool:

@@ -33,11 +33,19 @@ def tracker() -> Script:
 
 
 @functools.cache
+def with_site() -> Script:
+    """polku.js, and behind it the line that loads what asks for pieces on the site: for as long as the map has any that
+    every visitor is shown, also those who have not consented to anything."""
+    body = tracker().body + b'window.polku&&polku.use&&polku.use("site");\n'
+    return Script(body, gzip.compress(body, 9, mtime=0), _etag(body))
+
+
+@functools.cache
 def modules() -> dict[str, Script]:
     """The modules by name.
 
     >>> sorted(modules())
-    ['cmp', 'youtube']
+    ['calculator', 'chat', 'cmp', 'messages', 'quiz', 'reviews', 'site', 'survey', 'youtube']
     """
     folder = resources.files("polku.tracker") / "served" / "modules"
     names = sorted(entry.name.removesuffix(".js") for entry in folder.iterdir() if entry.name.endswith(".js"))
@@ -46,4 +54,8 @@ def modules() -> dict[str, Script]:
 
 def _script(name: str) -> Script:
     body = (resources.files("polku.tracker") / "served" / name).read_bytes()
-    return Script(body, gzip.compress(body, 9, mtime=0), f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
+    return Script(body, gzip.compress(body, 9, mtime=0), _etag(body))
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'

@@ -7,8 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from polku.language import N_
-from polku.tracker import Script, modules, tracker
+from polku.onsite.everyone import has_pieces
+from polku.tracker import Script, modules, tracker, with_site
 from polku.web.guard import needs
+from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
 
 router = APIRouter(include_in_schema=False)
@@ -20,7 +22,7 @@ CACHE = "public, max-age=300, stale-while-revalidate=86400"
 @router.api_route("/polku.js", methods=["GET", "HEAD"])
 @needs("open")
 def tracker_script(request: Request) -> Response:
-    return served(request, tracker())
+    return served(request, with_site() if has_pieces(project_of(request)) else tracker())
 
 
 @router.api_route("/polku/{name}.js", methods=["GET", "HEAD"])

@@ -20,6 +20,7 @@
   const slow = +option.slow || 4000; // milliseconds
   const STORE = "polku";
   const QUEUE = "polku.queue";
+  const SITE = "polku.site"; // what the module site keeps
   const SITTING = 18e5; // a session ends after 30 minutes of silence
 
   const safe = (work) =>
@@ -86,6 +87,8 @@
   let queue = [];
   let view = {}; // the page view that is open: its context, time seen, depth
   let problem = "";
+  const used = {}; // modules that were asked for
+  const say = (name) => d.dispatchEvent(new Event("polku:" + name));
   let dropped = 0; // events that waited too long in too large a crowd
 
   function tell(type, fields) {
@@ -116,6 +119,10 @@
     queue.push(message);
     if (queue.length > 500) drop(queue);
     if (!timer) later(message.type == "page" ? 50 : 700);
+  }
+
+  function forget() {
+    [STORE, QUEUE, SITE].forEach((name) => write(name));
   }
 
   function signIn(id) {
@@ -170,16 +177,16 @@
           granted = false;
         }
         me = {};
-        write(STORE);
-        write(QUEUE);
+        forget();
       }
       if (choice.analytics != null) held = [];
     },
     use: (name) =>
-      import(host + "/polku/" + name + ".js").then(
-        safe((module) => module.default(api, option)),
+      used[name] ||
+      (used[name] = import(host + "/polku/" + name + ".js").then(
+        safe((module) => module.default(api, option, () => (signal ? {} : { id: granted ? me.a : pageId, session: me.s }))),
         (error) => console.warn("polku", error),
-      ),
+      )),
     flush: () => flush(),
     status: () => ({ mode, signal: !!signal, granted, choice, held: held.length, queued: queue.length, dropped, problem }),
     push: (call) => api[call[0]].apply(null, [].slice.call(call, 1)),
@@ -223,6 +230,8 @@
           }
           failures = 0;
           problem = "";
+          if (answer.headers.get("polku-site")) api.use("site");
+          say("sent");
           if (!answer.ok) {
             problem = "" + answer.status; // will not get better by repeating: the key, or the message itself
             console.warn("polku: the server refused the events (" + problem + ")");
@@ -291,6 +300,7 @@
     close();
     view = { context: address(), place: place(), seen: 0, since: d.hidden ? 0 : now(), deep: 0, height: 1, faults: {}, first: !view.context };
     tell("page", { name: name, properties: properties || {} });
+    say("page");
     settled(look);
   }
 
@@ -319,6 +329,7 @@
 
   function look() {
     if (on("scroll")) deep();
+    if (d.querySelector("[data-polku-place],[data-polku-reviews]")) api.use("site");
     d.querySelectorAll("[data-polku-view]").forEach((element) => {
       if (element.polkuSeen == view) return;
       element.polkuSeen = view;
@@ -397,10 +408,7 @@
       granted = !!choice.analytics;
       recall();
     }
-    if (signal) {
-      write(STORE);
-      write(QUEUE);
-    }
+    if (signal) forget();
     if (option.consent != null) api.consent({ analytics: option.consent != "denied" }, { source: "tag" });
     open();
     [].forEach.call(before || [], safe(api.push));

@@ -1,0 +1,1 @@
+window.Shop={chat:function(how){window.chatted=how}};
