@@ -30,6 +30,7 @@ from polku.web import (
     content,
     docs,
     editor,
+    experiments,
     guidance,
     identities,
     measures,
@@ -122,6 +123,7 @@ def create_app(
     app.include_router(editor.router)  # its /guidance/new stands before the rules' ids
     app.include_router(guidance.router)
     app.include_router(guidance.api)
+    app.include_router(experiments.router)
     app.include_router(identities.router)
     app.include_router(rights.router)
     app.include_router(rights.api)

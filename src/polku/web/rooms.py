@@ -36,6 +36,7 @@ ROOMS: tuple[Room, ...] = (
     Room("/note", N_("Note"), needs="edit"),
     # the tabs of Guidance, in this order: campaigns, content, experiments, outbox, tasks, surveys, offers, audiences
     Room("/content", N_("Content"), "guidance"),
+    Room("/experiments", N_("Experiments"), "guidance"),
     Room("/outbox", N_("Outbox"), "guidance"),
     Room("/tasks", N_("Tasks"), "guidance"),
     Room("/identities", N_("Who is who"), "settings"),
