@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from polku.guidance.happenings import Happening
 from polku.guidance.holdout import held_out, variant
-from polku.guidance.hours import after_quiet, allowed_from, micros, next_clock
+from polku.guidance.hours import after_quiet, allowed_from, micros, moved, next_clock
 from polku.guidance.limits import MICRO
 from polku.guidance.look import Look
 from polku.guidance.rules import (
@@ -325,7 +325,7 @@ class _Going:
             self.told("no_date", property=date.path)
             self.finish(LEFT)
             return None
-        due = day + date.offset * MICRO
+        due = moved(day, date.offset, self.look.zone)
         if due < self.now and day < self.now and date.offset <= 0:
             self.told("too_late", due)
             self.finish(LEFT)

@@ -90,6 +90,21 @@ def micros(when: dt.datetime) -> int:
     return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
+def moved(time: int, seconds: int, zone: ZoneInfo) -> int:
+    """``time`` (microseconds) moved by ``seconds``: whole days on the calendar of ``zone``, so that three days before
+    nine o'clock is nine o'clock also where the clock was changed between; anything else as it is.
+
+    >>> zone, noon = ZoneInfo("Europe/Helsinki"), dt.datetime(2026, 3, 30, 9, tzinfo=dt.UTC)
+    >>> moment(moved(micros(noon), -2 * 86400, zone)).isoformat()
+    '2026-03-28T10:00:00+00:00'
+    """
+    days = seconds // 86400 if seconds % 86400 == 0 else 0
+    if not days:
+        return time + seconds * 1_000_000
+    local = moment(time).astimezone(zone)
+    return micros(dt.datetime.combine(local.date() + dt.timedelta(days=days), local.time(), zone))
+
+
 def allowed_from(time: int, hours: Hours, zone: ZoneInfo) -> int:
     """The first moment at or after ``time`` within ``hours``: ``time`` itself where it lies within."""
     return time if hours.holds(minute_of(time, zone)) else next_clock(time, hours.start, zone)

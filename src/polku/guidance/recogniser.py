@@ -46,11 +46,22 @@ class Meaning:
         self.rules = rules_of(journey, tables)
         self.fails = fails_of(tables, journey.touchpoint_ids)
         self.touchpoints, self.stages = journey.touchpoint_ids, journey.stage_ids
+        self.names = tables.code_event
         self.segments = {
             name: segment_rules(journey.segments[name].condition, journey, tables)
             for name in segments
             if name in journey.segments
         }
+        self._conditions: dict[str, fold.Rules] = {}
+        self._tables = tables
+
+    def segment(self, name: str) -> fold.Rules:
+        """The condition of a segment of the map, compiled once."""
+        found = self._conditions.get(name)
+        if found is None:
+            condition = self.journey.segments[name].condition
+            found = self._conditions[name] = segment_rules(condition, self.journey, self._tables)
+        return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -265,17 +276,29 @@ class Recogniser:
     """Customers' folds under one map and generation of trails, each made when first asked for.
 
     ``past(customer)`` gives the rows that were known before; they are folded up to ``since`` (seconds) untold.
+    ``whole(customer)`` gives these and the new ones, for customers who were folded together with others: ``until``
+    holds the second up to which each of them was.
     """
 
-    def __init__(self, meaning: Meaning, past: Callable[[int], Past], since: int) -> None:
+    def __init__(
+        self, meaning: Meaning, past: Callable[[int], Past], since: int, whole: Callable[[int], Past] | None = None
+    ) -> None:
         self.meaning, self.past, self.since = meaning, past, since
+        self.whole = past if whole is None else whole
+        self.until: dict[int, int] = {}
         self._customers: dict[int, Customer] = {}
 
     def customer(self, customer: int) -> Customer:
         """The fold of a customer as it stands."""
         found = self._customers.get(customer)
         if found is None:
-            found = self._customers[customer] = Customer(self.meaning, self.past(customer), self.since)
+            until = self.until.get(customer)
+            found = (
+                Customer(self.meaning, self.past(customer), self.since)
+                if until is None
+                else Customer(self.meaning, self.whole(customer), max(self.since, until))
+            )
+            self._customers[customer] = found
         return found
 
     def take(self, customer: int, rows: Sequence[Row]) -> list[Happening]:

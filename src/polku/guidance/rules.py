@@ -232,6 +232,12 @@ class Rule:
             return happening.name == self.id
         return any(m.meets(happening) for m in self.trigger.matchers)
 
+    @property
+    def asks_events(self) -> bool:
+        """Whether a decision may have to read what happened since the entry: more than that it happened."""
+        later = (*self.trigger.without, *self.exits)
+        return bool(later) and (self.key is not None or any(m.where is not None for m in later))
+
     def key_of(self, event: Mapping[str, Any] | None) -> str:
         """Which run an event belongs to: the text of the property ``key``; "" where the rule has none, or the event."""
         return "" if self.key is None else text_of(at_path(event, self.key))
@@ -260,6 +266,10 @@ class Index:
             if len(self._found) < MOST_NAMES:
                 self._found[key] = found
         return found
+
+    def listened_to(self, kind: str, name: str) -> bool:
+        """Whether any rule listens to this."""
+        return (kind, name) in self._by or (kind, "") in self._by
 
     def hears(self, kind: str) -> bool:
         """Whether any rule listens to happenings of this kind."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from polku.guidance import outbox
-from polku.guidance.engine import WAITING, Change, Note, Run
+from polku.guidance.engine import WAITING, Note, Run
 from polku.guidance.rules import Rule
-from polku.guidance.timers import set_timer
 from polku.record import tables
 
 if TYPE_CHECKING:
@@ -33,18 +30,6 @@ def run_of(row: Any) -> Run:
     )  # fmt: skip
 
 
-def waiting_of(connection: Connection, customers: Sequence[int]) -> dict[int, list[Run]]:
-    """The runs of these customers that wait, the oldest first."""
-    found: dict[int, list[Run]] = {}
-    table = tables.runs.c
-    for at in range(0, len(customers), MANY):
-        mine = table.customer.in_(customers[at : at + MANY])
-        query = sa.select(tables.runs).where(mine, table.status == WAITING).order_by(table.id)
-        for row in connection.execute(query):
-            found.setdefault(int(row.customer), []).append(run_of(row))
-    return found
-
-
 def runs_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, Run]:
     """Runs by their number."""
     found: dict[int, Run] = {}
@@ -52,72 +37,6 @@ def runs_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, Run]:
         query = sa.select(tables.runs).where(tables.runs.c.id.in_(ids[at : at + MANY]))
         found.update((int(row.id), run_of(row)) for row in connection.execute(query))
     return found
-
-
-def keep(
-    state: State, connection: Connection, rule: Rule, customer: int, before: Run | None, change: Change
-) -> Run | None:
-    """Write what the engine said: the run, its timer, the notes, the messages. Returns the run as it is stored."""
-    run = change.run
-    if run is not None and run is not before:
-        run = _store(state, connection, run)
-        if before is None or run.due_at != before.due_at:
-            set_timer(state, connection, run.id, run.due_at if run.status == WAITING else None)
-    note(state, connection, rule.id, customer, run.id if run is not None else None, change.notes)
-    for act in change.acts:
-        assert run is not None
-        outbox.put(
-            connection,
-            outbox.Message(
-                key=f"{run.id}:{act.step}:{act.variant}",
-                rule=rule.id,
-                customer=customer,
-                channel=act.channel,
-                content=act.content,
-                made_at=change.notes[-1].known if change.notes else run.entered_at,
-                run=run.id,
-                step=act.step,
-                variant=act.variant or None,
-                facts=act.facts,
-                owed=rule.owed,
-                priority=rule.priority,
-                state=act.state,
-                reason=act.reason,
-            ),
-        )
-    return run
-
-
-def end(state: State, connection: Connection, run: Run, why: Note) -> None:
-    """Write a run that ended for a reason outside its rule."""
-    _store(state, connection, run)
-    set_timer(state, connection, run.id, None)
-    note(state, connection, run.rule, run.customer, run.id, [why])
-
-
-def _store(state: State, connection: Connection, run: Run) -> Run:
-    values: dict[str, Any] = {
-        "step": run.step,
-        "entered_at": run.entered_at,
-        "due_at": run.due_at,
-        "status": run.status,
-        "finished_at": run.finished_at,
-        "facts": json.dumps(run.facts, ensure_ascii=False, sort_keys=True),
-    }
-    if run.id:
-        connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run.id).values(**values))
-        return run
-    run = dataclasses.replace(run, id=state.reserve(connection, "run", 1))
-    values |= {
-        "id": run.id,
-        "rule": run.rule,
-        "version": run.version,
-        "customer": run.customer,
-        "origin": run.customer,
-        "key": run.key,
-    }
-    connection.execute(sa.insert(tables.runs).values(**values))
-    return run
 
 
 def note(

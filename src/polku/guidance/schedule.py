@@ -9,41 +9,92 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
 from polku.guidance.engine import moment_of
-from polku.guidance.happenings import Happening
-from polku.guidance.hours import micros
+from polku.guidance.hours import micros, moved
 from polku.guidance.limits import MICRO
 from polku.guidance.rules import Calendar, DateOf, Rule, at_path
+from polku.record import tables
 from polku.record.clock import moment
 
 if TYPE_CHECKING:
-    from polku.journey.model import Journey
-    from polku.record.project import Project
+    from sqlalchemy.engine import Connection
+
     from polku.trails.layout import Trails
 
 #: Minute of the day at which a day of the traits counts where the rule says no hour.
 MORNING = 9 * 60
+#: Values of a trait that one slice looks at, at most.
+LOOKED_AT = 20_000
 
 
-def happenings(
-    project: Project, trails: Trails, journey: Journey, rule: Rule, since: int, until: int
-) -> Iterator[Happening]:
-    """What the calendar does for a rule in (since, until], microseconds; nothing for a rule that listens to events."""
-    zone = ZoneInfo(journey.timezone)
+def moments(rule: Rule, zone: ZoneInfo, since: int, until: int) -> Iterator[int]:
+    """When a rule of the calendar, or one about a day of the traits, may concern anybody in (since, until],
+    microseconds; never for a rule that listens to events."""
     trigger = rule.trigger
     if trigger.calendar is not None:
-        for time in occurrences(trigger.calendar, zone, since, until):
-            for customer in customers_of(trails):
-                yield Happening(customer, time, time, "schedule", rule.id)
+        yield from occurrences(trigger.calendar, zone, since, until)
     elif trigger.date is not None and not trigger.matchers:
-        yield from _dates(project, rule, trigger.date, zone, since, until)
+        every_day = Calendar("day", 0, MORNING if trigger.date.at is None else trigger.date.at)
+        days = abs(trigger.date.offset) // 86400 + 2
+        for day in occurrences(every_day, zone, since - days * 86400 * MICRO, until + days * 86400 * MICRO):
+            time = moved(day, trigger.date.offset, zone)
+            if since < time <= until:
+                yield time
 
 
-def customers_of(trails: Trails) -> Iterator[int]:
-    """Every customer with an event, ascending in each bucket."""
+def customers_after(trails: Trails, after: int, limit: int, upto: int) -> list[int]:
+    """The next ``limit`` customers by key whose key is beyond ``after`` and who had an event by ``upto`` (seconds)."""
+    found: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
     for bucket in trails.buckets:
-        keys = bucket.customer if bucket.masked is None else bucket.customer[~bucket.masked]
-        yield from keys.tolist()
+        first = int(np.searchsorted(bucket.customer, after, side="right"))
+        taken = 0
+        while first < bucket.customers and taken < limit:
+            part = slice(first, first + limit)
+            there = bucket.offsets[first + 1 : first + limit + 1] > bucket.offsets[first : bucket.customers][:limit]
+            if bucket.masked is not None:
+                there = there & ~bucket.masked[part]
+            begins = bucket.offsets[first : bucket.customers][:limit][there]
+            there[there] = bucket.time[begins] <= upto
+            found.append(bucket.customer[part][there].astype(np.int64))
+            taken += int(np.count_nonzero(there))
+            first += limit
+    keys: list[int] = np.sort(np.concatenate(found))[:limit].tolist()
+    return keys
+
+
+def due_after(
+    connection: Connection, date: DateOf, zone: ZoneInfo, time: int, after: int, limit: int
+) -> tuple[list[tuple[int, Any]], int | None]:
+    """The next customers by key, beyond ``after``, whose day of the traits is due at ``time``: (customer, the day as
+    their traits tell it), at most about ``limit``; and how far was looked, None: to the end."""
+    name = date.path.removeprefix("traits.")
+    trait, who = tables.traits.c, tables.identities.c
+    found: list[tuple[int, Any]] = []
+    looked = after
+    query = (
+        sa.select(who.customer, trait.value)
+        .join_from(tables.traits, tables.identities, trait.identity == who.id)
+        .where(trait.name == name.partition(".")[0], who.customer > sa.bindparam("after"))
+        .order_by(who.customer, trait.time, trait.seq)
+        .limit(LOOKED_AT)
+    )
+    rows = connection.execute(query, {"after": after}).all()
+    latest = {int(customer): value for customer, value in rows}
+    full = len(rows) == LOOKED_AT
+    if full and len(latest) > 1:
+        del latest[int(rows[-1].customer)]  # perhaps not all of theirs: the next slice begins with them
+    for customer, text in latest.items():
+        looked = customer
+        value = at_path({"traits": {name.partition(".")[0]: json.loads(text)}}, f"traits.{name}")
+        if any(t == time for t in days_of(value, date, zone, time - 1, time)):
+            found.append((customer, value))
+            if len(found) == limit:
+                return found, looked
+    return found, looked if full else None
 
 
 def occurrences(rule: Calendar, zone: ZoneInfo, since: int, until: int) -> Iterator[int]:
@@ -72,34 +123,22 @@ def _fits(rule: Calendar, day: dt.date) -> bool:
     return True
 
 
-def _dates(project: Project, rule: Rule, date: DateOf, zone: ZoneInfo, since: int, until: int) -> Iterator[Happening]:
-    """Customers whose day, moved by the rule's offset, came in (since, until]."""
-    name = date.path.removeprefix("traits.")
-    profiles = project.identities.profiles()
-    for customer, text in zip(profiles["customer"].to_pylist(), profiles["traits"].to_pylist(), strict=True):
-        if name.partition(".")[0] not in text:
-            continue
-        value = at_path({"traits": json.loads(text)}, f"traits.{name}")
-        for time in days_of(value, date, zone, since, until):
-            yield Happening(customer, time, time, "date", rule.id, {"properties": {"date": value}, "context": {}})
-
-
 def days_of(value: Any, date: DateOf, zone: ZoneInfo, since: int, until: int) -> Iterator[int]:
     """When a day of the traits is due in (since, until]: once, or every year (29 February is the 28th then)."""
     at = MORNING if date.at is None else date.at
     if not date.yearly:
         found = moment_of(value, zone, at)
-        if found is not None and since < found + date.offset * MICRO <= until:
-            yield found + date.offset * MICRO
+        if found is not None and since < (due := moved(found, date.offset, zone)) <= until:
+            yield due
         return
     try:
         day = dt.date.fromisoformat(str(value)[:10])
     except ValueError:
         return
-    first, last = (moment(t).astimezone(zone).year for t in (since - date.offset * MICRO, until - date.offset * MICRO))
-    for year in range(first, last + 1):
+    spare = dt.timedelta(microseconds=abs(date.offset) * MICRO) + dt.timedelta(days=2)
+    for year in range((moment(since) - spare).year, (moment(until) + spare).year + 1):
         last_day = calendar.monthrange(year, day.month)[1]
         wall = dt.datetime(year, day.month, min(day.day, last_day), at // 60, at % 60, tzinfo=zone)
-        time = micros(wall) + date.offset * MICRO
-        if since < time <= until:
-            yield time
+        due = moved(micros(wall), date.offset, zone)
+        if since < due <= until:
+            yield due

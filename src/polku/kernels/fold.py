@@ -284,16 +284,15 @@ def _grown(array):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-def]
-    """Every change of the customers asked for: int64[n, 1 + MOVE], the customer's index and the row of ``moves``.
-
-    ``customers``: int64[k] indices within the bucket. Positions are places in the bucket's columns, -1 for a moment.
-    """
+def transitions_each(columns, rules, customers, moments):  # type: ignore[no-untyped-def]
+    """The same, each customer as of a moment of their own: ``moments`` int64[k], seconds."""
     out = np.empty((64, 1 + MOVE), np.int64)
     n = 0
     state = np.empty(FIXED + PER_ATOM * len(rules.atom_kind), np.int64)
     moves = np.empty((MOST_MOVES, MOVE), np.int64)
-    for c in customers:
+    for k in range(len(customers)):
+        c = customers[k]
+        as_of = moments[k]
         clear(state)
         i = columns.offsets[c]
         end = columns.offsets[c + 1]
@@ -325,6 +324,15 @@ def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-de
                 n += 1
             i += 1
     return out[:n].copy()
+
+
+@kernel
+def transitions(columns, rules, customers, as_of):  # type: ignore[no-untyped-def]
+    """Every change of the customers asked for: int64[n, 1 + MOVE], the customer's index and the row of ``moves``.
+
+    ``customers``: int64[k] indices within the bucket. Positions are places in the bucket's columns, -1 for a moment.
+    """
+    return transitions_each(columns, rules, customers, np.full(len(customers), as_of, np.int64))
 
 
 @kernel
