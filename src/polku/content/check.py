@@ -205,6 +205,33 @@ def _unknown(piece: Piece, known: Known, segments: list[Any], line: int, default
         yield Fault(piece.path, line, "variable", said, {"name": path, "file": FACTS})
 
 
+def offers(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    """Codes of pools that there are; a referral link and points only where the map has a programme."""
+    try:
+        made = templates(piece)
+    except ContentError:
+        return
+    defined = project.journey().offers if project.map_file.exists() else None
+    for part, template in made.items():
+        for segments, start, source in _asked(template):
+            line = piece.first_line + source.count("\n", 0, start) if part == "body" else 1
+            root = str(segments[0])
+            if root in known.shared or defined is None:
+                continue
+            if root == "code":
+                name = str(segments[1]) if len(segments) > 1 else ""
+                if name not in defined.codes:
+                    said = N_("There is no pool of codes {name!r} in the map; it has: {known}.")
+                    listed = ", ".join(defined.codes) or "-"
+                    yield Fault(piece.path, line, "pool", said, {"name": name, "known": listed})
+            elif root == "referral_link" and defined.referral is None:
+                said = N_("The map has no offers.referral, so nobody has a link to recommend by.")
+                yield Fault(piece.path, line, "referral", said, {})
+            elif root == "points" and defined.loyalty is None:
+                said = N_("The map has no offers.loyalty, so there are no points.")
+                yield Fault(piece.path, line, "points", said, {})
+
+
 def filters(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
     """Filters that there are not."""
     try:
@@ -247,7 +274,7 @@ def survey_links(project: Project, piece: Piece, known: Known) -> Iterator[Fault
 
 
 RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (
-    parses, subject, unsubscribing, variables, filters, survey_links,
+    parses, subject, unsubscribing, variables, offers, filters, survey_links,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from polku.content.render import Rendered, render
 from polku.errors import UsageError
 from polku.guidance.preparing import sender_of
 from polku.language import N_
+from polku.offers.facts import facts_of
 from polku.record import tables
 from polku.record.consenting import ids_meant
 from polku.record.hashes import KINDS
@@ -57,11 +58,14 @@ def preview_of(project: Project, piece: Piece, customer: str | None = None) -> P
         traits = traits_of(project, [key])[key]
         given = latest(project, key)
     mail = project.settings.mail
+    shared = constants(project.folder, piece.language)
     facts = filled(
-        constants(project.folder, piece.language), traits, given, sender=sender_of(piece.sender or mail.sender),
+        shared, traits, given, sender=sender_of(piece.sender or mail.sender),
         postal_address=mail.postal_address, unsubscribe_url=f"{mail.links.rstrip('/')}/u/…", language=piece.language,
     )  # fmt: skip
     facts |= _links(project, mail.links.rstrip("/"))
+    if project.map_file.exists():
+        facts |= facts_of(project, piece, key, "preview", given, piece.language, real=False, own=shared)
     event = given.get("event", {}).get("event")
     return Preview(piece, render(project.folder, piece, facts), key, event)
 

@@ -24,6 +24,7 @@ from polku.guidance.outbox import DROPPED, FAILED, OFF
 from polku.guidance.switch import Switch
 from polku.guidance.tracked import count_clicks, count_opens
 from polku.language import N_
+from polku.offers.facts import facts_of
 from polku.record import tables
 from polku.record.clock import now
 from polku.record.contacts import Contact
@@ -188,6 +189,9 @@ class Preparing:
         if piece is not None and asks_for_links(piece):
             whose = SurveyLink("", id_, row.key, row.rule, language, test is not None)
             facts |= links_of(project, project.journey().surveys, whose, row.facts)
+        if piece is not None:
+            own = self._constants(language)
+            facts |= facts_of(project, piece, row.customer, row.key, row.facts, language, real=test is None, own=own)
         made = render(project.folder, piece, facts) if piece is not None else self._bare(row, facts)
         html = made.html
         if html and test is None and channel.name == "email":  # a web hook's request is the same at every try

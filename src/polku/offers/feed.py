@@ -123,7 +123,8 @@ class _Again(io.RawIOBase):
 class _Reader:
     """expat's handlers: gathers the elements right under an item, by their plain names."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, parser: expat.XMLParserType) -> None:
+        self.name, self.parser = name, parser
         self.done: list[dict[str, Any]] = []
         self.row: dict[str, Any] | None = None
         self.depth = 0
@@ -135,7 +136,10 @@ class _Reader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise OfferError(N_("Its elements stand too deep in one another."))
+            raise OfferError(
+                N_("{file}, line {line}: the elements stand too deep in one another."),
+                file=self.name, line=self.parser.CurrentLineNumber,
+            )  # fmt: skip
         plain = name.rpartition(":")[2].lower()
         if self.row is None:
             if plain in ITEMS:
@@ -158,22 +162,25 @@ class _Reader:
                 self.field = ""
         self.depth -= 1
 
+    def doctype(self, *_: Any) -> None:
+        raise OfferError(
+            N_("{file}, line {line}: it has a document type (<!DOCTYPE>), which no list of products needs."),
+            file=self.name, line=self.parser.CurrentLineNumber,
+        )  # fmt: skip
+
     def characters(self, text: str) -> None:
         if self.field and sum(map(len, self.text)) < LONGEST_VALUE:
             self.text.append(text)
 
 
-def _refuse_doctype(*_: Any) -> None:
-    raise OfferError(N_("It has a document type (<!DOCTYPE>), which no list of products needs."))
-
-
 def _xml(stream: io.RawIOBase, name: str) -> Iterator[dict[str, Any]]:
-    parser, reader = expat.ParserCreate(), _Reader()
+    parser = expat.ParserCreate()
+    reader = _Reader(name, parser)
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
     parser.CharacterDataHandler = reader.characters
-    parser.StartDoctypeDeclHandler = _refuse_doctype
-    parser.EntityDeclHandler = _refuse_doctype
+    parser.StartDoctypeDeclHandler = reader.doctype
+    parser.EntityDeclHandler = reader.doctype
     buffer = bytearray(CHUNK)
     ended = False
     while not ended:
@@ -185,11 +192,6 @@ def _xml(stream: io.RawIOBase, name: str) -> Iterator[dict[str, Any]]:
             raise OfferError(
                 N_("{file} does not read as XML, line {line}: {fault}"), file=name, line=fault.lineno,
                 fault=expat.ErrorString(fault.code),
-            ) from fault  # fmt: skip
-        except OfferError as fault:
-            raise OfferError(
-                N_("{file} cannot be read, line {line}: {fault}"), file=name, line=parser.CurrentLineNumber,
-                fault=fault.text("en"),
             ) from fault  # fmt: skip
         yield from reader.done
         reader.done.clear()
