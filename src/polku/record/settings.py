@@ -389,6 +389,20 @@ class Retention:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Reviews:
+    """Which reviews of products the public sees."""
+
+    publish: str = setting(
+        "verified",
+        N_(
+            "Which reviews are shown: verified (of customers whose order of that product is recorded), all (the others "
+            "too, without the mark)."
+        ),
+        one_of=("verified", "all"),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
     """All of ``polku.toml``; a value that is not in the file has its default."""
 
@@ -415,6 +429,7 @@ class Settings:
     mail: Mail = dataclasses.field(default_factory=Mail)
     sending: Sending = dataclasses.field(default_factory=Sending)
     onsite: Onsite = dataclasses.field(default_factory=Onsite)
+    reviews: Reviews = dataclasses.field(default_factory=Reviews)
     #: ``[[hooks]]``, in the order of the file; described in ``hooksettings``.
     hooks: tuple[Hook, ...] = ()
     #: ``[[channels]]``: web hooks by which messages leave, described in ``channelsettings``.
