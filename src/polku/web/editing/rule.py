@@ -172,17 +172,17 @@ def when_of(data: Mapping[str, Any], known: Known) -> Group:
                 hint=N_("a trait such as traits.birthday")),
             one(data, ("when", "before"), "text", N_("So long before"), hint=N_("3d, 2w; empty: on the day")),
             one(data, ("when", "after"), "text", N_("So long after")),
-            one(data, ("when", "at"), "text", N_("At"), hint="09:00"),
+            one(data, ("when", "at"), "text", N_("At the time"), hint="09:00"),
             one(data, ("when", "yearly"), "tick", N_("every year, as a birthday")),
         ]  # fmt: skip
     elif kind == "every":
         every = at(data, ("when", "every"))
         fields.append(one(data, path, "choice", N_("Every"), choices=words(EVERY_WORDS)))
         if every == "week":
-            fields.append(one(data, ("when", "on"), "choice", N_("On"), choices=words(WEEKDAY_WORDS, WEEKDAYS)))
+            fields.append(one(data, ("when", "on"), "choice", N_("On the weekday"), choices=words(WEEKDAY_WORDS, WEEKDAYS)))
         elif every == "month":
             fields.append(one(data, ("when", "on"), "number", N_("On day"), hint="1–31"))
-        fields.append(one(data, ("when", "at"), "text", N_("At"), hint="09:00"))
+        fields.append(one(data, ("when", "at"), "text", N_("At the time"), hint="09:00"))
     elif kind == "score":
         fields += [
             one(data, path, "text", N_("The score stands in"), suggestions="known-traits",
@@ -376,7 +376,7 @@ def limits_of(data: Mapping[str, Any], known: Known) -> Group:
         one(data, ("judge_by",), "choice", N_("Judged by"), choices=known.measures),
         one(data, ("holdout",), "text", N_("Held out, to compare with"), hint=N_("10 % unless it says otherwise")),
         one(data, ("limit", "times"), "number", N_("At most, times")),
-        one(data, ("limit", "every"), "text", N_("In"), hint=N_("14d; empty: ever")),
+        one(data, ("limit", "every"), "text", N_("In a time of"), hint=N_("14d; empty: ever")),
     )
     more = (
         one(data, ("limit", "capped"), "choice", N_("What is too much"), choices=words(CAPPED_WORDS)),
