@@ -34,6 +34,8 @@ def held(project: Project, given: str) -> dict[str, Any]:
     ids, joins (with their evidence), traits, contacts, consents, events (oldest first), stages with their reasons.
     Raises UsageError when nobody is meant.
     """
+    from polku.offers import rights as offers_rights
+
     of = belongings(project, given)
     known = project.identities.ids_of(of.customer) if of.customer is not None else ()
     told: dict[str, Any] = {
@@ -46,6 +48,7 @@ def held(project: Project, given: str) -> dict[str, Any]:
         "consents": [_told(decision.to_dict()) for decision in project.consents.of(_forms(of))],
         "on_site": _on_site(project, [each.number for each in known]),
         "answers": _answers(project, [each.number for each in known]),
+        "offers": offers_rights.held(project, of.customer),
         "events": _events(project, of),
         "stages": _stages(project, of),
     }
