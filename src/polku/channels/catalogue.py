@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
+from polku.channels.audience import Audiences
 from polku.channels.channel import Channel
 from polku.channels.email import Email
 from polku.channels.site import Site
@@ -25,7 +26,12 @@ def channels(project: Project, environment: Mapping[str, str] = os.environ) -> d
     """Every channel by its name. Raises ChannelError where two have one name."""
     settings = project.settings
     found: dict[str, Channel] = {}
-    own: list[Channel] = [Email(settings.mail, environment), Site(settings.onsite.purpose), Tasks(project)]
+    own: list[Channel] = [
+        Email(settings.mail, environment),
+        Site(settings.onsite.purpose),
+        Tasks(project),
+        Audiences(project),
+    ]
     own += [Webhook(hook, settings.mail.seconds, environment) for hook in settings.channels]
     own += [point.load()(project) for point in entry_points(group=GROUP)]
     for channel in own:

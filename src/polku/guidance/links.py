@@ -1,4 +1,4 @@
-"""Signed links in letters: unsubscribing, answers, counted clicks and opens. What they say cannot be made up or changed.
+"""Signed links in letters: unsubscribing, answers, counted clicks and opens. Nobody else can make or change one.
 
 A link is ``<what>/<payload>.<signature>``: the payload is JSON in base64url, the signature 128 bits of HMAC-SHA256 with
 the project's secret. No link stands in the database, so they work for as long as the secret does.

@@ -379,7 +379,7 @@ def _change(key: str, state: str, at: int, reason: str | None, **more: Any) -> d
 
 def _told(row: Row, sent: Ready, delivery: Delivery, state: str, at: int) -> Arrival | None:
     """The event that tells what became of a message; None while it waits, and for tests."""
-    if sent.test or state == WAITING or row.channel == "task":
+    if sent.test or state == WAITING or row.channel in ("task", "audience"):
         return None
     mail = row.channel == "email"
     if state == SENT:

@@ -21,6 +21,7 @@ WORDS = (
     N_("duplicates"), N_("files"), N_("folders"), N_("places"), N_("version"), N_("author"), N_("found"),
     N_("timers"), N_("changes"), N_("messages"), N_("products"), N_("codes"), N_("referrals"), N_("points"),
     N_("feeds"), N_("failed"), N_("listed"), N_("decided"),
+    N_("refreshed"), N_("told"),
 )  # fmt: skip
 
 
@@ -47,6 +48,8 @@ def jobs(project: Project) -> tuple[Job, ...]:
         Job("offers", N_("Takes what arrived into carts, codes, referrals and points"), offer, 2.0, offered),
         Job("feeds", N_("Fetches the feeds of products whose time has come"), feed, 60.0, feeds_due),
         Job("together", N_("Counts what is bought together, for recommendations"), together, 24 * HOUR),
+        Job("audiences", N_("Refreshes lists for ads and tells web hooks of them"), lists, 60.0, listing),
+        Job("site", N_("Drops messages on the site that nobody came for in their time"), expire_site, 600.0),
         Job("map", N_("Takes the map that was published on another server"), take_map, 2.0, other_map, alone=False),
         Job("retention", N_("Deletes what has been kept for its time"), retention.job, 24 * HOUR),
         Job("trails", N_("Takes news into this server's trails before anybody asks"), warm, 60.0, stale, alone=False),
@@ -159,6 +162,21 @@ def campaign(project: Project) -> Outcome | None:
     return running.run(project).outcome()
 
 
+def listing(project: Project) -> bool:
+    from polku.audiences import refreshing, telling
+
+    return bool(refreshing.due(project)) or telling.due(project)
+
+
+def lists(project: Project) -> Outcome | None:
+    from polku.audiences import refreshing, telling
+
+    done = {"refreshed": refreshing.refresh_due(project)}
+    if telling.due(project):
+        done["told"] = telling.tell_due(project)
+    return {name: count for name, count in done.items() if count} or None
+
+
 def sendable(project: Project) -> bool:
     from polku.guidance.sending import due as waits
 
@@ -169,6 +187,13 @@ def send(project: Project) -> Outcome | None:
     from polku.guidance import sending
 
     return sending.send(project)
+
+
+def expire_site(project: Project) -> Outcome | None:
+    from polku.onsite.waiting import expire
+
+    dropped = expire(project)
+    return {"messages": dropped} if dropped else None
 
 
 def erasures(project: Project) -> Outcome | None:

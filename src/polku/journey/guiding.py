@@ -30,6 +30,8 @@ TRIGGERS = (
 STEPS = ("send", "task", "wait", "if", "stop")
 #: Keys of ``send`` that Polku itself reads; a channel may read more.
 SEND = ("channel", "content", "variants", "choose", "floor")
+#: Keys that channels of Polku's own read besides.
+OF_CHANNEL: Mapping[str, tuple[str, ...]] = {"audience": ("audience", "do", "for")}
 #: What one of the ``variants`` may say, where it is more than a piece of content.
 VARIANT = ("content", "weight")
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -80,7 +82,8 @@ def _keys(map: Sketch, path: Path, found: Any, known: Sequence[str]) -> Faults:
 def _near_keys(map: Sketch, path: Path, found: Any) -> Faults:
     """A channel may read keys of its own, so only what looks like a slip is one."""
     for key in found if isinstance(found, dict) else ():
-        if key not in SEND and (near := nearest(str(key), SEND)):
+        own = OF_CHANNEL.get(str(found.get("channel")), ())
+        if key not in SEND and key not in own and (near := nearest(str(key), SEND)):
             message = N_("there is no key {key!r} here; did you mean {nearest!r}?")
             yield map.fault("shape.unknown_key", message, (*path, key), key_of=True, key=str(key), nearest=near)
 

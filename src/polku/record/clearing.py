@@ -129,6 +129,33 @@ def clean_refused(folder: Path, words: Sequence[str]) -> int:
     return gone
 
 
+def listed_hashes(connection: Connection) -> list[str]:
+    """The hashes by which advertising platforms know those who were erased, until they are told to remove them."""
+    row = tables.audience_listed.c
+    found = connection.execute(sa.select(row.identifiers).where(row.origin.is_(None))).scalars()
+    return sorted({one for text in found for ids in json.loads(text).values() for one in ids if one})
+
+
+def clean_lists(folder: Path, hashes: Sequence[str]) -> int:
+    """Take the rows with any of ``hashes`` out of the files of lists for ads; files that tell a platform whom to remove
+    stay. Returns how many.
+    """
+    if not folder.is_dir() or not hashes:
+        return 0
+    gone, wanted = 0, set(hashes)
+    for file in sorted(folder.glob("*/*/*.csv")):
+        if file.name.endswith("-removed.csv"):
+            continue
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = lines[:1] + [line for line in lines[1:] if wanted.isdisjoint(line.rstrip().split(","))]
+        if len(kept) < len(lines):
+            gone += len(lines) - len(kept)
+            partial = file.with_name(f"{file.name}.rewritten")
+            partial.write_text("".join(kept), encoding="utf-8")
+            partial.replace(file)
+    return gone
+
+
 def backup_places(project: Project) -> list[str]:
     """Where backups of this project are, as far as it made them itself."""
     from polku.backups.taking import _places

@@ -25,11 +25,13 @@ from polku.record import joining, tables
 from polku.record.belonging import Belongings, belongings, count_events
 from polku.record.clearing import (
     backup_places,
+    clean_lists,
     clean_refused,
     clean_texts,
     delete_backups,
     empty_inbox,
     imported_files,
+    listed_hashes,
     renew_trails,
 )
 from polku.record.clock import now
@@ -208,6 +210,9 @@ def _carry_out(project: Project, lease: Lease, number: str, tell: Progress) -> N
         tell(3, 6, N_("Deleting old files"))
         counts["old_files"] = counts.get("old_files", 0) + sweep(project.history, lease, words)
         counts["refused_rows"] = counts.get("refused_rows", 0) + clean_refused(project.data / "refused", words)
+        with project.state.read() as connection:
+            hashes = listed_hashes(connection)
+        counts["list_rows"] = counts.get("list_rows", 0) + clean_lists(project.data / "audiences", hashes)
         backups = delete_backups(project.data / "backups")
         counts["backups"] = counts.get("backups", 0) + backups
         shutil.rmtree(project.data / "staging" / "backup", ignore_errors=True)
@@ -258,6 +263,8 @@ def _forms(of: Belongings) -> list[tuple[str, str]]:
 
 def _empty_state(project: Project, of: Belongings, words: Sequence[str], counts: dict[str, int]) -> None:
     """Identities, joins, traits, addresses, decisions, and texts that name them, in one transaction."""
+    from polku.offers import rights as offers_rights
+
     numbers = [each.number for each in project.identities.ids_of(of.customer)] if of.customer is not None else []
     forms = _forms(of)
     with project.state.write() as connection:
@@ -271,6 +278,8 @@ def _empty_state(project: Project, of: Belongings, words: Sequence[str], counts:
         ):
             connection.execute(sa.delete(table).where(where))
         counts["guidance"] = counts.get("guidance", 0) + _empty_guidance(connection, numbers)
+        counts["campaigns"] = counts.get("campaigns", 0) + _empty_campaigns(connection, numbers)
+        counts["offers"] = counts.get("offers", 0) + offers_rights.empty(connection, numbers)
         for contact in of.contacts:
             same = sa.and_(tables.contacts.c.kind == contact.kind, tables.contacts.c.hash == contact.hash)
             connection.execute(sa.delete(tables.contacts).where(same))
@@ -307,6 +316,18 @@ def _empty_guidance(connection: Connection, numbers: Sequence[int]) -> int:
 
 def _messages_of(numbers: Sequence[int]) -> sa.Select[tuple[str]]:
     return sa.select(tables.outbox.c.key).where(tables.outbox.c.customer.in_(numbers))
+
+
+def _empty_campaigns(connection: Connection, numbers: Sequence[int]) -> int:
+    """Places on campaigns' lists, answers to invitations, choices of lists for ads. Of somebody whom an advertising
+    platform has, the hashes alone stay, until the next refresh has told it to remove them.
+    """
+    gone = 0
+    for table in (tables.campaign_members, tables.campaign_answers, tables.audience_choices):
+        gone += connection.execute(sa.delete(table).where(table.c.origin.in_(numbers))).rowcount
+    listed = tables.audience_listed
+    theirs = sa.update(listed).where(listed.c.origin.in_(numbers))
+    return int(gone + connection.execute(theirs.values(origin=None)).rowcount)
 
 
 @contextlib.contextmanager
