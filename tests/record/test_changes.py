@@ -240,16 +240,32 @@ def test_a_log_that_is_gone_means_starting_over(project):
     assert ids(changes.rows) == ["a", "b", "c"]
 
 
-def test_a_repeat_in_the_inbox_makes_its_customer_dirty_when_it_is_dropped(project):
-    stored(project, event("a", 0, user="anna"), event("b", 0, user="bert"))
-    project.inbox.append([event("a", 0, user="anna")])
-    seen = project.changes(None, COLUMNS)
-    assert ids(seen.rows) == ["a", "a", "b"]
+def test_a_repeat_of_what_was_moved_is_not_told(project):
+    """The answer to a batch was lost, and it came again after its first copy had gone to history."""
+    project.inbox.append([event("a", 0, user="anna"), event("b", 0, user="bert")])
     project.mover.move()
+    seen = project.changes(None, COLUMNS)
+    project.inbox.append([event("a", 90_000, user="anna"), event("c", 1, user="anna")])  # another clock, another day
+    assert ids(project.changes(None, COLUMNS).rows) == ["a", "b", "c"]
     changes = project.changes(seen.position, COLUMNS)
+    assert (ids(changes.rows), changes.dirty) == (["c"], set())
+    assert ids(project.events_of({project.identities.customer_of("user", "anna")}, COLUMNS)) == ["a", "c"]
+    assert project.look(["event_id"])[1]["event_id"].to_pylist() == ["c"]
+    with open_project(project.folder) as other:
+        assert ids(other.changes(None, COLUMNS).rows) == ["a", "b", "c"]
+    assert project.mover.move().duplicates == 1
+    assert ids(project.changes(None, COLUMNS).rows) == ["a", "b", "c"]
+
+
+def test_an_import_of_what_waits_in_the_inbox_makes_its_customers_dirty(project):
+    project.inbox.append([event("a", 0, user="anna"), event("b", 0, user="bert")])
+    seen = project.changes(None, COLUMNS)
+    stored(project, event("a", 0, user="anna"), event("c", 0, user="cleo"))
+    changes = project.changes(seen.position, COLUMNS)
+    assert ids(changes.rows) == ["a", "c"]
     assert changes.dirty == {project.identities.customer_of("user", "anna")}
-    rows = project.events_of(changes.dirty, COLUMNS, changes.position)
-    assert ids(rows) == ["a"]
+    assert ids(project.events_of(changes.dirty, COLUMNS, changes.position)) == ["a"]
+    assert project.changes(changes.position, COLUMNS).dirty == set()
 
 
 class Life(RuleBasedStateMachine):
@@ -282,6 +298,13 @@ class Life(RuleBasedStateMachine):
     def imported(self, batch):
         events = {e["event_id"]: e for e in self._events([(u, c, d, False) for u, c, d, _ in batch])}
         stored(self.project, *events.values())
+
+    @rule()
+    def imported_what_waits(self):
+        waiting = self.project.look(["event_id", "user_id", "anonymous_id"])[1].to_pylist()
+        again = [event(r["event_id"], 7, user=r["user_id"], anonymous=r["anonymous_id"]) for r in waiting[:2]]
+        if again:
+            stored(self.project, *again)
 
     @rule(batch=batches)
     def arrived(self, batch):
@@ -338,6 +361,7 @@ class Life(RuleBasedStateMachine):
         fresh, self.trails = self.trails, {}
         self._add(self.project.changes(None, COLUMNS).rows.read_all())
         assert fresh == self.trails
+        assert all(n == 1 for theirs in fresh.values() for n in theirs.values()), "an event counts twice"
 
     @invariant()
     def nothing_is_lost(self):

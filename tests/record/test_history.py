@@ -255,6 +255,41 @@ def history_with_numbers(tmp_path_factory):
     state.close()
 
 
+def test_ids_are_read_from_a_file_once_whoever_asks(project, monkeypatch):
+    stored(project, event("a", 0), event("b", DAY))
+    assert ask(project.history, ("c", 0, True)) == [False]
+    copies = sorted((project.data / "cache" / "events").iterdir())
+    assert len(copies) == 2
+    with monkeypatch.context() as patch, open_project(project.folder) as other:
+        patch.setattr(other.history, "read", None)
+        assert ask(other.history, ("c", 0, True), ("a", 0, False)) == [False, True]
+        assert other.history.holds(other.history.snapshot(), pa.array(["b", "c"])).tolist() == [True, False]
+    for copy, left in zip(copies, (b"", copies[1].read_bytes()[:-8]), strict=True):
+        copy.write_bytes(left)  # a power cut, or another program
+    with open_project(project.folder) as other:
+        assert ask(other.history, ("a", 0, True), ("b", 0, True), ("c", 0, True)) == [True, True, False]
+
+
+@pytest.mark.parametrize("searches", [0, 10**9], ids=["together", "file by file"])
+def test_ids_of_files_that_are_gone_are_forgotten(project, monkeypatch, searches):
+    monkeypatch.setattr("polku.record.known.SEARCHES", searches)
+    monkeypatch.setattr("polku.record.known.OLD", -1.0)
+    stored(project, event("a", 0, user="anna"), event("b", 1, user="bert"), event("c", DAY, user="bert"))
+    history = project.history
+
+    def there() -> tuple[list[bool], list[bool]]:
+        names = ["a", "b", "c", "d"]
+        return history.holds(history.snapshot(), pa.array(names)).tolist(), ask(history, *((n, 0, True) for n in names))
+
+    assert there() == ([True, True, True, False],) * 2
+    history.delete_events_of({"user_id": ["anna"]})
+    assert there() == ([False, True, True, False],) * 2
+    stored(project, event("d", 2))
+    history.compact()
+    assert there() == ([False, True, True, True],) * 2
+    assert len(list((project.data / "cache" / "events").iterdir())) == 2
+
+
 def test_two_imports_of_the_same_events_at_the_same_time(project):
     """Both looked for duplicates before either committed: the later one drops what the earlier one brought."""
     with project.history.writer("import", "one") as one, project.history.writer("import", "two") as two:

@@ -1,7 +1,7 @@
 """What arrived live after a seq: rows of the inbox, or of history where they were moved there meanwhile.
 
-Imports bring rows with numbers of the same row of numbers; they are none of guidance's business, and neither is a
-repeat, which the mover will drop.
+Imports bring rows with numbers of the same row of numbers; they are none of guidance's business. A repeat, which the
+mover will drop, is in no look at the record.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -30,40 +29,24 @@ COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class Arrivals:
-    """Live rows (COLUMNS, in order of seq), whether there are more behind them, and the seqs of repeats that trails may
-    still count."""
+    """Live rows (COLUMNS, in order of seq), and whether there are more behind them."""
 
     rows: pa.Table
     more: bool
-    repeats: frozenset[int]
+    repeats: frozenset[int] = (
+        frozenset()
+    )  # of rows that trails might count twice: since looks tell none, there are none
 
 
 def arrivals(project: Project, after: int, upto: int, limit: int) -> Arrivals:
     """Live rows with ``after < seq <= upto``, at most about ``limit``: the first of them."""
     snapshot, tail = project.look(COLUMNS)
-    repeats = _repeats(project, tail)
-    if len(repeats):
-        tail = tail.filter(pc.invert(pc.is_in(tail["seq"], value_set=pa.array(sorted(repeats), pa.int64()))))
     parts = [tail.filter((pc.field("seq") > after) & (pc.field("seq") <= upto))]
     if snapshot.moved > after:
         parts.insert(0, _moved(project, snapshot, after, min(upto, snapshot.moved)))
     shape = parts[-1].schema
     rows = pa.concat_tables([p.cast(shape) for p in parts]).sort_by("seq")
-    return Arrivals(rows.slice(0, limit), rows.num_rows > limit, frozenset(repeats))
-
-
-def _repeats(project: Project, tail: pa.Table) -> set[int]:
-    """Seqs of the tail's rows whose event history has already, or an earlier row of the tail is."""
-    if not tail.num_rows:
-        return set()
-    tail = tail.sort_by("seq")
-    own = np.ones(tail.num_rows, np.bool_)
-    known = project.history.duplicates(tail["event_id"], tail["time"], own)
-    codes = tail["event_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    again = np.ones(len(codes), np.bool_)
-    again[first] = False
-    return set(tail["seq"].filter(pa.array(known | again)).to_pylist())
+    return Arrivals(rows.slice(0, limit), rows.num_rows > limit)
 
 
 def _moved(project: Project, snapshot: Snapshot, after: int, upto: int) -> pa.Table:

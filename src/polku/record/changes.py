@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -13,7 +15,7 @@ import sqlalchemy as sa
 from polku.events.schema import HISTORY
 from polku.record import tables
 from polku.record.deltalog import File
-from polku.record.hashes import COLUMNS
+from polku.record.hashes import COLUMNS, KINDS, id_hash
 from polku.record.history import History, Snapshot
 from polku.record.identity import Identities
 from polku.record.inbox import Inbox
@@ -53,10 +55,14 @@ class Changes:
 
 @dataclasses.dataclass(frozen=True)
 class _View:
-    """One consistent look at the record: history at a version and the inbox behind it."""
+    """One consistent look at the record: history at a version and the inbox behind it.
+
+    ``tail`` is without ``again``: rows whose event history has, which the mover will drop.
+    """
 
     snapshot: Snapshot
     tail: pa.Table
+    again: pa.Table
     position: Position
     moved: dict[int, int]
     dirty: set[int]
@@ -68,6 +74,8 @@ class Changing:
 
     def __init__(self, state: State, history: History, inbox: Inbox, identities: Identities) -> None:
         self.state, self.history, self.inbox, self.identities = state, history, inbox, identities
+        #: Rows of the tail that history (at this version) has already, looked for up to this seq.
+        self._again: tuple[int, int, npt.NDArray[np.int64]] = (-1, 0, np.empty(0, np.int64))
 
     def position(self) -> Position:
         """Where the record stands now; cheap, so that a page can ask whether anything is new."""
@@ -87,7 +95,8 @@ class Changing:
         assert since is not None
         tail = _after(view.tail, max(since.inbox, view.snapshot.moved)).select(list(columns))
         rows = self._reader(parts, tail, columns)
-        return Changes(view.position, False, rows, view.moved, view.dirty, view.erased)
+        dirty = view.dirty | self._imported_again(since, view)
+        return Changes(view.position, False, rows, view.moved, dirty, view.erased)
 
     def events_of(
         self, customers: Collection[int], columns: Sequence[str], position: Position | None = None
@@ -130,7 +139,7 @@ class Changing:
         The mover writes history first and the state after it. So: history first, then one transaction of the state;
         when the state says that more was moved than our history has, history is read again.
         """
-        wanted = list(dict.fromkeys([*columns, "seq", *COLUMNS.values()]))
+        wanted = list(dict.fromkeys([*columns, "event_id", "seq", *COLUMNS.values()]))
         while True:
             self.identities.catch_up(inbox=True)
             snapshot = self.history.snapshot()
@@ -146,7 +155,39 @@ class Changing:
                 identity = self.state.counter(connection, "identity")
                 moved, dirty, erased = self._identity_changes(connection, since, identity)
             position = Position(snapshot.version, max(observed, snapshot.moved), identity)
-            return _View(snapshot, tail, position, moved, dirty, erased)
+            repeated = pa.array(self._repeated(snapshot, tail))
+            return _View(
+                snapshot, tail.filter(pc.invert(repeated)), tail.filter(repeated), position, moved, dirty, erased
+            )
+
+    def _repeated(self, snapshot: Snapshot, tail: pa.Table) -> npt.NDArray[np.bool_]:
+        """bool[n]: which rows of the tail history has already: their answer was lost, and they were sent again.
+
+        Each row is looked for once a version of history.
+        """
+        seq = tail["seq"].to_numpy()
+        version, upto, again = self._again
+        if version != snapshot.version:
+            upto, again = 0, again[:0]
+        fresh = seq > upto
+        if fresh.any():
+            asked = tail.filter(pa.array(fresh))
+            found = self.history.holds(snapshot, asked["event_id"])
+            again = np.concatenate([again, asked["seq"].to_numpy()[found]])
+            self._again = (snapshot.version, int(seq.max()), again)
+        repeated: npt.NDArray[np.bool_] = np.isin(seq, again)
+        return repeated
+
+    def _imported_again(self, since: Position, view: _View) -> set[int]:
+        """Customers of rows that were told out of the tail, and that an import has brought to history since."""
+        told = view.again.filter(pc.field("seq") <= since.inbox) if view.again.num_rows else view.again
+        if not told.num_rows or since.history == view.position.history:
+            return set()
+        if all(c.kind == "move" for c in self.history.commits_since(since.history) or ()):
+            return set()
+        table = self.identities.table()
+        found = {int(c) for kind in KINDS for c in table.resolve(id_hash(kind, told[COLUMNS[kind]])).tolist()}
+        return found - {-1}
 
     def _last_arrived(self, connection: Connection) -> int:
         found = connection.execute(sa.select(sa.func.max(tables.inbox.c.last_seq))).scalar()

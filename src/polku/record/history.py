@@ -74,11 +74,11 @@ class History:
         self.state = state
         self.staging = folder / "staging"
         self.locks = folder / "locks"
+        self._known = KnownIds(self, folder / "cache" / "events")
         self.observer: Observer | None = None
         self.erased: Erased | None = None
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
-        self._known: KnownIds | None = None
 
     # -- opening ------------------------------------------------------------------------------------------------
 
@@ -265,11 +265,16 @@ class History:
         snapshot = self.snapshot()
         if not snapshot.files or not len(event_id):
             return np.zeros(len(event_id), np.bool_)
-        with self._lock:
-            if self._known is None:
-                self._known = KnownIds(self)
-            known = self._known
-        return known.look(snapshot, event_id, time, own)
+        return self._known.look(snapshot, event_id, time, own)
+
+    def holds(self, snapshot: Snapshot, event_id: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+        """bool[n]: which of these event ids a snapshot has, for a look at what arrives.
+
+        By one 64-bit hash: what is written asks :meth:`duplicates`.
+        """
+        if not snapshot.files or not len(event_id):
+            return np.zeros(len(event_id), np.bool_)
+        return self._known.holds(snapshot, event_id)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
