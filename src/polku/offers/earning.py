@@ -30,14 +30,16 @@ MANY: Final = 1_000
 
 
 class Earner:
-    """Moves points in one transaction. ``told``: where events go."""
+    """Moves points in one transaction. ``told``: where events go. ``redeems``: whether what spends points does so; what
+    was spent before the programme was not spent of it."""
 
     def __init__(
-        self, project: Project, connection: Connection, journey: Journey, programme: Loyalty, told: Told, at: int
-    ) -> None:
+        self, project: Project, connection: Connection, journey: Journey, programme: Loyalty, told: Told, at: int,
+        *, redeems: bool = True,
+    ) -> None:  # fmt: skip
         self.state, self.connection, self.journey = project.state, connection, journey
         self.language = project.language  # of what stands in the ledger
-        self.programme, self.told, self.at = programme, told, at
+        self.programme, self.told, self.at, self.redeems = programme, told, at, redeems
 
     def take(self, identity: int, name: str, event_id: str, event: Mapping[str, Any], order: Order) -> int:
         """What an event earns or spends. Returns how many lots and takings were entered."""
@@ -47,7 +49,7 @@ class Earner:
         for earning in self.programme.earn:
             if name in earning.event and loyalty.meets(earning.where, event):
                 moved += self._earn(earning, identity, name, event_id, event, order)
-        if name in self.programme.redeem:
+        if self.redeems and name in self.programme.redeem:
             moved += self._redeem(identity, event_id, event, order)
         return moved
 
@@ -67,7 +69,7 @@ class Earner:
         if standing is not None and standing.undone and value is not None:  # it went back before it was told
             points = loyalty.kept_of(points, value, value if standing.cancelled else Decimal(str(standing.refunded)))
         tag = loyalty.tag_of(earning)
-        if points < 1 or self._often(earning, tag, entries):
+        if points < 1 or self._often(earning, tag, entries, order.time):
             return 0
         expires = None
         if self.programme.expires_after is not None:
@@ -79,14 +81,16 @@ class Earner:
             identity, points, "earned", said(earning.title, self.language) or name, f"earn:{tag}:{about}",
             order.time, order_id=order.order_id, expires_at=expires,
         )  # fmt: skip
-        return self._with_level(customer, lambda: int(ledger.give(self.state, self.connection, lot, self.at)))
+        return self.with_level(customer, lambda: int(ledger.give(self.state, self.connection, lot, self.at)))
 
-    def _often(self, earning: Earning, tag: str, entries: list[ledger.Entry]) -> bool:
-        """Whether the customer has earned so as often as the map allows."""
+    @staticmethod
+    def _often(earning: Earning, tag: str, entries: list[ledger.Entry], time: int) -> bool:
+        """Whether the customer has earned so as often as the map allows, at a moment."""
         if earning.times is None:
             return False
-        since = self.at - earning.every * MICRO if earning.every is not None else -1
-        mine = [e for e in entries if e.mark.startswith(f"earn:{tag}:") and e.points > 0 and e.made_at > since]
+        mine = [e for e in entries if e.mark.startswith(f"earn:{tag}:") and e.points > 0]
+        if earning.every is not None:
+            mine = [e for e in mine if abs(time - e.time) < earning.every * MICRO]
         return len(mine) >= earning.times
 
     def _redeem(self, identity: int, event_id: str, event: Mapping[str, Any], order: Order) -> int:
@@ -126,9 +130,7 @@ class Earner:
             customer = customers_of(self.connection, [lot.identity]).get(lot.identity)
             if count < 1 or customer is None:
                 continue
-            taken += self._with_level(
-                customer, self._back(lot, customer, count, f"{mark}{event_id}", standing.order_id)
-            )
+            taken += self.with_level(customer, self._back(lot, customer, count, f"{mark}{event_id}", standing.order_id))
         return taken
 
     def _back(self, lot: Any, customer: int, count: int, mark: str, order_id: str) -> Callable[[], int]:
@@ -145,11 +147,11 @@ class Earner:
         customer = customers_of(self.connection, [identity])[identity]
         expires = self.at + self.programme.expires_after * MICRO if self.programme.expires_after is not None else None
         lot = Lot(identity, points, "referral", f"#{number}", f"referral:{number}", self.at, expires_at=expires)
-        return self._with_level(customer, lambda: int(ledger.give(self.state, self.connection, lot, self.at)))
+        return self.with_level(customer, lambda: int(ledger.give(self.state, self.connection, lot, self.at)))
 
     # -- levels and time -----------------------------------------------------------------------------------------------
 
-    def _with_level(self, customer: int, move: Callable[[], int]) -> int:
+    def with_level(self, customer: int, move: Callable[[], int]) -> int:
         """Do something to the ledger of a customer, and tell the level that it brought."""
         if not self.programme.levels:
             return move()

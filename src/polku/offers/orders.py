@@ -110,6 +110,22 @@ def undo(connection: Connection, order: Order, name: str) -> Standing:
     return standing
 
 
+def undone_by(connection: Connection, order: Order, refunded: float, cancelled: bool) -> Standing:
+    """Take in what all of history says went back of an order; what was known already is not counted again."""
+    row = tables.offer_orders
+    mine = row.c.order_id == order.order_id
+    found = connection.execute(sa.select(row).where(mine)).first()
+    if found is None:
+        connection.execute(sa.insert(row).values(order_id=order.order_id, time=order.time, refunded=0.0))
+    values: dict[str, Any] = {"refunded": max(refunded, found.refunded if found is not None else 0.0)}
+    if cancelled:
+        values["cancelled_at"] = order.time
+    connection.execute(sa.update(row).where(mine).values(**values))
+    standing = of(connection, order.order_id)
+    assert standing is not None
+    return standing
+
+
 def of(connection: Connection, order_id: str | None) -> Standing | None:
     """How an order stands; None where it never came live."""
     row = tables.offer_orders
