@@ -27,7 +27,9 @@ surveys:
     questions:
       - {id: effort, kind: ces}
       - {id: why, kind: text, if: {question: effort, at_most: 3}}
-      - {id: heard, kind: choice, choices: [{id: friend, title: {fi: Ystävältä, en: A friend}}, {id: other, title: Muualta}]}
+      - id: heard
+        kind: choice
+        choices: [{id: friend, title: {fi: Ystävältä, en: A friend}}, {id: other, title: Muualta}]
 site:
   delivery: {content: content/delivery.fi.md, pages: ["/product*"], state: "on"}
   size: {content: content/size.fi.md, state: "on"}

@@ -49,6 +49,8 @@ FRESH: Final = 5.0
 #: something happens on the page. A rule fires a second or two after what it waits for.
 AGAIN: Final = (1, 2, 3, 5, 10, 20, 40, 60)
 NAME: Final = "site"
+#: What is kept of the page.
+PAGE: Final = frozenset({"path", "url", "title", "referrer"})
 TOLD: Final[Mapping[str, What]] = {what: what for what in get_args(What)}
 METHODS: Final = ("GET", "HEAD", "POST")
 #: Bytes of the longest request.
@@ -221,7 +223,7 @@ def _told(project: Project, call: Call, asked: Asked, source: str) -> Reply:
     what = TOLD.get(asked.what)
     if what is None:
         raise Refuse(400, "what", f"There is no {asked.what[:50]!r}; tell {', '.join(TOLD)}.")
-    page = {name: asked.page[name][:2000] for name in ("path", "url", "title", "referrer") if name in asked.page}
+    page = {name: text[:2000] for name, text in asked.page.items() if name in PAGE}
     report = Report(
         asked.visitor(), asked.message[:300], what, asked.id[:100], page, asked.url[:2000],
         asked.fields, asked.agreed, asked.answers, call.address, asked.agent or call.headers.get("user-agent", ""),

@@ -17,8 +17,8 @@ from polku.onsite import formula
 from polku.onsite.fields import KNOWN_FIELDS, Form, SiteFields
 from polku.onsite.tree import ADDRESS, tree
 
-#: Where a text of the front matter is Markdown: the keys on the way to it.
-_MARKDOWN: Final = frozenset({("form", "thanks"), ("form", "consent_text"), ("results", "text")})
+#: Where a text of the front matter is Markdown: the keys on the way to it, without a result's own name.
+_MARKDOWN: Final = frozenset({("form", "thanks"), ("form", "consent_text"), ("results", "*", "text")})
 #: Where an address stands.
 _ADDRESSES: Final = frozenset({"to", "src"})
 #: Words of the browser's side, in the language of the piece.
@@ -104,7 +104,7 @@ class _Fill:
             return [self.all(inner, at) for inner in value]
         if not isinstance(value, str):
             return value
-        if (at[0], at[-1]) in _MARKDOWN:
+        if (("results", "*", *at[2:]) if at[0] == "results" else at) in _MARKDOWN:
             return tree(self.markdown(self._liquid(liquid.MARKDOWN, value)))
         found = self._liquid(liquid.PLAIN, value)
         if at[-1] in _ADDRESSES and not ADDRESS.match(found):

@@ -35,6 +35,7 @@ from polku.web import (
     identities,
     measures,
     note,
+    onsite,
     outbox,
     pages,
     pieces,
@@ -42,6 +43,7 @@ from polku.web import (
     rights,
     servers,
     signin,
+    surveys,
     timezone,
     tracker,
     unsubscribe,
@@ -130,10 +132,13 @@ def create_app(
     app.include_router(privacy.router)
     app.include_router(content.router)
     app.include_router(pieces.router)
+    app.include_router(onsite.router)
     app.include_router(outbox.router)
     app.include_router(outbox.api)
     app.include_router(unsubscribe.router)
     app.include_router(asking.router)
+    app.include_router(surveys.router)
+    app.include_router(surveys.api)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(RequestValidationError, wrong_parameters)

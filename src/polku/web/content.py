@@ -13,6 +13,7 @@ from polku.errors import ContentError, MapError, UsageError
 from polku.language import Reader
 from polku.web.guard import needs
 from polku.web.live import project_of
+from polku.web.onsite import stage
 from polku.web.options import refuse_unknown
 from polku.web.pages import answers_of, own_query, read_language
 from polku.web.pieces import drafts_of
@@ -91,5 +92,7 @@ def letter_frame(request: Request) -> Response:
         shown = preview_of(project, piece_of(*drafts_of(request).of(query["draft"])), customer)
     else:
         shown = preview(project, query.get("piece", ""), customer)
+    if shown.rendered.site is not None:
+        return stage(request, shown)
     headers = {"Content-Security-Policy": LETTER, "X-Frame-Options": "SAMEORIGIN", "Cache-Control": "no-store"}
     return HTMLResponse(shown.rendered.html, headers=headers)

@@ -36,9 +36,11 @@ ROOMS: tuple[Room, ...] = (
     Room("/note", N_("Note"), needs="edit"),
     # the tabs of Guidance, in this order: campaigns, content, experiments, outbox, tasks, surveys, offers, audiences
     Room("/content", N_("Content"), "guidance"),
+    Room("/on-site", N_("On the site"), "guidance"),
     Room("/experiments", N_("Experiments"), "guidance"),
     Room("/outbox", N_("Outbox"), "guidance"),
     Room("/tasks", N_("Tasks"), "guidance"),
+    Room("/surveys", N_("Surveys"), "guidance"),
     Room("/identities", N_("Who is who"), "settings"),
     Room("/consent", N_("Consent"), "settings"),
     Room("/settings/privacy", N_("Privacy"), "settings", "own"),

@@ -15,6 +15,7 @@ dialog::backdrop{background:#0008}
 dialog.c{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px calc(16px + var(--polku-below,0px)) auto;margin:0;width:min(380px,calc(100vw - 32px))}
 dialog.c.bottom-left{inset:auto auto 16px 16px}
 dialog.c.top{inset:16px auto auto 50%;transform:translateX(-50%)}dialog.c.bottom{inset:auto auto 16px 50%;transform:translateX(-50%)}
+.g+.n{margin:8px 0 0}
 dialog.above{inset:auto 16px calc(84px + var(--polku-below,0px)) auto}
 .q{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px calc(16px + var(--polku-below,0px)) auto;border-radius:999px;padding:12px 20px;box-shadow:0 4px 16px #0004}
 .w{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 0 0 0}.w.top{inset:0 0 auto 0}
