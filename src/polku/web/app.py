@@ -40,6 +40,7 @@ from polku.web import (
     pages,
     pieces,
     privacy,
+    reviews,
     rights,
     servers,
     signin,
@@ -139,6 +140,7 @@ def create_app(
     app.include_router(asking.router)
     app.include_router(surveys.router)
     app.include_router(surveys.api)
+    app.include_router(reviews.router)
     app.add_exception_handler(PolkuError, told)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(RequestValidationError, wrong_parameters)
