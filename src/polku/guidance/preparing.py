@@ -125,6 +125,15 @@ class Preparing:
             found[row.key] = self._one(same, switch, people)
         return found
 
+    def shown(self, row: Row, channel: Channel) -> Outgoing:
+        """The message as its customer would get it, to be looked at or tried out: whatever their consent, and nothing
+        that its links lead to is kept. Raises ContentError for what cannot be filled in.
+        """
+        people = People(self.project, [row.customer])
+        contact = people.contact(row.customer, channel.address) if channel.address else None
+        ready = self._filled(row, channel, people, contact, "")
+        return dataclasses.replace(ready.outgoing, subject=str(ready.payload["subject"]), to=None)
+
     def _customers(self, keys: set[int]) -> dict[int, int]:
         """Whom each key means by now: customers are joined after a message was made, too."""
         row = tables.identities.c
@@ -176,7 +185,7 @@ class Preparing:
         language = piece.language if piece is not None else language
         owed = row.owed or (piece is not None and not piece.unsubscribe)
         name = piece.name if piece is not None else ""
-        link = Link("unsubscribe", id_, row.key, row.rule, name, channel.purpose or "")
+        link = Link("unsubscribe", id_, row.key, row.rule, name, channel.purpose or "", test=test is not None)
         unsubscribe = f"{mail.links.rstrip('/')}{path_of(project, link)}" if channel.purpose and mail.links else None
         facts = filled(
             self._constants(language), traits, row.facts, unsubscribe_url=unsubscribe, language=language,

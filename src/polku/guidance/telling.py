@@ -34,10 +34,18 @@ TEXTS: Final[Mapping[str, str]] = {
     "restored": N_("Ended: the project was brought back from a backup."),
     "turned_off": N_("Ended: the rule was turned off."),
     "message": N_("Message on {channel}: {content}"),
+    "listed": N_("On the list of the campaign."),
+    "no_consent": N_("Not sent: no consent."),
+    "no_address": N_("Not sent: no address is known."),
+    "suppressed": N_("Not sent: mail to the address came back, or its owner called it spam."),
+    "left": N_("Not sent: no longer in the campaign's segments."),
+    "twice": N_("Not sent: another id of the same person got it."),
+    "stopped": N_("Ended: the campaign was stopped."),
 }
 NOT_MET: Final = N_("Ended: the conditions did not hold. {reasons}")
 BRANCH: Final = N_("The condition held: {reasons}")
 NO_BRANCH: Final = N_("The condition did not hold: {reasons}")
+CAMPAIGN_LATE: Final = N_("Not sent: the moment passed while nothing was sent.")
 LIMITED_WAITS: Final = N_("The rule's own limit: {times} in {every}. Waits until {until}.")
 CAPPED_WAITS: Final = N_("Too many messages on {channel}: at most {times} in {every}. Waits until {until}.")
 EVER: Final = N_("all time")
@@ -55,6 +63,8 @@ def text_of(note: Note, reader: Reader, journey: Journey) -> str:
     text = TEXTS.get(note.what)
     if text is None:
         return note.what
+    if note.what == "late" and "late" not in facts:
+        text = CAMPAIGN_LATE
     if note.what == "limited" and "until" in facts:
         text = LIMITED_WAITS
     if note.what == "capped" and "until" in facts:

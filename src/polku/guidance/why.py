@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from polku.campaigns.definition import campaign_id, campaign_of, compiled
+from polku.campaigns.launching import launch_of
 from polku.errors import UsageError, nearest
 from polku.guidance.engine import Note
 from polku.guidance.limits import MICRO
@@ -81,7 +83,11 @@ class Why:
 
 
 def rule_of(journey: Journey, id: str) -> Rule:
-    """The rule ``id`` of the map, on or not. Raises UsageError with the nearest one."""
+    """The rule ``id`` of the map, on or not, or that of a campaign (``campaign:spring``). Raises UsageError with the
+    nearest one.
+    """
+    if (campaign := campaign_id(id)) is not None:
+        return compiled(campaign, campaign_of(journey, campaign), journey)
     known = {g.id: g for g in journey.guidance}
     if id not in known:
         raise UsageError(
@@ -122,6 +128,11 @@ def why(project: Project, customer: int, rule: Rule, *, view: View | None = None
     refusals = tuple(by_run.get(None, ()))
     if stories or refusals:
         return Why(customer, rule.id, rule.state, stories, refusals, None, {}, ())
+    if (id := campaign_id(rule.id)) is not None:
+        from polku.campaigns.why_not import reason_of  # which asks the engine, as this module is asked by pages of it
+
+        text, told = reason_of(project, id, customer)
+        return Why(customer, rule.id, rule.state, (), (), text, told, ())
     would = would_have(project, customer, rule, view=view)
     if would is None:
         return Why(customer, rule.id, rule.state, (), (), NO_EVENTS, {}, ())
@@ -159,7 +170,7 @@ def _sent(row: Any) -> Sent:
 
 
 def sent_and_why(project: Project, customer: int) -> tuple[Why, ...]:
-    """Every rule of the map that this customer has had to do with, in the map's order."""
+    """Every rule of the map that this customer has had to do with, in the map's order; then the campaigns."""
     note, box = tables.run_notes.c, tables.outbox.c
     with project.state.read() as connection:
         met = set(connection.execute(sa.select(note.rule).where(note.customer == customer).distinct()).scalars())
@@ -167,4 +178,8 @@ def sent_and_why(project: Project, customer: int) -> tuple[Why, ...]:
     if not met:
         return ()
     journey = project.journey()
-    return tuple(why(project, customer, compile_rule(g, journey)) for g in journey.guidance if g.id in met)
+    rules = [compile_rule(g, journey) for g in journey.guidance if g.id in met]
+    with project.state.read() as connection:
+        launched = [(id, launch_of(connection, id)) for rule in sorted(met) if (id := campaign_id(rule)) is not None]
+    rules += [compiled(id, launch.campaign, journey) for id, launch in launched if launch is not None]
+    return tuple(why(project, customer, rule) for rule in rules)
