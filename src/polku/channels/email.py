@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import re
@@ -19,8 +20,9 @@ from typing import Any, Final, Literal
 import aiosmtplib
 
 from polku.channels.channel import Delivery, Outgoing
-from polku.channels.letter import Signer, address_of, letter
+from polku.channels.letter import address_of, letter, message_id
 from polku.channels.secret import secret_of
+from polku.channels.signing import Signer
 from polku.errors import ChannelError
 from polku.language import N_
 from polku.record.settings import Mail
@@ -49,7 +51,13 @@ class Email:
         self._reply_to = address_of(settings.reply_to) if settings.reply_to else None
         self._password = secret_of(PASSWORD, environment) if settings.user else None
         key = secret_of(DKIM_KEY, environment) if settings.dkim_selector else None
-        self._signer = Signer(settings.dkim_selector, self._sender.domain, key) if key and self._sender else None
+        self._signer: Signer | None = None
+        self._bad_key: ChannelError | None = None
+        if key and self._sender:
+            try:
+                self._signer = Signer(settings.dkim_selector, self._sender.domain, key)
+            except ChannelError as fault:  # told where all that is missing is told; other channels go on
+                self._bad_key = fault
         self._free: list[tuple[aiosmtplib.SMTP, int]] = []
         self._places = asyncio.Semaphore(settings.connections)
 
@@ -64,6 +72,8 @@ class Email:
             return N_("[mail] links in polku.toml must be the address at which customers unsubscribe."), {}
         if mail.user and self._password is None:
             return N_("The password is missing: put it into {name} or {name}_FILE."), {"name": PASSWORD}
+        if self._bad_key is not None:
+            return self._bad_key.message, self._bad_key.facts
         if mail.dkim_selector and self._signer is None:
             return N_("The DKIM key is missing: put it into {name} or {name}_FILE."), {"name": DKIM_KEY}
         return None
@@ -75,8 +85,7 @@ class Email:
         reply_to = address_of(outgoing.reply_to) if outgoing.reply_to else self._reply_to
         if sender is None:
             return Delivery("refused", f"sender: {outgoing.sender or self.settings.sender}")
-        made = letter(outgoing, sender, reply_to, dt.datetime.now(dt.UTC))
-        text = made.as_bytes()
+        text = letter(outgoing, sender, reply_to, dt.datetime.now(dt.UTC))
         if self._signer is not None and sender.domain == self._signer.domain.decode():
             text = await asyncio.to_thread(self._signer.sign, text)
         async with self._places:
@@ -86,11 +95,9 @@ class Email:
                 return Delivery("unreachable", words(fault))
             done = await self._hand_over(client, outgoing.to, sender, text)
             await self._give_back(client, used + 1, done)
-            return (
-                Delivery(done.result, done.reason, str(made["Message-ID"]), done.after, done.bad_address)
-                if done.result in ("delivered", "unknown")
-                else done
-            )
+            if done.result not in ("delivered", "unknown"):
+                return done
+            return dataclasses.replace(done, provider_id=message_id(outgoing.key, sender.domain))
 
     async def _client(self) -> tuple[aiosmtplib.SMTP, int]:
         while self._free:

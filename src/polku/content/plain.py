@@ -22,6 +22,9 @@ _SILENT: Final = frozenset({"head", "style", "script", "title"})
 #: What ends the frame's invisible text (the preheader), which the plain text has no need of.
 _HIDDEN: Final = re.compile(r"display:\s*none|max-height:\s*0")
 
+#: What no reader sees and takes long to read: the head with its style, and what is there for one mail program only.
+_UNSEEN: Final = re.compile(r"<head\b.*?</head\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
+
 
 class _Plain(HTMLParser):
     def __init__(self) -> None:
@@ -81,7 +84,7 @@ class _Plain(HTMLParser):
 def plain(html: str) -> str:
     """The text of ``html``: links in brackets, lists with dashes, one empty line between paragraphs."""
     reading = _Plain()
-    reading.feed(html)
+    reading.feed(_UNSEEN.sub("", html))
     reading.close()
     lines = [re.sub(r"[ \t]*\t[ \t]*", "  ", line).strip(" ") if line.lstrip(" \t")[:1] != "-" else line.rstrip()
              for line in "".join(reading.parts).split("\n")]  # fmt: skip
