@@ -57,7 +57,9 @@ def build() -> Any:
     """The click command of the whole program, in English."""
     from polku.cli import (
         ask,
+        audiences,
         backup,
+        campaigns,
         consent,
         content,
         data,
@@ -70,6 +72,7 @@ def build() -> Any:
         maps,
         measure,
         note,
+        offers,
         rights,
         servers,
         users,
@@ -95,6 +98,8 @@ def build() -> Any:
         identities,
         live,
         guidance,
+        campaigns,
+        audiences,
         engine,
         hooks,
         keys,
@@ -104,6 +109,7 @@ def build() -> Any:
         consent,
         rights,
         content,
+        offers,
     ):
         room.register(app)
     return typer.main.get_command(app)

@@ -292,10 +292,22 @@ def why(
         for note in found.refusals:
             terminal.say(f"{reader.time(_moment(note.time))}  {text_of(note, reader, shop.journey)}")
         if found.reason is not None:
-            terminal.say(found.reason, **found.facts)
+            terminal.say(found.reason, **in_words(found.facts, reader))
         for story in found.would:
             terminal.say(N_("Had it been on: {outcome}."), outcome=reader(OUTCOMES[story.status]))
             notes(terminal, shop, story.notes)
+
+
+def in_words(facts: dict[str, Any], reader: Any) -> dict[str, Any]:
+    """Facts of a reason as a reader has them: times, and what would become of a customer of a campaign."""
+    from polku.campaigns.standing import OUTCOME_WORDS
+
+    told = dict(facts)
+    if "time" in told:
+        told["time"] = reader.time(told["time"])
+    if "outcome" in told:
+        told["outcome"] = reader(OUTCOME_WORDS[told["outcome"]])
+    return told
 
 
 def _moment(micros: int) -> Any:

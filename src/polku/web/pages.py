@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from polku.errors import MapError
+from polku.journey.campaigns import title_of
 from polku.journey.fault import FaultyMapError
 from polku.journey.in_words import expect_words, stage_rules
 from polku.journey.model import Journey, Text, segment_title, titled
@@ -343,9 +344,10 @@ def guidance_of(answers: Answers, key: str, reader: Reader) -> list[dict[str, An
     journey = answers.journey()
     customer = meant(project.identities.find(key), journey.subject)
     titles = {g.id: g.title or g.id.replace("_", " ").capitalize() for g in journey.guidance}
+    titles |= {f"campaign:{id}": title_of(id, one) for id, one in journey.campaigns.items()}
     return [
         {
-            "rule": told.rule, "title": reader.said(titles[told.rule]), "entered": story.entered,
+            "rule": told.rule, "title": reader.said(titles.get(told.rule, told.rule)), "entered": story.entered,
             "sent": [(one, reader(STATE_WORDS[one.state])) for one in story.sent],
             "notes": [(moment(note.time), text) for note, text in lines(story.notes, reader, journey)],
         }
