@@ -71,8 +71,19 @@ def appended(tree: Tree, around: Path, text: str) -> Tree:
         raise MapError(N_("The text is no part of a map: lines such as 'id: ...' are needed."))
     listed = tree.data.get(around[-1]) if isinstance(tree.data, dict) and len(around) == 1 else tree.at(around)
     count = len(listed) if isinstance(listed, list) else 0
-    tree = edit.insert(tree, (*around, count), item.data) if count else edit.set_value(tree, around, [item.data])
-    return replaced(tree, (*around, count), text)
+    if not count or not tree.spans[around].block:
+        tree = edit.insert(tree, (*around, count), item.data) if count else edit.set_value(tree, around, [item.data])
+        return replaced(tree, (*around, count), text)
+    start = tree.spans[around].start
+    column = start - (tree.text.rfind("\n", 0, start) + 1)
+    end = _line_end(tree.text, _bounds(tree, (*around, count - 1))[1])  # after the last one's own comments
+    newline = "\r\n" if "\r\n" in tree.text else "\n"
+    head = tree.text[:end] + ("" if tree.text[:end].endswith("\n") else newline)
+    lines = [
+        " " * (column + (2 if n else 0)) + ("" if n else "- ") + line if line.strip() else ""
+        for n, line in enumerate(plain(text).rstrip("\n").split("\n"))
+    ]
+    return _as_meant(tree, head + newline.join(lines) + newline + tree.text[end:], (*around, count), item.data)
 
 
 def plain(text: str) -> str:
@@ -85,8 +96,9 @@ def _bounds(tree: Tree, path: Path) -> tuple[int, int, int]:
     span: Span = tree.spans[path]
     text = tree.text
     column = span.start - (text.rfind("\n", 0, span.start) + 1)
-    if not span.block:
-        return span.start, span.end, column
+    if not span.block:  # in one line, with the comment behind it
+        behind = edit.COMMENT.match(text, span.end)
+        return span.start, behind.end() if behind else span.end, column
     end = _line_end(text, span.end)
     last, at = end, end
     while at < len(text):  # comments that are indented with the item are its own
@@ -109,7 +121,10 @@ def _as_meant(tree: Tree, text: str, path: Path, value: Any) -> Tree:
     around = expected
     for step in path[:-1]:
         around = around[step]
-    around[path[-1]] = value
+    if isinstance(around, list) and path[-1] == len(around):
+        around.append(value)
+    else:
+        around[path[-1]] = value
     found = read_text(text)
     if found.faults or found.data != expected:
         raise MapError(CANNOT)
