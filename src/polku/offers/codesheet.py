@@ -73,7 +73,7 @@ def moment_of(said: str, timezone: str, name: str, line: int) -> int:
     zone = ZoneInfo(timezone)
     for shape in _DAYS:
         try:
-            day = dt.datetime.strptime(said, shape).date()
+            day = dt.datetime.strptime(said, shape).replace(tzinfo=zone).date()
         except ValueError:
             continue
         after = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), zone)
