@@ -250,12 +250,21 @@ def answers(request: Request, status: int = 200, message: str | None = None) -> 
     reader = Reader(read_language(request))
     return drawn(
         request, "survey_answers.html", status, room=ROOM, found=found, whole=whole, wanted=wanted, period=name,
-        periods=PERIODS, message=message, surveys=sorted({w.survey for w in every}),
+        periods=PERIODS, message=message, surveys=sorted({w.survey for w in every}), asked=asks_of(journey, reader),
         touchpoints={w.touchpoint: place_title(journey, w.touchpoint, reader) for w in every},
         kinds=sorted({w.kind for w in every}), tags=tag_counts(project), readable=readable, asks=ASKS,
         names=who(request, [w.customer for w in found]), may_edit=may(request, "edit"),
         here="/surveys/answers" + (f"?{urlencode(query)}" if query else ""), kind_names=KIND_NAMES, limit=limit,
     )  # fmt: skip
+
+
+def asks_of(journey: Journey, reader: Reader) -> dict[tuple[str, str], str]:
+    """The wording of each question, by survey and question."""
+    return {
+        (name, question.id): reader.said(question.ask) or reader(ASKS[question.kind])
+        for name, survey in journey.surveys.items()
+        for question in survey.questions
+    }
 
 
 @router.post("/surveys/answers")
