@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from polku.errors import UsageError
 from polku.events.arrival import Arrival
 from polku.events.refusals import Refusal
-from polku.record import erasure, receipts, steps, tables
+from polku.record import erasure, handover, receipts, steps, tables
 from polku.record.consents import Decision
 from polku.record.contacts import Contact
 from polku.record.permission import Learned
@@ -27,7 +27,7 @@ from polku.trails import open_trails
 from .deeds import MAP
 from .events import event, stored
 
-GUIDANCE = (tables.runs, tables.timers, tables.run_notes, tables.outbox)
+GUIDANCE = (tables.runs, tables.timers, tables.run_notes, tables.outbox, tables.tasks)
 WHO, DEVICE, MAIL, PHONE = "anna-4711-secret", "device-0815-secret", "anna.secret@example.fi", "+358401239876"
 FILE = "user_id,event,time\n{who},page,2026-01-03 10:00\n{who},page,never\nbert,page,2026-01-03 11:00\n"
 
@@ -71,7 +71,7 @@ def fill(project: Project, trails: bool = True) -> list[str]:
 
 
 def guided(project: Project) -> None:
-    """A rule that both are in: a run with a timer, a note, a message."""
+    """A rule that both are in: a run with a timer, a note, a message, a task."""
     facts = json.dumps({"path": f"/guide/{WHO}"})
     with project.state.write() as connection:
         for number, (who, told) in enumerate(((WHO, facts), ("bert", "{}")), 1):
@@ -83,7 +83,10 @@ def guided(project: Project) -> None:
                 (tables.timers, {"number": number, "due": 5, "run": number}),
                 (tables.run_notes, {**common, "id": number, "time": 1, "known": 1, "what": "entered"}),
                 (tables.outbox, {**common, "key": f"{number}:1:a", "channel": "email", "content": "cart", "owed": False,
-                                 "priority": 0, "state": "waiting", "made_at": 1, "next_at": 1}),
+                                 "priority": 0, "state": "waiting", "made_at": 1, "next_at": 1,
+                                 "to": project.contacts.address_hash("email", MAIL) if who == WHO else None}),
+                (tables.tasks, {"number": number, "key": f"{number}:2:a", "rule": "cart", "customer": customer,
+                                "title": f"Call {who}", "text": "", "owner": "mikko", "made_at": 2}),
             ):  # fmt: skip
                 connection.execute(sa.insert(table).values(**values))
 
@@ -128,6 +131,11 @@ def test_no_file_names_them_afterwards(shop: Project) -> None:
     assert set(of.ids) >= {("user", WHO), ("anonymous", DEVICE)}
     assert {c.value for c in of.contacts} == {MAIL, PHONE}
     assert (held.events, held.consents, held.contacts) == (7, 2, 2)
+    told = handover.held(shop, WHO)["guidance"]
+    assert {name: len(rows) for name, rows in told.items()} == {"runs": 1, "decisions": 1, "messages": 1, "tasks": 1}
+    assert (told["messages"][0]["to"], told["messages"][0]["state_fi"]) == (MAIL, "odottaa")
+    assert told["decisions"][0]["fi"].startswith("Tuli sääntöön")
+    assert told["tasks"][0]["title"] == f"Call {WHO}"
     receipt = erasure.forget(shop, WHO, "mikko", confirm=WHO)
     assert found(shop.folder, words) == []
     assert receipt.done
@@ -136,10 +144,10 @@ def test_no_file_names_them_afterwards(shop: Project) -> None:
     assert receipt.counts["refused_events"] == 1
     assert receipt.counts["inbox"] == 3
     assert receipt.counts["backups"] == 1
-    assert receipt.counts["guidance"] == 4
+    assert receipt.counts["guidance"] == 5
     with shop.state.read() as connection:
         left = [connection.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in GUIDANCE]
-    assert left == [1, 1, 1, 1], "bert's stay"
+    assert left == [1, 1, 1, 1, 1], "bert's stay"
     assert WHO not in json.dumps(receipt.to_dict())
     assert people(shop) == [("h2", "bert", None), ("h4", "bert", None), ("w2", "bert", None)]
     assert shop.identities.find(WHO) == ()
