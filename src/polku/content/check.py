@@ -21,6 +21,7 @@ from polku.content.piece import FOLDER, Piece, named, paths, piece_of, read_piec
 from polku.content.render import ALWAYS, NONE, frame_of, templates
 from polku.errors import ContentError, nearest
 from polku.language import N_, Reader
+from polku.onsite.checking import site_faults
 from polku.record import tables
 
 if TYPE_CHECKING:
@@ -273,8 +274,14 @@ def survey_links(project: Project, piece: Piece, known: Known) -> Iterator[Fault
             yield Fault(piece.path, line, "links", message, {})
 
 
+def on_site(project: Project, piece: Piece, known: Known) -> Iterator[Fault]:
+    """What is shown on the site is written for it, and has what it asks for."""
+    for code, message, facts in site_faults(project, piece):
+        yield Fault(piece.path, 0, code, message, facts)
+
+
 RULES: tuple[Callable[[Any, Piece, Known], Iterator[Fault]], ...] = (
-    parses, subject, unsubscribing, variables, offers, filters, survey_links,
+    parses, subject, unsubscribing, variables, offers, filters, survey_links, on_site,
 )  # fmt: skip
 
 
@@ -314,6 +321,8 @@ def named_in(journey: Any) -> dict[str, str]:
 
     for rule in journey.guidance:
         look(rule.model_dump(), rule.id)
+    for name, piece in journey.site.items():
+        look(piece.content, f"site.{name}")
     return found
 
 

@@ -26,7 +26,7 @@ from polku.content.piece import FOLDER, Piece
 from polku.content.plain import plain
 from polku.errors import ContentError
 from polku.language import LANGUAGES, N_, translate
-from polku.onsite.drawing import draw
+from polku.onsite.drawing import asking, draw
 
 #: The frame that a project has of its own, where it has one.
 FRAME: Final = f"{FOLDER}/frame.mjml"
@@ -63,8 +63,10 @@ def _template(kind: str, source: str, where: str, first_line: int) -> BoundTempl
 
 
 def templates(piece: Piece) -> dict[str, BoundTemplate]:
-    """The Liquid templates of a piece: ``subject``, ``preheader``, ``body``. Raises ContentError."""
+    """The Liquid templates of a piece: ``subject``, ``preheader``, ``body``, and of a piece for the site those in
+    its front matter. Raises ContentError."""
     return {
+        **{f"site.{n}": _template("line", text, piece.path, 1) for n, text in enumerate(asking(piece.site))},
         "subject": _template("line", piece.subject, piece.path, 1),
         "preheader": _template("line", piece.preheader, piece.path, 1),
         "body": _template(piece.format, piece.body, piece.path, piece.first_line),

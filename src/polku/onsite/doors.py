@@ -28,6 +28,7 @@ from polku.errors import MapError, PolkuError
 from polku.events.arrival import Call, Reply
 from polku.events.refusals import Refusal
 from polku.onsite.answering import UnfitError
+from polku.onsite.drawing import review_words
 from polku.onsite.everyone import pieces
 from polku.onsite.handing import hand_over
 from polku.onsite.telling import NoSuchMessageError, Report, What, tell
@@ -129,7 +130,7 @@ class SiteDoors:
         wish = parse_qs(call.query).get("language", [""])[0].lower()[:2]
         language = wish if len(wish) == 2 and wish.isalpha() and wish.isascii() else None
         found = await asyncio.to_thread(self._fresh, language)
-        return Reply(body=_json({"pieces": found, "again": list(AGAIN)}))
+        return Reply(body=_json({"pieces": found, "again": list(AGAIN), "reviews": review_words(language)}))
 
     def _fresh(self, language: str | None) -> list[dict[str, Any]]:
         at = time.monotonic()

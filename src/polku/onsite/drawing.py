@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from polku.content import liquid
 from polku.errors import ContentError
-from polku.language import LANGUAGES, N_, Reader
+from polku.language import LANGUAGES, N_, Reader, translate
 from polku.onsite import formula
 from polku.onsite.fields import KNOWN_FIELDS, Form, SiteFields
 from polku.onsite.tree import ADDRESS, tree
@@ -43,6 +43,27 @@ WORDS: Final[Mapping[str, str]] = {
     "open": N_("We are here now."),
     "none": N_("This cannot be reckoned with these values."),
 }
+
+
+#: Words of the block of reviews.
+REVIEWS: Final[Mapping[str, str]] = {
+    "title": N_("Reviews"),
+    "sum": N_("{average} of 5, reviews: {count}"),
+    "stars": N_("{rating} of 5 stars"),
+    "verified": N_("has bought this here"),
+    "reply": N_("The shop’s reply"),
+    "more": N_("Show more reviews"),
+    "none": N_("Nobody has reviewed this yet."),
+    "checked": N_("Only those who have bought the product here can review it."),
+    "unchecked": N_("Whether everybody has bought the product is not checked; those who have are marked."),
+    "report": N_("Report this review"),
+}
+
+
+def review_words(language: str | None) -> dict[str, str]:
+    """The words of the block of reviews, in a language or else in English."""
+    spoken = language if language in LANGUAGES else "en"
+    return {name: translate(spoken, text) for name, text in REVIEWS.items()}
 
 
 def draw(
@@ -88,6 +109,26 @@ def _form(form: Form, drawn: Mapping[str, Any], reader: Reader) -> dict[str, Any
             }
         )  # fmt: skip
     return {"fields": fields, "event": form.name}
+
+
+def asking(fields: SiteFields | None) -> list[str]:
+    """The texts of the front matter that hold Liquid."""
+    if fields is None:
+        return []
+    found: list[str] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, str) and ("{{" in value or "{%" in value):
+            found.append(value)
+        elif isinstance(value, dict):
+            for inner in value.values():
+                look(inner)
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                look(inner)
+
+    look(fields.model_dump(mode="json", exclude_none=True))
+    return found
 
 
 class _Fill:

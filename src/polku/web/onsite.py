@@ -33,6 +33,10 @@ router = APIRouter(include_in_schema=False)
 STEPS = 20
 #: Properties that tell what an event is about, the most telling first.
 ABOUT = ("name", "query", "product_id", "order_id", "content", "reason", "message")
+#: What Polku tells of itself is no step of a visitor's.
+OWN = frozenset({*EVENTS.values(), "Survey Shown", "Survey Dismissed", "Page Left", "Consent Updated"}) - {
+    "Message Clicked"
+}
 #: What each way to the shop's people is called.
 VIA = {"chat": N_("chat"), "phone": N_("phone"), "mail": N_("letter")}
 
@@ -104,7 +108,7 @@ def _steps(request: Request, one: Handover) -> list[dict[str, Any]]:
     columns = ["event", "time", "properties", "context", "seq"]
     rows = project_of(request).events_of([one.customer], columns).read_all().to_pylist()
     rows.sort(key=lambda row: (row["time"], row["seq"]))
-    return [_step(row) for row in rows[-STEPS:][::-1]]
+    return [_step(row) for row in rows if row["event"] not in OWN][-STEPS:][::-1]
 
 
 def _step(row: dict[str, Any]) -> dict[str, Any]:

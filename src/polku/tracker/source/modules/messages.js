@@ -15,6 +15,9 @@ dialog::backdrop{background:#0008}
 dialog.c{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px calc(16px + var(--polku-below,0px)) auto;margin:0;width:min(380px,calc(100vw - 32px))}
 dialog.c.bottom-left{inset:auto auto 16px 16px}
 dialog.c.top{inset:16px auto auto 50%;transform:translateX(-50%)}dialog.c.bottom{inset:auto auto 16px 50%;transform:translateX(-50%)}
+.z{color:var(--polku-star,light-dark(#a15c00,#ffc04d));letter-spacing:.1em}.v{border-top:1px solid var(--l);padding:12px 0 0;margin:12px 0 0}.v:focus{outline:none}
+blockquote{margin:0 0 12px;padding:8px 16px;border-left:3px solid var(--l)}blockquote p{margin:0}
+[hidden]{display:none!important}
 .g+.n{margin:8px 0 0}
 dialog.above{inset:auto 16px calc(84px + var(--polku-below,0px)) auto}
 .q{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px calc(16px + var(--polku-below,0px)) auto;border-radius:999px;padding:12px 20px;box-shadow:0 4px 16px #0004}
@@ -337,7 +340,7 @@ function later(loading, piece, tools) {
 }
 
 // Put a block into its place without moving what the visitor looks at: the place has room for it, or lies below the window.
-function settle(place, host, height, done) {
+export function settle(place, host, height, done) {
   if (height) host.style.minHeight = height + "px";
   host.style.display = "block";
   Object.assign(host.style, { position: "absolute", visibility: "hidden", width: place.clientWidth + "px" });

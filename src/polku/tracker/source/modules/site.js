@@ -19,6 +19,7 @@ export default function (polku, option, who) {
   let turn = 0;
   let timer = 0;
   let place = location.pathname;
+  let words = null; // of the reviews
 
   // ---- asking
 
@@ -40,6 +41,8 @@ export default function (polku, option, who) {
       .then((answer) => (answer.ok ? answer.json() : { pieces: [] }))
       .then((told) => {
         pauses = told.again || pauses;
+        words = told.reviews;
+        reviews();
         heard(told.pieces, true);
       })
       .catch((error) => console.warn("polku", error));
@@ -262,10 +265,10 @@ export default function (polku, option, who) {
 
   function reviews() {
     const places = [...doc.querySelectorAll("[data-polku-reviews]")].filter((element) => !element.polkuDrawn);
-    if (!places.length) return;
+    if (!places.length || !words) return;
     places.forEach((element) => (element.polkuDrawn = true));
     import("./reviews.js")
-      .then((module) => places.forEach((element) => module.draw(element, { host: host, language: language() })))
+      .then((module) => places.forEach((element) => module.draw(element, { host: host, language: language(), words: words })))
       .catch((error) => console.warn("polku", error));
   }
 
@@ -280,6 +283,5 @@ export default function (polku, option, who) {
   });
   doc.addEventListener("visibilitychange", () => (doc.hidden ? clearTimeout(timer) : soon()));
   everyone();
-  reviews();
   soon();
 }
