@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -66,15 +66,15 @@ def _map(project: Project) -> Journey | None:
         return None  # no map, or one with a fault: what is held is handed out all the same
 
 
-def _rows(connection: Connection, table: sa.Table, order: str, numbers: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    rows: list[Mapping[str, Any]] = []
+def _rows(connection: Connection, table: sa.Table, order: str, numbers: Sequence[int]) -> Iterator[sa.RowMapping]:
+    rows: list[sa.RowMapping] = []
     for at in range(0, len(numbers), PART):
         query = sa.select(table).where(table.c.customer.in_(numbers[at : at + PART]))
         rows += connection.execute(query).mappings().all()
     yield from sorted(rows, key=lambda row: row[order])
 
 
-def _told(row: Mapping[str, Any], *names: str, times: Sequence[str]) -> dict[str, Any]:
+def _told(row: sa.RowMapping, *names: str, times: Sequence[str]) -> dict[str, Any]:
     told = {name: row[name] for name in names if row[name] not in (None, "")}
     return told | {name: moment(int(row[name])).isoformat() for name in times if row[name] is not None}
 
