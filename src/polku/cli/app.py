@@ -75,6 +75,7 @@ def build() -> Any:
         offers,
         rights,
         servers,
+        surveys,
         users,
         world,
     )
@@ -110,6 +111,7 @@ def build() -> Any:
         rights,
         content,
         offers,
+        surveys,
     ):
         room.register(app)
     return typer.main.get_command(app)

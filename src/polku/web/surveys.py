@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -19,14 +18,14 @@ from polku.journey.surveys import SCALES, Survey
 from polku.language import N_, Reader
 from polku.measures.charts import Bars, Chart, Lines, Series
 from polku.measures.drawing import figure
-from polku.measures.feeling.feeling import written
 from polku.measures.periods import named_period
 from polku.measures.result import Period
 from polku.record.clock import moment, now
 from polku.record.naming import names_of
 from polku.surveys import qr, reviews
 from polku.surveys.asking import ASKS, choices_of, title_of
-from polku.surveys.results import SCORED, VIAS, Answered, Results, names, results
+from polku.surveys.results import VIAS, Answered, Results, names, results
+from polku.surveys.telling import KIND_NAMES, scored
 from polku.surveys.texts import Filters, readable, tag, tag_counts, texts
 from polku.web.guard import actor_of, form_of, may, needs
 from polku.web.live import project_of
@@ -96,19 +95,6 @@ def place_title(journey: Journey, touchpoint: str, reader: Reader) -> str:
     if touchpoint in journey.touchpoint_ids:
         return reader.said(titled(journey.touchpoint(touchpoint)))
     return touchpoint
-
-
-def scored(answered: Answered | None, reader: Reader) -> tuple[str, str]:
-    """A question's score as people write it, and its interval; "" where there is none."""
-    if answered is None or answered.score is None or answered.score.value is None:
-        return "", ""
-    show = functools.partial(written, SCORED[answered.kind], reader)
-    low, high = answered.score.low, answered.score.high
-    interval = "" if low is None or high is None else reader("{low} to {high}", low=show(low), high=show(high))
-    return f"{KIND_NAMES[answered.kind]} {show(answered.score.value)}", interval
-
-
-KIND_NAMES: Final = {"nps": "NPS", "csat": "CSAT", "ces": "CES"}
 
 
 @router.get("/survey/{name}")
