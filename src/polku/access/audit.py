@@ -58,6 +58,7 @@ ACTIONS: dict[str, str] = {
     "rule.on": N_("Rule turned on"),
     "rule.off": N_("Rule turned off"),
     "rule.draft": N_("Rule made a draft"),
+    "rule.now": N_("Rule asked who qualifies now"),
     "rule.saved": N_("Rule written"),
     "rule.deleted": N_("Rule removed"),
     "content.saved": N_("Content written"),
@@ -119,6 +120,16 @@ class Audit:
 
     def __init__(self, state: State) -> None:
         self.state = state
+
+    def noting(
+        self, actor: str, action: str, about: str = "", facts: Mapping[str, Any] | None = None, *, address: str = ""
+    ) -> Callable[[Connection], None]:
+        """:meth:`note`, to be called in the transaction of the deed by whoever has it."""
+
+        def noting(connection: Connection) -> None:
+            self.note(actor, action, about, facts, address=address, connection=connection)
+
+        return noting
 
     def note(
         self,

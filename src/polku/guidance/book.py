@@ -257,6 +257,18 @@ class Book:
         self._gone, self._notes, self._messages = [], [], []
 
 
+class DryBook(Book):
+    """A book that is never written: what would be decided is known to the decisions after it, and then forgotten."""
+
+    def _number(self, counter: str) -> int:
+        numbers = self._numbers.setdefault(counter, [1 << 60])
+        numbers[0] += 1
+        return numbers[0]
+
+    def flush(self) -> None:
+        raise AssertionError("a dry run writes nothing")
+
+
 #: Columns of a run that change while it goes on.
 CHANGING = ("step", "entered_at", "due_at", "status", "finished_at", "facts")
 

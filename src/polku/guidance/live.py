@@ -23,7 +23,9 @@ from polku.guidance.lag import CURSOR, PASSED
 from polku.guidance.limits import MICRO
 from polku.guidance.moments import Moments
 from polku.guidance.place import FOLLOWED, RESTORED, Done, Place
+from polku.guidance.qualifying import Qualifier
 from polku.guidance.rules import Rule, compile_rules, from_definition
+from polku.guidance.sweeps import Sweep
 from polku.guidance.tick import Tick
 from polku.record import clock, tables
 from polku.trails import open_trails
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from polku.journey.model import Journey
     from polku.record.project import Project
+    from polku.trails.layout import Trails
 
 #: Events and timers of one transaction: it holds up the other writers of the state.
 BATCH = 1_000
@@ -46,6 +49,7 @@ class Live:
         self.moments = Moments()
         self._compiled: tuple[Journey, tuple[Rule, ...]] | None = None
         self._older: dict[tuple[str, str], Rule] = {}
+        self._qualifier: tuple[tuple[int, str], Qualifier] | None = None
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -131,6 +135,13 @@ class Live:
             state.set_counter(connection, FOLLOWED, state.counter(connection, "identity"))
             kept.sync_versions(connection, rules, now)
             return self.place(connection)
+
+    def qualifier(self, sweep: Sweep, trails: Trails, rule: Rule) -> Qualifier:
+        """Who may qualify for a look at everybody; found once for all of its slices."""
+        if self._qualifier is None or self._qualifier[0] != (sweep.id, rule.version):
+            found = Qualifier(self.project, trails, rule, sweep.time, sweep.since or 0)
+            self._qualifier = ((sweep.id, rule.version), found)
+        return self._qualifier[1]
 
     def of_version(
         self, journey: Journey, definitions: Mapping[tuple[str, str], str], rule: str, version: str

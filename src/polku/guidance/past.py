@@ -359,7 +359,7 @@ class Past:
         self.own_messages: dict[str, list[int]] = {}
         self.own_keys: set[str] = set()
         self.own_variants: dict[int, str] = {}
-        self._moves = moves  # (second, stage) of every change, ascending
+        self._moves = moves  # rows of fold.transitions without the customer, ascending
         self._traits: Mapping[str, Any] | None = None
 
     @functools.cached_property
@@ -375,16 +375,26 @@ class Past:
         return where is not None and meets_where(where, {"properties": {}, "context": {}, "traits": self.traits()})
 
     def segment(self, id: str) -> bool:
+        return self.holds(self.world.segments[id])
+
+    def holds(self, condition: fold.Rules) -> bool:
+        """Whether a segment's condition holds now."""
         alone = one_customer(self.bucket, self.row, self.now // MICRO)
-        return bool(fold.holding(columns_of(alone), self.world.segments[id], self.now // MICRO)[0])
+        return bool(fold.holding(columns_of(alone), condition, self.now // MICRO)[0])
+
+    @property
+    def last_move(self) -> Any:
+        """The last change of stage up to now (a row of ``moves``), None: none yet."""
+        at = bisect.bisect_right([int(m[fold.TIME]) for m in self._moves], self.now // MICRO)
+        return self._moves[at - 1] if at else None
 
     def role(self, id: str, event: Mapping[str, Any] | None) -> bool:
         where = self.world.view.journey.roles[id].where
         return where is not None and event is not None and meets_where(where, event)
 
     def stage(self) -> str | None:
-        at = bisect.bisect_right([m[0] for m in self._moves], self.now // MICRO)
-        return self.world.view.journey.stage_ids[self._moves[at - 1][1]] if at else None
+        last = self.last_move
+        return None if last is None else self.world.stages[int(last[fold.TO])]
 
     def traits(self) -> Mapping[str, Any]:
         if self._traits is None:

@@ -20,7 +20,7 @@ from polku.journey.model import Journey
 from polku.kernels import fold
 from polku.kernels.columns import Columns, columns
 from polku.measures.rules import fails_of, rules_of, segment_rules
-from polku.trails.layout import Tables
+from polku.trails.layout import Tables, Trails
 
 
 class Row(NamedTuple):
@@ -99,6 +99,22 @@ class Past(NamedTuple):
 
 
 NOTHING = Past.of(())
+
+
+def past_of(trails: Trails, customer: int) -> Past:
+    """All events of a customer in the trails; none of one who is not there."""
+    found = trails.find(customer)
+    if found is None:
+        return NOTHING
+    bucket, i = found
+    part = slice(int(bucket.offsets[i]), int(bucket.offsets[i + 1]))
+    time = bucket.time[part].astype(np.int64) * MICRO
+    if bucket.micros is not None:
+        time += bucket.micros[part]
+    assert bucket.seq is not None
+    seq = bucket.seq[part].astype(np.int64) + bucket.seq_base
+    value = np.full(len(time), np.nan) if bucket.value is None else bucket.value[part]
+    return Past(time, seq, bucket.code[part], value)
 
 
 class _Part:

@@ -167,14 +167,14 @@ def replay(
     first = max(0, since - _look_back(rule) * MICRO)
     world = World(project, view, rule, first, upto, came if chosen == "seq" else None, assume_consent)
     found = _Counted(since)
-    people = list(_candidates(world))
+    people = list(candidates(world))
     whole = len(people)
     if most is not None and whole > most:
         people = _chosen(people, most)
     for done, (bucket, row, moves, segments) in enumerate(people):
         if progress is not None and done % 500 == 0:
             progress(done, len(people))
-        past = Past(world, bucket, row, happenings_of(world, bucket, row, moves, segments), _stages(moves))
+        past = Past(world, bucket, row, happenings_of(world, bucket, row, moves, segments), moves)
         found.take(past, drive(rule, past, upto))
     if progress is not None:
         progress(len(people), len(people))
@@ -294,7 +294,7 @@ def outcome_of(way: Way) -> str:
 # -- who meets the trigger --------------------------------------------------------------------------------------------
 
 
-def _candidates(world: World) -> Iterator[tuple[Bucket, int, Any, Sequence[Any]]]:
+def candidates(world: World) -> Iterator[tuple[Bucket, int, Any, Sequence[Any]]]:
     """Customers who meet the trigger in the span, with their changes of stage and what segments they came into."""
     view, rule = world.view, world.rule
     needs_moves = bool(world.kinds & {"stage_entered", "stage_left", "lapsed", "won_back"}) or world.asks_stage
@@ -329,7 +329,7 @@ def candidate_of(world: World, bucket: Bucket, row: int) -> Past:
         for name, rules in world.triggers.items()
         for m in fold.transitions(columns, rules, alone, world.end // MICRO)
     ]
-    return Past(world, bucket, row, happenings_of(world, bucket, row, moves, members), _stages(moves))
+    return Past(world, bucket, row, happenings_of(world, bucket, row, moves, members), moves)
 
 
 def _by_stage(rule: Rule) -> bool:
@@ -375,10 +375,6 @@ def _triggering(world: World, moves: Any) -> Any:
             hit |= (kind == numbers[m.kind]) & (to == ids.index(m.name))
     seconds = moves[:, 1 + fold.TIME]
     return moves[hit & (seconds >= world.since // MICRO), 0]
-
-
-def _stages(moves: Sequence[Any]) -> list[tuple[int, int]]:
-    return [(int(m[fold.TIME]), int(m[fold.TO])) for m in moves]
 
 
 # -- counting ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,7 +25,7 @@ from polku.guidance.lag import CURSOR, PASSED
 from polku.guidance.limits import MICRO
 from polku.guidance.livelook import LiveLook
 from polku.guidance.place import FOLLOWED, Done, Place
-from polku.guidance.recogniser import Meaning, Past, Recogniser, Row
+from polku.guidance.recogniser import Meaning, Past, Recogniser, Row, past_of
 from polku.guidance.rules import Index, Rule
 from polku.record import tables
 from polku.record.hashes import id_hash
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Kinds of happenings that are changes of stage.
 STAGES = ("lapsed", "stage_entered", "stage_left", "won_back")
+#: Looks at everybody of which one tick takes a slice, at most.
+MOST_LOOKS = 100
 #: Columns of an arrival that conditions and messages read.
 EVENT = ("event", "source", "channel", "value", "currency", "consent", "properties", "context")
 
@@ -75,10 +77,9 @@ class Tick:
         passed = max(passed, self.place.passed)
         with self.project.state.read() as connection:
             self.definitions = kept.definitions(connection)
-            sweep = self._next_sweep(connection)
+            plan = self._plan(connection)
         self.index = Index((*self.current.values(), *self._older_rules()))
         happenings = self._of_rows(found.rows) + self._of_time(passed)
-        asked = self._slice(sweep)
         with self.project.state.write() as connection:
             state = self.project.state
             if self.live.place(connection) != self.place:
@@ -92,14 +93,15 @@ class Tick:
                 self._happen(happening)
             self.book.flush()
             fired = self._fire() if whole else 0
-            more = self._sweep(sweep, asked) if sweep is not None else False
+            for part in plan:
+                self._sweep(part)
             self.book.flush()
             begun = self._begin_sweeps(passed) if whole else False
             state.set_counter(connection, CURSOR, last)
             state.set_counter(connection, PASSED, passed)
             reached("guidance written")
         reached("guidance committed")
-        more = full or fired >= self.live.batch or more or begun
+        more = full or fired >= self.live.batch or bool(plan) or begun
         return dataclasses.replace(self.done, events=found.rows.num_rows, timers=fired, more=more)
 
     def _received(self, rows: pa.Table) -> int:
@@ -176,19 +178,8 @@ class Tick:
         return past
 
     def _read(self, customer: int) -> Past:
-        found = self.trails.find(customer)
-        if found is None:
-            return Past.of(())
-        bucket, i = found
-        part = slice(int(bucket.offsets[i]), int(bucket.offsets[i + 1]))
-        time = bucket.time[part].astype(np.int64) * MICRO
-        if bucket.micros is not None:
-            time += bucket.micros[part]
-        assert bucket.seq is not None
-        seq = bucket.seq[part].astype(np.int64) + bucket.seq_base
-        value = np.full(len(time), np.nan) if bucket.value is None else bucket.value[part]
-        past = Past(time, seq, bucket.code[part], value)
-        return past.only(~np.isin(seq, list(self.repeats))) if self.repeats else past
+        past = past_of(self.trails, customer)
+        return past.only(~np.isin(past.seq, list(self.repeats))) if self.repeats else past
 
     def _of_time(self, passed: int) -> list[Happening]:
         """What time alone did to stages and segments between the last tick and ``passed``."""
@@ -318,46 +309,76 @@ class Tick:
                 begun |= sweeps.begin(self.project.state, self.connection, rule, kind, time, self.now)
         return begun
 
-    def _next_sweep(self, connection: Connection) -> sweeps.Sweep | None:
-        """The look whose next slice is taken: of the rule of the highest priority, then the earliest."""
+    def _plan(self, connection: Connection) -> list[_Part]:
+        """The slices of this tick: of the rule of the highest priority first, then the earliest; as many as ask a batch
+        of customers."""
 
         def order(sweep: sweeps.Sweep) -> tuple[int, int, int]:
             rule = self.current.get(sweep.rule)
             return -(rule.priority if rule else 0), sweep.time, sweep.id
 
-        return min(sweeps.open_ones(connection), key=order, default=None)
+        found: list[_Part] = []
+        left = self.live.batch
+        for sweep in sorted(sweeps.open_ones(connection), key=order)[:MOST_LOOKS]:
+            part = self._part(sweep, left)
+            found.append(part)
+            left -= len(part.asked)
+            if left <= 0:
+                break
+        return found
 
-    def _slice(self, sweep: sweeps.Sweep | None) -> Sequence[int]:
-        """The customers of the next slice, where the trails tell them."""
-        if sweep is None or sweep.kind == "date" or sweep.rule not in self.current:
-            return ()
-        return schedule.customers_after(self.trails, sweep.after, self.live.batch, sweep.time // MICRO)
-
-    def _sweep(self, sweep: sweeps.Sweep, asked: Sequence[int]) -> bool:
-        """One slice of a look; whether there is more of it, or of others, to do."""
+    def _part(self, sweep: sweeps.Sweep, limit: int) -> _Part:
+        """The next slice of a look, as far as the trails tell it."""
         rule = self.current.get(sweep.rule)
+        if rule is None or sweep.kind == "date":
+            return _Part(sweep, limit, [], [])
+        if sweep.kind == "schedule":
+            asked = schedule.customers_after(self.trails, sweep.after, limit, sweep.time // MICRO)
+            return _Part(sweep, limit, asked, [])
+        found = self.live.qualifier(sweep, self.trails, rule)
+        asked = found.after(sweep.after, limit)
+        there = [c for c in asked if self.trails.find(c) is not None]  # neither erased nor merged since they were found
+        now = [dataclasses.replace(h, known=max(self.now, h.time)) for c in there for h in found.beginnings(c)]
+        return _Part(sweep, limit, asked, now)
+
+    def _sweep(self, part: _Part) -> None:
+        """Take one slice of a look."""
+        sweep, happenings = part.sweep, part.happenings
+        asked: Sequence[int] = part.asked
+        rule = self.current.get(sweep.rule)
+        if not sweeps.still(self.connection, sweep):
+            return  # another process took this slice
         if rule is None:
             sweeps.stop(self.connection, sweep, self.now, "turned_off")
-            return True
-        after: int | None
-        events: Mapping[int, Any] = {}
-        kind: Literal["schedule", "date"] = "date" if sweep.kind == "date" else "schedule"
+            return
+        known = max(self.now, sweep.time)
+        after = asked[-1] if len(asked) >= part.limit else None
         if sweep.kind == "date":
             date, zone = rule.trigger.date, ZoneInfo(self.journey.timezone)
             if date is None:
                 sweeps.stop(self.connection, sweep, self.now, "changed")
-                return True
-            due, after = schedule.due_after(self.connection, date, zone, sweep.time, sweep.after, self.live.batch)
-            asked, events = [c for c, _ in due], {c: {"properties": {"date": v}, "context": {}} for c, v in due}
-        else:
-            after = asked[-1] if len(asked) >= self.live.batch else None
-        if not sweeps.still(self.connection, sweep):
-            return True  # another process took this slice
+                return
+            due, after = schedule.due_after(self.connection, date, zone, sweep.time, sweep.after, part.limit)
+            asked = [customer for customer, _ in due]
+            happenings = [
+                Happening(c, sweep.time, known, "date", rule.id, {"properties": {"date": day}, "context": {}})
+                for c, day in due
+            ]
+        elif sweep.kind == "schedule":
+            happenings = [Happening(c, sweep.time, known, "schedule", rule.id) for c in asked]
         before = self.book.begun
         self.book.about(asked)
-        for customer in asked:
-            known = max(self.now, sweep.time)
-            self._offer(rule, Happening(customer, sweep.time, known, kind, rule.id, events.get(customer)))
+        for happening in happenings:
+            self._offer(rule, happening)
         begun, finished = self.book.begun - before, None if after is not None else self.now
         sweeps.proceed(self.connection, sweep, sweep.after if after is None else after, len(asked), begun, finished)
-        return True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Part:
+    """The next slice of a look at everybody, of at most ``limit`` customers."""
+
+    sweep: sweeps.Sweep
+    limit: int
+    asked: Sequence[int]
+    happenings: Sequence[Happening]
