@@ -32,6 +32,7 @@ ROOTS: Final = frozenset(
     {"product", "products", "cart", "order", "recommended", "code", "referral_link", "points"}
 )  # fmt: skip
 MICRO: Final = 1_000_000
+MOST_RECOMMENDED: Final = 4
 
 
 @functools.lru_cache(maxsize=512)
@@ -90,7 +91,7 @@ class _Facts:
         found = self._listed(self.properties)
         if not found:
             return None
-        return enriched(found[0], self._catalogue(found[:1]), fresh=True)
+        return self._priced(enriched(found[0], self._catalogue(found[:1]), fresh=True))
 
     def _products(self) -> ById:
         return ById(self.project, self.language)
@@ -118,7 +119,7 @@ class _Facts:
         if not lines:  # no products at all are a missing value: nobody gets a letter about an empty cart
             return dict(self.properties) or None
         known = self._catalogue(lines)
-        products = [enriched(line, known, fresh=True) for line in lines]
+        products = [self._priced(enriched(line, known, fresh=True)) for line in lines]
         prices = [loyalty.decimal(one.get("price")) for one in products]
         cart = {**self.properties, "products": products, "count": sum(one["quantity"] for one in products)}
         if None not in prices:
@@ -128,7 +129,7 @@ class _Facts:
         cart.setdefault("currency", currency or self.journey.currency)
         if self.journey.offers.catalogue.cart is not None:
             cart["url"] = self.journey.offers.catalogue.cart
-        return cart
+        return self._priced(cart)
 
     def _order(self) -> dict[str, Any] | None:
         if not self.properties:
@@ -137,12 +138,23 @@ class _Facts:
         if not lines:
             return dict(self.properties)
         known = self._catalogue(lines)
-        return {**self.properties, "products": [enriched(line, known, fresh=False) for line in lines]}
+        return {**self.properties, "products": [self._priced(enriched(line, known, fresh=False)) for line in lines]}
 
     def _recommended(self) -> list[dict[str, Any]]:
         lines = self._lines()
         keys = [key for line in lines if (key := carts.product_key(line)) is not None]
-        return [one.facts() for one in catalogue.recommended(self.project, keys, self.language)]
+        found = catalogue.recommended(self.project, keys, self.language, MOST_RECOMMENDED * 6)
+        linked = [one for one in found if one.fields.get("url")]  # a recommendation leads somewhere
+        return [self._priced(one.facts()) for one in linked[:MOST_RECOMMENDED]]
+
+    def _priced(self, told: dict[str, Any]) -> dict[str, Any]:
+        """With prices as the reader reads them."""
+        currency = told.get("currency") or self.journey.currency
+        for name in ("price", "list_price", "total"):
+            amount = loyalty.decimal(told.get(name))
+            if amount is not None and isinstance(currency, str):
+                told[f"{name}_text"] = self.reader.money(float(amount), currency)
+        return told
 
     # -- codes, referral, points ---------------------------------------------------------------------------------------
 

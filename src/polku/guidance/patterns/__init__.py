@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +39,8 @@ _PIECE = re.compile(r"^content/[\w-]+\.(?:fi|en)\.md$")
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pattern:
     """``places``: names that its rules use, each with the canonical event by which it is found in a map. ``stage``:
-    whether it needs a stage that lapses. ``rules``, ``segments`` and ``surveys`` are as a map writes them, with
-    ``$places``.
+    whether it needs a stage that lapses. ``rules``, ``segments``, ``surveys`` and ``offers`` are as a map writes
+    them, with ``$places``.
     """
 
     name: str
@@ -51,12 +51,13 @@ class Pattern:
     segments: Mapping[str, Any]
     rules: tuple[Mapping[str, Any], ...]
     surveys: Mapping[str, Any]
+    offers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Adopted:
-    """A pattern for one map: rules, segments and surveys to be added, pieces of content by path, and what it stands on:
-    each place with the touchpoint of the map, or None where the event itself is listened to.
+    """A pattern for one map: rules, segments, surveys and offers to be added, pieces of content by path, and what it
+    stands on: each place with the touchpoint of the map, or None where the event itself is listened to.
     """
 
     rules: tuple[dict[str, Any], ...]
@@ -64,6 +65,7 @@ class Adopted:
     content: dict[str, str]
     places: dict[str, str | None]
     surveys: dict[str, Any] = dataclasses.field(default_factory=dict)
+    offers: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def names() -> tuple[str, ...]:
@@ -86,6 +88,7 @@ def pattern(name: str) -> Pattern:
     return Pattern(
         name, said["title"], said["about"], said["places"] or {}, said.get("stage") == "lapses",
         said.get("segments") or {}, tuple(said["rules"]), said.get("surveys") or {},
+        said.get("offers") or {},
     )  # fmt: skip
 
 
@@ -151,7 +154,7 @@ def adopt(name: str, journey: Journey, language: str, places: Mapping[str, str] 
     pieces = sorted({text for rule in rules for text in _texts(rule) if _PIECE.match(text)})
     shipped = resources.files(__package__)
     content = {path: (shipped / path).read_text("utf-8") for path in pieces}
-    return Adopted(tuple(rules), segments, content, stands, surveys)
+    return Adopted(tuple(rules), segments, content, stands, surveys, _offers(found.offers, journey))
 
 
 def add(document: Document, folder: Path, adopted: Adopted) -> tuple[str, ...]:
@@ -165,6 +168,14 @@ def add(document: Document, folder: Path, adopted: Adopted) -> tuple[str, ...]:
                 document.set((section, name), said)
             else:
                 document.set((section,), {name: said})
+    for place, said in _places(adopted.offers):
+        there = document.data.get("offers")
+        if not isinstance(there, dict):
+            document.set(("offers",), {place[0]: said if len(place) == 1 else {place[1]: said}})
+        elif len(place) == 2 and not isinstance(there.get(place[0]), dict):
+            document.set(("offers", place[0]), {place[1]: said})
+        else:
+            document.set(("offers", *place), said)
     for rule in adopted.rules:
         document.append(("guidance",), rule)
     written = []
@@ -176,6 +187,23 @@ def add(document: Document, folder: Path, adopted: Adopted) -> tuple[str, ...]:
             written.append(path)
     document.save()
     return tuple(written)
+
+
+def _offers(said: Mapping[str, Any], journey: Journey) -> dict[str, Any]:
+    """What of a pattern's offers the map has not: its pools by name, and its referral where there is none."""
+    pools = {name: pool for name, pool in (said.get("codes") or {}).items() if name not in journey.offers.codes}
+    found: dict[str, Any] = {"codes": pools} if pools else {}
+    if said.get("referral") is not None and journey.offers.referral is None:
+        found["referral"] = said["referral"]
+    return found
+
+
+def _places(offers: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(where under ``offers``, what) of each part to be added."""
+    for name, pool in offers.get("codes", {}).items():
+        yield ("codes", name), pool
+    if "referral" in offers:
+        yield ("referral",), offers["referral"]
 
 
 def _about(survey: dict[str, Any]) -> dict[str, Any]:
