@@ -70,7 +70,7 @@ def choices(connection: Connection, id: str, now: int) -> dict[int, str]:
     return {int(customer): choice for customer, choice in connection.execute(query)}
 
 
-def _rule(id: str, audience: Audience, journey: Journey) -> Rule:
+def rule_of(id: str, audience: Audience, journey: Journey) -> Rule:
     """The list's conditions as the engine asks them."""
     send = {"channel": "audience"}
     made = Guidance(id=id, title=title_of(id, audience), when={}, only_if=dict(audience.only_if), send=send, state="on")
@@ -89,7 +89,7 @@ class Membership:
     def __iter__(self) -> Iterator[Member]:
         chosen = choices(self.connection, self.id, self.now)
         meant = set(self.crowd.any_of(self.audience.of).tolist()) | {c for c, how in chosen.items() if how == IN}
-        rule = _rule(self.id, self.audience, self.journey)
+        rule = rule_of(self.id, self.audience, self.journey)
         order = sorted(meant)
         for at in range(0, len(order), TOGETHER):
             part = order[at : at + TOGETHER]

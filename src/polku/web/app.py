@@ -26,6 +26,8 @@ from polku.web import (
     access,
     api,
     asking,
+    audiences,
+    campaigns,
     connect,
     content,
     docs,
@@ -33,6 +35,7 @@ from polku.web import (
     experiments,
     guidance,
     identities,
+    invitation,
     measures,
     note,
     onsite,
@@ -127,6 +130,11 @@ def create_app(
     app.include_router(guidance.router)
     app.include_router(guidance.api)
     app.include_router(experiments.router)
+    app.include_router(campaigns.router)
+    app.include_router(campaigns.api)
+    app.include_router(audiences.router)
+    app.include_router(audiences.api)
+    app.include_router(invitation.router)
     app.include_router(identities.router)
     app.include_router(rights.router)
     app.include_router(rights.api)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -65,9 +67,17 @@ def is_machine(path: str) -> bool:
 
 
 def bearer(request: Request) -> str | None:
-    """The key of an Authorization header (RFC 6750, 2.1)."""
+    """The key of an Authorization header: by itself (RFC 6750, 2.1), or as the password of those who know only names
+    and passwords (RFC 7617), as services that fetch a file on a schedule do.
+    """
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    return text.strip() if scheme.lower() == "bearer" and text.strip() else None
+    text = text.strip()
+    if scheme.lower() == "basic":
+        try:
+            text = base64.b64decode(text, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return None
+    return text if scheme.lower() in ("bearer", "basic") and text else None
 
 
 def is_secure(request: Request) -> bool:

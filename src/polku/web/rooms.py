@@ -35,12 +35,14 @@ ROOMS: tuple[Room, ...] = (
     Room("/live", N_("Live")),
     Room("/note", N_("Note"), needs="edit"),
     # the tabs of Guidance, in this order: campaigns, content, experiments, outbox, tasks, surveys, offers, audiences
+    Room("/campaigns", N_("Campaigns"), "guidance"),
     Room("/content", N_("Content"), "guidance"),
     Room("/on-site", N_("On the site"), "guidance"),
     Room("/experiments", N_("Experiments"), "guidance"),
     Room("/outbox", N_("Outbox"), "guidance"),
     Room("/tasks", N_("Tasks"), "guidance"),
     Room("/surveys", N_("Surveys"), "guidance"),
+    Room("/audiences", N_("Audiences"), "guidance"),
     Room("/identities", N_("Who is who"), "settings"),
     Room("/consent", N_("Consent"), "settings"),
     Room("/settings/privacy", N_("Privacy"), "settings", "own"),
@@ -65,7 +67,7 @@ def tabs(path: str) -> tuple[Room, ...]:
     """The tabs above the room ``path``, the room that has them first; none where there are none.
 
     >>> [room.tab or room.title for room in tabs("/outbox")][:2]
-    ['Rules', 'Content']
+    ['Rules', 'Campaigns']
     """
     inside = shelf("guidance")
     head = next(room for room in ROOMS if room.path == "/guidance")
