@@ -12,12 +12,14 @@ import sqlalchemy as sa
 
 from polku.errors import UsageError
 from polku.language import N_
+from polku.measures.feeling.answers import customers_in
 from polku.measures.result import Period
 from polku.record import tables
 from polku.record.clock import now
 from polku.surveys.answers import ANSWERED, EVER, answers_table, asked, within
 
 if TYPE_CHECKING:
+    from polku.measures.view import View
     from polku.record.project import Project
 
 #: Signs of the longest tag.
@@ -112,13 +114,20 @@ def texts(project: Project, asked_for: Filters, limit: int = 100) -> tuple[list[
     return found, int(rows[0]["whole"]) if rows else 0
 
 
-def quotes(project: Project, kind: str, period: Period, limit: int = 3) -> dict[str, tuple[int, list[str]]]:
-    """By touchpoint ("" for none): how many wrote an answer of this kind, and the latest of them."""
-    found, _ = texts(project, Filters(kind=kind, period=period), 100_000)
-    told: dict[str, tuple[int, list[str]]] = {}
+def quotes_in(view: View, kind: str, most: int = 3) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """By touchpoint ("" for none): how many of the view's customers answered a question of this kind with a text in its
+    period, and the latest of them. Nothing without a project.
+    """
+    if view.project is None:
+        return {}
+    start, end = (dt.datetime.fromtimestamp(second, dt.UTC) for second in (view.start, view.end))
+    found, _ = texts(view.project, Filters(kind=kind, period=Period(start, end)), 100_000)
+    listed = set(customers_in(view).tolist())
+    told: dict[str, tuple[int, tuple[str, ...]]] = {}
     for one in found:
-        n, said = told.get(one.touchpoint, (0, []))
-        told[one.touchpoint] = (n + 1, [*said, readable(one.text)] if len(said) < limit else said)
+        if one.customer in listed:
+            n, said = told.get(one.touchpoint, (0, ()))
+            told[one.touchpoint] = (n + 1, (*said, readable(one.text)) if len(said) < most else said)
     return told
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from polku.language import N_, Reader
 from polku.measures.answer import Answer, Cell, Table, count_cell, estimate_cell, rate_cell, words
+from polku.measures.attribution.said import Heard, Said
 from polku.measures.attribution.sums import LAG_DAYS, LONGEST
 from polku.measures.attribution.touches import OTHERS, channel_title
 from polku.measures.charts import Bars, Chart, Series
@@ -42,6 +43,7 @@ class Channel:
     removal: float | None  # Markov: the share of conversions that would be lost without it
     spent: float | None  # None: no costs are known of it
     credits: tuple[Credit, ...]
+    said: Rate | None = None  # of the converted who were asked, those who say that they heard of us there
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ class Attribution(Answer):
         ),
         N_("Return on ad spend = money credited / costs, over the days of which costs are known, for paid channels."),
         N_(
+            "Customers say = of those who converted in the period and answered a question of the kind heard, who said "
+            "that they had heard of us there; each customer's first answer, beside the first touch of their first "
+            "conversion."
+        ),
+        N_(
             "Models share out what happened; none shows what would have happened without a channel. Where they "
             "disagree, an experiment decides."
         ),
@@ -112,6 +119,7 @@ class Attribution(Answer):
     other_currencies: tuple[tuple[str, float], ...]
     unmet: tuple[tuple[str, float], ...]  # costs of channels that are not among those told apart
     no_costs: str | None
+    heard: Heard | None = None  # what customers say; None: nobody was asked
 
     @property
     def rate(self) -> Rate:
@@ -132,6 +140,7 @@ class Attribution(Answer):
                 (
                     words(titles[i], c.name),
                     *((rate_cell(c.met, reader),) if what == "conversions" else ()),
+                    *((rate_cell(c.said, reader),) if what == "conversions" and c.said is not None else ()),
                     *(estimate_cell(getattr(x, what), reader, show) for x in c.credits),
                 )
                 for i, c in enumerate(self.channels)
@@ -144,7 +153,10 @@ class Attribution(Answer):
         found = [
             side_by_side(
                 reader("Conversions credited, by model"), "conversions", tenth,
-                (reader("paths that met it and converted"),),
+                (
+                    reader("paths that met it and converted"),
+                    *((reader("customers say so"),) if self.heard is not None else ()),
+                ),
             ),
             side_by_side(reader("Money credited, by model"), "money", write),
         ]  # fmt: skip
@@ -207,7 +219,32 @@ class Attribution(Answer):
             )
         )
         found.append(self._all(reader))
+        if self.heard is not None:
+            found.append(self._heard(self.heard, reader))
         return tuple(found)
+
+    def _heard(self, heard: Heard, reader: Reader) -> Table:
+        """What customers say against what clicks say."""
+        titles = dict(zip((c.name for c in self.channels), self._titles(reader), strict=True))
+
+        def clicks(said: Said) -> str:
+            named = ((titles.get(name, name) if name else reader("no click"), n) for name, n in said.clicks)
+            return ", ".join(f"{title} {reader.number(n)}" for title, n in named)
+
+        rows = tuple(
+            (
+                words(reader(reader.said(said.title)), said.answer),
+                count_cell(said.customers, reader),
+                rate_cell(said.same, reader),
+                words(clicks(said), [list(each) for each in said.clicks]),
+            )
+            for said in heard.said
+        )
+        heads = (N_("customers say"), N_("who converted"), N_("clicks say the same"), N_("first touches by clicks"))
+        title = reader(
+            "How customers say they heard of us, against their first touch: {n} asked", n=reader.number(heard.answered)
+        )
+        return Table(title, tuple(reader(head) for head in heads), rows)
 
     def _all(self, reader: Reader) -> Table:
         def time(seconds: float | None) -> Cell:

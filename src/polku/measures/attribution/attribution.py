@@ -20,6 +20,7 @@ from polku.measures.acquisition.costs import NO_COSTS, NO_COSTS_HERE, OF_EVERYON
 from polku.measures.attribution import MODELS
 from polku.measures.attribution.answer import Attribution, Channel, Credit, Step
 from polku.measures.attribution.models import NO_CONVERSIONS, Credited, check_order, credits
+from polku.measures.attribution.said import heard
 from polku.measures.attribution.sums import LAG_DAYS, LONGEST, Settings, Sums, sums_of
 from polku.measures.attribution.touches import Question, ask
 from polku.measures.definition import known
@@ -103,6 +104,8 @@ def attributed(
     unsummed = no_sums(view)
     paid, paid_total = _paid_credits(view, question, settings, labels, found, spent, chosen, worth)
     effects = found["markov"].removal if "markov" in found else None
+    told = heard(view, question, labels)
+    said = dict(told.channels) if told is not None else {}
 
     def row(c: int) -> Channel:
         name = question.names[c]
@@ -115,6 +118,7 @@ def attributed(
                 _credit(m, found[m], paid[m], c, cost, sums, functools.partial(select, name), unsummed, none_here)
                 for m in chosen
             ),
+            Rate(said.get(name, 0), told.answered) if told is not None else None,
         )  # fmt: skip
 
     ended = sums.endings
@@ -156,7 +160,7 @@ def attributed(
         unmet=tuple(
             (name, cost.amount) for name, cost in costs.items() if name not in {n.casefold() for n in question.names}
         ),
-        no_costs=None if paid_total else no_costs,
+        no_costs=None if paid_total else no_costs, heard=told,
     )  # fmt: skip
 
 

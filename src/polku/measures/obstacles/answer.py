@@ -72,6 +72,18 @@ class Declared:
     found: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Quoted:
+    """What customers say nearly stopped them, of one touchpoint ("" for none): how many wrote it, the latest of them,
+    and the findings there."""
+
+    touchpoint: str
+    title: Text
+    count: int
+    quotes: tuple[str, ...]
+    found: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Obstacles(Answer):
     name = "obstacles"
@@ -102,6 +114,10 @@ class Obstacles(Answer):
             "As many suspects are looked at, p-values are corrected (Benjamini and Hochberg); and what does not surely "
             "cost the least share of those who would go on from there is left out."
         ),
+        N_(
+            "Customers say = answers of the period to questions of the kind stopped, by touchpoint; the latest of them "
+            "word for word."
+        ),
     )
 
     goal: str
@@ -117,9 +133,25 @@ class Obstacles(Answer):
     cleared: tuple[Cleared, ...]
     declared: tuple[Declared, ...]
     currency: str | None
+    quoted: tuple[Quoted, ...] = ()  # answers to questions of the kind stopped
 
     def tables(self, reader: Reader) -> tuple[Table, ...]:
-        return (self._found(reader), self._evidence(reader), self._declared(reader), self._cleared(reader))
+        made = (self._found(reader), self._evidence(reader), self._declared(reader), self._cleared(reader))
+        return (*made, self._quoted(reader)) if self.quoted else made
+
+    def _quoted(self, reader: Reader) -> Table:
+        titles = {o.id: reader.said(o.title) for o in self.found}
+        rows = tuple(
+            (
+                words(reader.said(q.title) or reader("no touchpoint"), q.touchpoint),
+                Cell(reader.number(q.count), q.count, number=True),
+                words(" · ".join(f"“{quote}”" for quote in q.quotes), list(q.quotes)),
+                words(", ".join(titles[f] for f in q.found) or reader("no sign of it in the data"), list(q.found)),
+            )
+            for q in self.quoted
+        )
+        heads = (N_("touchpoint"), N_("answers"), N_("in customers' own words"), N_("found there"))
+        return Table(reader("What customers say nearly stopped them"), tuple(reader(h) for h in heads), rows)
 
     def _money(self, amount: float, reader: Reader) -> str:
         return reader.money(amount, self.currency or reader.currency, 0)

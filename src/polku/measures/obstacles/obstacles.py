@@ -11,7 +11,7 @@ from polku.journey.model import Text
 from polku.journey.values import duration
 from polku.kernels import obstacles as kernel
 from polku.language import LANGUAGES, N_, Reader
-from polku.measures.obstacles.answer import Above, Cleared, Declared, Obstacle, Obstacles
+from polku.measures.obstacles.answer import Above, Cleared, Declared, Obstacle, Obstacles, Quoted
 from polku.measures.obstacles.comparing import Comparison, Ground, compare, ground, members, shared, worth_of_goal
 from polku.measures.obstacles.excess import excess
 from polku.measures.obstacles.suspects import KINDS, USUAL, Looked, Suspect, looked, suspects
@@ -84,7 +84,7 @@ def obstacles(
             _cleared(base, c, corrected[c.suspect]) for c in sorted(made, key=lambda c: c.z) if c.suspect.id not in told
         )[:MOST_CLEARED],
         declared=_declared(view, priced),
-        currency=currency_of(view),
+        currency=currency_of(view), quoted=_quoted(view, priced),
     )  # fmt: skip
 
 
@@ -295,6 +295,19 @@ def _declared(view: View, found: Sequence[Obstacle]) -> tuple[Declared, ...]:
         for _, _, t in view.journey.touchpoints()
         for text in t.obstacles
     )
+
+
+def _quoted(view: View, found: Sequence[Obstacle]) -> tuple[Quoted, ...]:
+    """What customers of the view answered, when they were asked what nearly stopped them; the most answers first."""
+    from polku.surveys.texts import quotes_in
+
+    told = quotes_in(view, "stopped")
+    ids = view.journey.touchpoint_ids
+    made = [
+        Quoted(id, title_of(view.journey, id) if id in ids else id, n, said, tuple(o.id for o in found if o.at == id))
+        for id, (n, said) in told.items()
+    ]
+    return tuple(sorted(made, key=lambda q: (-q.count, q.touchpoint)))
 
 
 def _cleared(base: Ground, found: Comparison, adjusted: float | None) -> Cleared:
