@@ -18,6 +18,7 @@
   const signal = nav.globalPrivacyControl || nav.doNotTrack == 1 || w.doNotTrack == 1;
   const searches = (option.search || "q s search query haku hakusana").split(/[ ,]+/);
   const slow = +option.slow || 4000; // milliseconds
+  const recommends = option.ref || "ref"; // the parameter of links by which customers recommend the shop
   const STORE = "polku";
   const QUEUE = "polku.queue";
   const SITE = "polku.site"; // what the module site keeps
@@ -267,24 +268,28 @@
 
   const CLICKS = { gclid: "google", gbraid: "google", wbraid: "google", fbclid: "facebook", msclkid: "bing", ttclid: "tiktok" };
 
-  // The query string holds anything, e-mail addresses too: only campaigns and searches are kept of it.
+  // The query string holds anything, e-mail addresses too: only campaigns, searches and recommendations are kept of it.
   function address() {
     const url = new URL(location.href);
     const campaign = {};
     const kept = new URLSearchParams();
+    const told = {};
     url.searchParams.forEach((value, name) => {
-      if (/^utm_/.test(name)) campaign[name.slice(4).replace("campaign", "name")] = value;
+      if (name == recommends && /^[a-z0-9]{9}$/i.test(value)) told.referral = value;
+      else if (/^utm_/.test(name)) campaign[name.slice(4).replace("campaign", "name")] = value;
       else if (CLICKS[name]) campaign.source = campaign.source || CLICKS[name];
       else if (!searches.includes(name)) return;
       else if (!value) return;
-      if (!CLICKS[name]) kept.append(name, value);
+      if (!CLICKS[name] && value != told.referral) kept.append(name, value);
     });
     const search = "" + kept && "?" + kept;
     const hash = option.hash != null ? url.hash : "";
     const page = { path: url.pathname + hash, url: url.origin + url.pathname + search + hash, search: search, title: d.title };
     const from = view.context ? view.context.page.url : d.referrer;
     if (from) page.referrer = from.split("?")[0];
-    return Object.keys(campaign).length ? { page: page, campaign: campaign } : { page: page };
+    if (Object.keys(campaign).length) told.campaign = campaign;
+    told.page = page;
+    return told;
   }
 
   const height = () => Math.max(1, d.documentElement.scrollHeight);
