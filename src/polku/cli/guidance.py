@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -18,6 +19,7 @@ from polku.language import N_
 if TYPE_CHECKING:
     from polku.guidance.engine import Note
     from polku.guidance.proof import Proof
+    from polku.guidance.qualifying import Qualifies
     from polku.guidance.replay import Person, Replay
     from polku.guidance.rules import Rule
     from polku.guidance.why import Sent, Story
@@ -41,12 +43,17 @@ AsIf = Annotated[bool, typer.Option("--assume-consent", help=N_("As if everybody
 Everyone = Annotated[
     bool, typer.Option("--all", help=N_("Run every customer, however many: by default a part where there are many."))
 ]
+Since = Annotated[
+    str | None,
+    typer.Option("--last", metavar="30d", help=N_("How far back what sets the rule off may lie: 30d for an event.")),
+]
 STATES = ("on", "off", "draft")
 
 
 def register(app: Any) -> None:
     app.command("rules", help=N_("The rules of guidance with their state and what became of each."))(rules)
     app.command("rule", help=N_("Turn a rule on or off, or make it a draft; the map's comments stay."))(rule)
+    app.command("qualify", help=N_("Who qualifies for a rule now: the dry run of a look at everybody."))(qualify)
     app.command("replay", help=N_("Run a rule over the recorded past: who would have got what, and what they did."))(
         replay
     )
@@ -96,20 +103,107 @@ def rule(
     folder: Folder,
     id: RuleId,
     state: Annotated[str, typer.Argument(metavar="on|off|draft", help=N_("The state that it shall have."))],
+    now: Annotated[
+        bool, typer.Option("--now", help=N_("With on: have it look at who qualifies now, after a dry run."))
+    ] = False,
+    last: Since = None,
+    yes: Annotated[bool, typer.Option("--yes", help=N_("Do not ask before the look at who qualifies now."))] = False,
     language: Language = None,
     as_json: AsJson = False,
 ) -> None:
+    from polku.guidance.qualifying import look_now, who_qualifies
     from polku.guidance.turning import turn
+    from polku.guidance.why import rule_of
+    from polku.measures.result import to_dict
 
     if state not in STATES:
         raise UsageError(N_("{state!r} is no state of a rule; there are on, off and draft."), state=state)
+    if now and state != "on":
+        raise UsageError(N_("Only a rule that is turned on looks at who qualifies now: --now goes with on."))
+    span = seconds_of(last)
     terminal, project = opened(folder, language, as_json)
     with project:
+        found, looks = None, False
+        if now:
+            with terminal.progress() as progress:
+                found = who_qualifies(
+                    project, rule_of(project.journey(), id), last=span,
+                    progress=lambda done, total: progress(done, total, N_("Looking at who qualifies")),
+                )  # fmt: skip
+            if not as_json:
+                qualifies(terminal, found)
+            asked = not as_json and sys.stdin.isatty()
+            if not yes and not (asked and typer.confirm(terminal.reader(N_("Have the rule act on them?")))):
+                raise UsageError(N_("Nothing was changed. --yes turns the rule on and has it act on those people."))
         turned = turn(project, id, state, actor())
+        if now:
+            looks = look_now(project, rule_of(project.journey(), id), actor(), last=span)
     if as_json:
-        terminal.data({"rule": id, "state": state, "changed": turned.changed, "line": turned.line})
+        told = {"rule": id, "state": state, "changed": turned.changed, "line": turned.line}
+        terminal.data(told if found is None else {**told, "looks": looks, "qualifies": to_dict(found)})
         return
     terminal.say(N_("{id} is {state} (journey.yaml, line {line})."), id=id, state=state, line=turned.line)
+    if now and not looks:
+        terminal.say(N_("A look at who qualifies is on its way already; this one was not begun."))
+
+
+def qualify(
+    folder: Folder, id: RuleId, last: Since = None, language: Language = None, as_json: AsJson = False
+) -> None:  # fmt: skip
+    from polku.guidance.qualifying import who_qualifies
+    from polku.guidance.why import rule_of
+    from polku.measures.result import to_dict
+
+    span = seconds_of(last)
+    terminal, project = opened(folder, language, as_json)
+    with project:
+        with terminal.progress() as progress:
+            found = who_qualifies(
+                project, rule_of(project.journey(), id), last=span,
+                progress=lambda done, total: progress(done, total, N_("Looking at who qualifies")),
+            )  # fmt: skip
+        if as_json:
+            terminal.data(to_dict(found))
+            return
+        qualifies(terminal, found)
+
+
+def seconds_of(text: str | None) -> int | None:
+    """Seconds of an option such as ``30d``. Raises UsageError."""
+    from polku.journey.values import UnreadableError, duration
+
+    try:
+        return None if text is None else duration(text)
+    except UnreadableError as fault:
+        raise UsageError(fault.message, **fault.facts) from fault
+
+
+def qualifies(terminal: Terminal, found: Qualifies) -> None:
+    """The dry run of a look at everybody."""
+    from polku.guidance.replay import OUTCOMES
+
+    reader = terminal.reader
+    terminal.say(
+        N_("Were {rule} to look at everybody now: {customers} customers qualify, worked out in {seconds} s."),
+        rule=found.rule, customers=reader.number(found.customers, 0), seconds=reader.number(found.seconds, 1),
+    )  # fmt: skip
+    if found.since is not None:
+        terminal.say(
+            N_("What set it off may lie back to {day}; --last chooses."),
+            day=reader.date(found.since.astimezone(reader.zone)),
+        )
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("")
+    table.add_column("", justify="right")
+    for outcome, text in OUTCOMES.items():
+        if found.outcomes.get(outcome):
+            table.add_row(reader(text), reader.number(found.outcomes[outcome], 0))
+    for channel, number in sorted(found.messages.items()):
+        table.add_row(reader("messages on {channel}", channel=channel), reader.number(number, 0))
+    if found.delayed:
+        table.add_row(reader(N_("put off by quiet hours")), reader.number(found.delayed, 0))
+    if found.entered:
+        terminal.print(table)
 
 
 # -- replay -----------------------------------------------------------------------------------------------------------

@@ -336,10 +336,12 @@ class Tick:
             asked = schedule.customers_after(self.trails, sweep.after, limit, sweep.time // MICRO)
             return _Part(sweep, limit, asked, [])
         found = self.live.qualifier(sweep, self.trails, rule)
-        asked = found.after(sweep.after, limit)
-        there = [c for c in asked if self.trails.find(c) is not None]  # neither erased nor merged since they were found
+        theirs = found.after(sweep.after, limit)
+        there = [
+            c for c in theirs if self.trails.find(c) is not None
+        ]  # neither erased nor merged since they were found
         now = [dataclasses.replace(h, known=max(self.now, h.time)) for c in there for h in found.beginnings(c)]
-        return _Part(sweep, limit, asked, now)
+        return _Part(sweep, limit, theirs, now)
 
     def _sweep(self, part: _Part) -> None:
         """Take one slice of a look."""
