@@ -38,6 +38,7 @@ from polku.web import (
     invitation,
     measures,
     note,
+    offers,
     onsite,
     outbox,
     pages,
@@ -144,6 +145,8 @@ def create_app(
     app.include_router(onsite.router)
     app.include_router(outbox.router)
     app.include_router(outbox.api)
+    app.include_router(offers.router)
+    app.include_router(offers.api)
     app.include_router(unsubscribe.router)
     app.include_router(asking.router)
     app.include_router(surveys.router)

@@ -323,12 +323,31 @@ def customer_page(request: Request, key: str) -> Response:
         reader,
         story=story,
         guidance=guidance_of(answers, key, reader),
+        offers=offers_of(answers, key),
         plain=plain_of(request, [story.name, *(value for _, value in story.ids), *people_of(story)]),
         journey=journey,
         **titles_of(journey, reader),
         **frame_of(request, reader, "/customers", answers.version(), visit.zone),
     )
     return answer(request, body, language=visit.language)
+
+
+def offers_of(answers: Answers, key: str) -> dict[str, Any] | None:
+    """A customer's points, codes and recommendations; None where there are none of them."""
+    from polku.offers import byhand, codes, referral
+
+    project = getattr(answers, "project", None)
+    customer = meant(project.identities.find(key), answers.journey().subject) if project is not None else None
+    if project is None or customer is None:
+        return None
+    programme = answers.journey().offers.loyalty
+    standing, entries = byhand.standing_of(project, customer) if programme is not None else (None, [])
+    told = {
+        "customer": customer, "programme": programme, "standing": standing if entries else None,
+        "codes": codes.listed(project, customer=customer, limit=20), "code_words": codes.STATE_WORDS,
+        "referrals": referral.listed(project, customer=customer, limit=20), "referral_words": referral.STATE_WORDS,
+    }  # fmt: skip
+    return told if told["standing"] or told["codes"] or told["referrals"] else None
 
 
 def guidance_of(answers: Answers, key: str, reader: Reader) -> list[dict[str, Any]]:

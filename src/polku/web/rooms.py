@@ -42,6 +42,7 @@ ROOMS: tuple[Room, ...] = (
     Room("/outbox", N_("Outbox"), "guidance"),
     Room("/tasks", N_("Tasks"), "guidance"),
     Room("/surveys", N_("Surveys"), "guidance"),
+    Room("/offers", N_("Offers"), "guidance"),
     Room("/audiences", N_("Audiences"), "guidance"),
     Room("/identities", N_("Who is who"), "settings"),
     Room("/consent", N_("Consent"), "settings"),
