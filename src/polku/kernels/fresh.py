@@ -26,8 +26,8 @@ def in_order(starts, time, seq, fresh, repeats, since, last):  # type: ignore[no
     ``starts`` int64[k + 1]: where each customer's events begin in ``time`` (seconds) and ``seq``, both int64, which
     stand in order of (time, arrival). ``fresh``, ``repeats``: seqs, ascending: new events, events that do not count.
     Events were folded up to the second ``since``; those with a seq beyond ``last`` have not been looked at yet.
-    New events are in order when they stand in one piece, not before ``since``, with nothing but events of up to
-    ``since`` before them and nothing but events beyond ``last`` behind.
+    New events are in order when they stand in one piece in the order of arrival, not before ``since``, with nothing but
+    events of up to ``since`` before them and nothing but events beyond ``last`` behind.
     """
     out = np.full((len(starts) - 1, 2), -1, np.int64)
     for k in range(len(starts) - 1):
@@ -40,7 +40,7 @@ def in_order(starts, time, seq, fresh, repeats, since, last):  # type: ignore[no
                 if first < 0:
                     first = i
                     fine = fine and time[i] >= since and (i == starts[k] or time[i - 1] <= since)
-                elif final != i - 1:
+                elif final != i - 1 or seq[i] < seq[final]:
                     fine = False
                 final = i
             elif (first < 0) == (seq[i] > last):
