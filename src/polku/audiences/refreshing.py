@@ -108,7 +108,7 @@ def next_at(audience: Audience, last: int | None, zone: ZoneInfo, at: int) -> in
     every = audience.every * MICRO
     if audience.at is None or every < DAY:
         return last + every
-    return next_clock(last + every - DAY // 2, clock(audience.at), zone)
+    return next_clock(last + every - DAY + 1, clock(audience.at), zone)
 
 
 def due(project: Project, at: int | None = None) -> list[str]:

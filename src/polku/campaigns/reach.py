@@ -129,6 +129,9 @@ def _failing(one: Decision) -> list[str]:
         found.append("stage")
     if facts.get("where") is False:
         found.append("where")
+    for each in facts.get("not") or ():
+        for part in ("consent", "persona", "segment"):
+            found += [f"not {part}: {name}" for name, held in (each.get(part) or {}).items() if held]
     return found or ["not"]
 
 

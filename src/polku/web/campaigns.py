@@ -50,7 +50,7 @@ router = APIRouter(include_in_schema=False)
 api = APIRouter(tags=["guidance"])
 
 #: Customers that a page looks at one by one; more are estimated.
-SAMPLE = 2_000
+SAMPLE = 4_000
 #: Those of whom a message could be filled in as an example.
 TRIED = 5
 CampaignId = Annotated[str, PathParameter(description=N_("the name of a campaign of the map"))]
@@ -159,9 +159,9 @@ def campaign_drawn(request: Request, id: str, status: int = 200, message: str | 
     response = drawn(
         request, "campaign.html", status, room=ROOM, one=one, rule=rule, reach=found, problems=problems,
         failing=_failing(project, id, examples[:TRIED]) if found is not None else [], names=names,
-        who={**names, **names_of(project, {a.customer for a in answers}, project.subject())},
+        people={**names, **names_of(project, {a.customer for a in answers}, project.subject())},
         shown=shown, fault=fault, customer=customer, variants=[name for name, _ in _send(rule).variants],
-        version=version_of(one.campaign), words=launching.STATE_WORDS, outcome_words=OUTCOME_WORDS,
+        seen=version_of(one.campaign), words=launching.STATE_WORDS, outcome_words=OUTCOME_WORDS,
         only_if=condition_text(rule.only_if, reader, journey), steps=step_texts(rule, reader, journey),
         whom=whom(project, one, reader), proof=proof, missing=missing.text(visit.language) if missing else None,
         messages=messages_of(project, rule.id), message_words=STATE_WORDS, switch=switch_of(project), moment=moment,
