@@ -93,7 +93,7 @@ class Email:
                 client, used = await self._client()
             except (aiosmtplib.SMTPException, OSError, ssl.SSLError, TimeoutError) as fault:
                 return Delivery("unreachable", words(fault))
-            done = await self._hand_over(client, outgoing.to, sender, text)
+            done = await self._hand_over(client, outgoing.to, self._envelope(outgoing.key, sender), text)
             await self._give_back(client, used + 1, done)
             if done.result not in ("delivered", "unknown"):
                 return done
@@ -117,8 +117,13 @@ class Email:
             raise
         return client, 0
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, to: str, sender: Address, text: bytes) -> Delivery:
-        envelope = (address_of(self.settings.bounces) if self.settings.bounces else None) or sender
+    def _envelope(self, key: str, sender: Address) -> Address:
+        """Where what cannot be delivered comes back to; ``{message}`` in it names the letter."""
+        name = message_id(key, sender.domain)[1:].partition("@")[0]
+        bounces = self.settings.bounces.replace("{message}", name)
+        return (address_of(bounces) if bounces else None) or sender
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, to: str, envelope: Address, text: bytes) -> Delivery:
         utf8 = not (to + envelope.addr_spec).isascii()
         if utf8 and not client.supports_extension("smtputf8"):
             return Delivery("refused", "SMTPUTF8", bad_address=True)

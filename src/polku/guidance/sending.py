@@ -251,7 +251,7 @@ class Sender:
     def _fate(self, row: Row, sent: Ready, delivery: Delivery, at: int) -> dict[str, Any]:
         """What becomes of a message after a try."""
         payload = json.dumps(sent.payload, ensure_ascii=False)
-        told = {"payload": payload, "provider_id": delivery.provider_id}
+        told = {"payload": payload, "provider_id": delivery.provider_id, "to": None if sent.test else sent.hash}
         if delivery.result == "delivered":
             self.done.sent += 1
             if sent.test:
@@ -286,10 +286,14 @@ class Sender:
         kept: list[Arrival] = [arrival for arrival in arrivals if enter(arrival, visit) is None]
         row = tables.outbox.c
         with project.state.write(INBOX) as connection:
-            for change in changes:
-                values = {name: value for name, value in change.items() if name != "k"}
-                mine = sa.and_(row.key == change["k"], row.claimed_by == self.me)
-                connection.execute(sa.update(tables.outbox).where(mine).values(**values))
+            for names in {tuple(sorted(change)) for change in changes}:  # as many at once as change the same columns
+                mine = sa.and_(row.key == sa.bindparam("k"), row.claimed_by == self.me)
+                values = {name: sa.bindparam(f"new_{name}") for name in names if name != "k"}
+                same = [change for change in changes if tuple(sorted(change)) == names]
+                connection.execute(
+                    sa.update(tables.outbox).where(mine).values(**values),
+                    [{n if n == "k" else f"new_{n}": value for n, value in change.items()} for change in same],
+                )
             for kind, hash_, reason in bad:
                 suppress(connection, kind, hash_, "bounced", reason, at)
             if kept:

@@ -289,7 +289,21 @@ class Mail:
     user: str = setting("", N_("The name to sign in to the SMTP server with. Empty: it asks for none."))
     sender: str = setting("", N_("Who e-mail comes from, such as Shop <hello@shop.example>."))
     reply_to: str = setting("", N_("Where answers go. Empty: to the sender."))
-    bounces: str = setting("", N_("Where undeliverable mail comes back to (the envelope's sender). Empty: the sender."))
+    bounces: str = setting(
+        "",
+        N_(
+            "Where undeliverable mail comes back to (the envelope's sender), such as bounces@shop.example, or "
+            "bounces+{message}@shop.example, which names the letter. Empty: the sender."
+        ),
+    )
+    service: str = setting(
+        "",
+        N_(
+            "The service whose SMTP server sends the mail, where it tells by web hook what came back: postmark, ses, "
+            "mailgun, sendgrid, generic. Empty: none does."
+        ),
+        one_of=("", "postmark", "ses", "mailgun", "sendgrid", "generic"),
+    )
     postal_address: str = setting("", N_("The sender's name and postal address, at the foot of every letter."))
     links: str = setting(
         "",
@@ -314,6 +328,27 @@ class Mail:
     )
     connections: int = setting(4, N_("How many connections to the SMTP server at once."), least=1, most=50)
     seconds: int = setting(30, N_("Seconds to wait for an answer of a server that receives."), least=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mailbox:
+    """The mailbox into which undeliverable mail and complaints come, read by IMAP. The password comes from
+    POLKU_MAILBOX_PASSWORD or POLKU_MAILBOX_PASSWORD_FILE."""
+
+    host: str = setting("", N_("The IMAP server, such as imap.example.com. Empty: no mailbox is read."))
+    port: int = setting(993, N_("Its port: 993 with TLS, 143 with STARTTLS."), least=1, most=65535)
+    security: str = setting(
+        "tls",
+        N_("How the connection is kept secret: tls, starttls, or none (for a server on this machine)."),
+        one_of=("tls", "starttls", "none"),
+    )
+    user: str = setting("", N_("The name to sign in to the IMAP server with."))
+    folder: str = setting("INBOX", N_("The folder into which reports come."))
+    after: str = setting(
+        "keep",
+        N_("What becomes of reports that were read: keep (marked as read), or delete."),
+        one_of=("keep", "delete"),
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -427,6 +462,7 @@ class Settings:
     consent: Consent = dataclasses.field(default_factory=Consent)
     retention: Retention = dataclasses.field(default_factory=Retention)
     mail: Mail = dataclasses.field(default_factory=Mail)
+    mailbox: Mailbox = dataclasses.field(default_factory=Mailbox)
     sending: Sending = dataclasses.field(default_factory=Sending)
     onsite: Onsite = dataclasses.field(default_factory=Onsite)
     reviews: Reviews = dataclasses.field(default_factory=Reviews)
