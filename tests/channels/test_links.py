@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from polku.access.limits import Limit
 from polku.guidance.sending import send
 from polku.guidance.switch import switch_of, turn
 from polku.record.clock import now
+from polku.web.unsubscribe import too_many
 from web.conftest import Site, served
 
 from . import receivers, shop
@@ -79,6 +81,17 @@ def test_clicks_and_opens_are_events_with_scanners_told_apart(site: tuple[Site, 
 
         reasons = {row.reason for row in connection.execute(tables.refusals.select())}
     assert {"bot", "mail_scanner"} <= reasons
+
+
+def test_who_fetches_links_too_fast_is_led_on_and_not_noted(caplog: pytest.LogCaptureFixture) -> None:
+    class Request:
+        client = type("Client", (), {"host": "203.0.113.7"})
+        app = type("App", (), {"state": type("State", (), {"links_limit": Limit(2, 60.0)})})
+
+    assert [too_many(cast("Any", Request)) for _ in range(3)] == [False, False, True]
+    assert "203.0.113.7" in caplog.text
+    Request.client.host = "127.0.0.1"
+    assert not any(too_many(cast("Any", Request)) for _ in range(3))
 
 
 @pytest.mark.parametrize("path", ["/u/nothing", "/u/e30.AAAA", "/c/eyJpIjpbInVzZXIiLCJhIl19.AAAAAAAAAAAAAAAAAAAAAA"])

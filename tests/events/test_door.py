@@ -68,6 +68,17 @@ def test_live_events_are_read_as_imports_are(text: str) -> None:
         assert (refused, arrival.value) == (None, imported.number)
 
 
+@pytest.mark.parametrize("kind", ["track", "page"])
+@pytest.mark.parametrize(
+    ("given", "found"), [("eur", "EUR"), ("€", "EUR"), ("XYZ", None), ("points", None), ("", ""), (978, "")]
+)
+def test_an_amount_in_no_currency_is_refused(kind: str, given: str | int, found: str | None) -> None:
+    body = encoded({"event": "x", "name": "x", "userId": "u", "properties": {"value": 5, "currency": given}})
+    (arrival,) = segment.parse(Call(method="POST", path=f"/v1/{kind}", body=body)).events
+    assert amount(arrival, VISIT) is (Refusal.UNKNOWN_CURRENCY if found is None else None)
+    assert arrival.currency == (found or None)
+
+
 def test_every_protocol_hands_the_text_on() -> None:
     order = {"revenue": "12,50 €", "total": 99, "order_id": "A7"}
     body = encoded({"event": "Order Completed", "userId": "u", "properties": order})

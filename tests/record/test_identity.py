@@ -148,6 +148,21 @@ def test_merges_are_told_with_the_surviving_key(project):
     assert changes.dirty == set()
 
 
+def test_a_join_and_its_row_of_the_audit_log_stand_or_fall_together(project):
+    stored(project, event("a", 0, user="anna"), event("b", 1, user="bert"))
+    ends = numbers(project, "anna", "bert")
+
+    def broken(connection: object) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        project.identities.join(*ends, "said so", "mikko", broken)
+    assert project.identities.customer_of("user", "anna") != project.identities.customer_of("user", "bert")
+    project.identities.join(*ends, "said so", "mikko", project.audit.noting("mikko", "customer.merged", "anna"))
+    assert project.identities.customer_of("user", "anna") == project.identities.customer_of("user", "bert")
+    assert [entry.action for entry in project.audit.entries(2)] == ["customer.merged"]
+
+
 def test_a_join_is_previewed_made_and_undone(project):
     see(project, ("anna", "c", 0), ("bert", None, 0))
     pair = numbers(project, "c", "bert")

@@ -136,8 +136,8 @@ def merge(
         told = _outlook(project, project.identities.preview(left.number, right.number))
         if not preview:
             by = actor()
-            project.identities.join(left.number, right.number, why, by)
-            project.audit.note(by, "customer.merged", left.mark, {"other": right.mark})
+            noting = project.audit.noting(by, "customer.merged", left.mark, {"other": right.mark})
+            project.identities.join(left.number, right.number, why, by, noting)
             ends = {left.number, right.number}
             customer = project.identities.customer_of_number(left.number)
             told["join"] = next(
@@ -159,8 +159,8 @@ def undo(
         told = _outlook(project, project.identities.preview_undo(join))
         if not preview:
             by = actor()
-            project.identities.undo(join, by)
-            project.audit.note(by, "customer.unmerged", found.stronger.mark, {"other": found.weaker.mark})
+            noting = project.audit.noting(by, "customer.unmerged", found.stronger.mark, {"other": found.weaker.mark})
+            project.identities.undo(join, by, noting)
     _tell(terminal, told, preview)
 
 
@@ -209,8 +209,7 @@ def quarantine(
         ):
             if text is not None:
                 found = id_of(project, text)
-                do(found.number, by)
-                project.audit.note(by, action, found.mark)
+                do(found.number, by, project.audit.noting(by, action, found.mark))
         project.identities.catch_up(inbox=True)
         held = project.identities.quarantined(limit, offset)
         total = project.identities.count_quarantined()

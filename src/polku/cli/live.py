@@ -1,5 +1,6 @@
 """polku live and polku refusals: what comes in, and what does not."""
 
+import dataclasses
 import json
 import sys
 import time
@@ -47,10 +48,18 @@ def live(
 ) -> None:
     from polku.live.lag import lag_of
     from polku.live.stream import Filters, Stream
+    from polku.record.naming import addresses_of
 
     terminal, project = opened(folder, language, as_json)
     with project:
         stream, filters, journey = Stream(project), Filters(source, event, customer), project.journey()
+
+        def named(rows: "Iterable[Told]") -> "Iterable[Told]":
+            """By their addresses: whoever runs a command holds the project's folder, and with it the addresses."""
+            told = list(rows)
+            plain = {} if as_json else addresses_of(project, [one.name for one in told if one.name])
+            return [dataclasses.replace(one, name=plain.get(one.name or "", one.name)) for one in told]
+
         look = stream.look(filters, limit)
         lag = lag_of(project, stream.rows())
         if as_json and not follow:
@@ -58,7 +67,7 @@ def live(
                 {"events": [told.to_dict() for told in look.rows], "looked_at": look.looked_at, "lag": lag.to_dict()}
             )
             return
-        show(terminal, journey, reversed(look.rows))
+        show(terminal, journey, named(reversed(look.rows)))
         reader = terminal.reader
         if not follow:
             if lag.last is None:
@@ -78,7 +87,7 @@ def live(
         while True:
             time.sleep(EVERY)
             look = stream.look(filters, 1000)
-            show(terminal, journey, (told for told in reversed(look.rows) if told.arrived.seq > seen))
+            show(terminal, journey, named(told for told in reversed(look.rows) if told.arrived.seq > seen))
             seen = max(seen, look.last_seq)
 
 

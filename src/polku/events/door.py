@@ -132,12 +132,11 @@ def amount(arrival: Arrival, visit: Visit) -> Refusal | None:
     """Money that came as a text is read as imports read it; what cannot be read refuses the event, in the open.
 
     An order whose revenue is "12,50 €" is worth 12.5 EUR; with "free" it would count as an order worth nothing. What is
-    called ``value`` may be no money at all (a colour, a setting) and refuses nothing.
+    called ``value`` may be no money at all (a colour, a setting) and refuses nothing. An amount in a currency that is
+    none of ISO 4217 would be counted as the map's: it is refused too.
     """
-    if arrival.kind != "track":
-        return None
     properties = arrival.properties
-    if arrival.value is None and properties:
+    if arrival.kind == "track" and arrival.value is None and properties:
         for name in MONEY:
             given = properties.get(name)
             if given is None or given == "":

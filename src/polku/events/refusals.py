@@ -85,7 +85,7 @@ TEXTS: dict[Refusal, str] = {
     Refusal.UNREADABLE_VALUE: N_("the value is not a number"),
     Refusal.VALUE_NOT_FINITE: N_("the value is infinite or not a number (NaN)"),
     Refusal.DECIMAL_MARK: N_("the value can be read in two ways, such as 1,299; say which with --decimal"),
-    Refusal.UNKNOWN_CURRENCY: N_("the currency is not a code of three letters, such as EUR"),
+    Refusal.UNKNOWN_CURRENCY: N_("the currency is no code of ISO 4217, such as EUR"),
     Refusal.BAD_PROPERTIES: N_("the properties are not a JSON object"),
     Refusal.BAD_CONTEXT: N_("the context is not a JSON object"),
     Refusal.BAD_MESSAGE: N_("a field has a value of another kind than the protocol says"),

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from polku.errors import PolkuError, ProjectBusy
 from polku.jobs.job import Job
 from polku.jobs.ledger import Ledger
+from polku.memory import KEEPER
 from polku.record.clock import now
 from polku.record.lease import hold
 from polku.record.steps import reached
@@ -43,6 +44,7 @@ class Runner:
 
     def start(self) -> None:
         """Begin; a job that is due runs at once."""
+        KEEPER.few_heaps()  # before there are many threads
         self._threads = [
             threading.Thread(target=self._keep, args=(job,), name=f"polku-jobs-{job.name}", daemon=True)
             for job in self.jobs
@@ -100,6 +102,7 @@ class Runner:
         with cf.ThreadPoolExecutor(1, f"polku-run-{job.name}") as pool:
             future = pool.submit(job.run, self.project)
             fault = future.exception()
+        KEEPER.give_back()
         if isinstance(fault, ProjectBusy):
             log.info("job %s waits: %s", job.name, fault)
             self.ledger.waits(job, AGAIN[0])

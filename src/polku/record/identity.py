@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from polku.record.history import History
     from polku.record.inbox import Inbox
 
-
+#: Writes beside a deed in its transaction: the audit log's row.
+Noting = Callable[[Connection], None]
 ID_COLUMNS = ("time", "seq", "event", "user_id", "anonymous_id", "account_id", "context")
 
 
@@ -298,24 +299,30 @@ class Identities:
 
     # -- joining and undoing by hand -------------------------------------------------------------------------------
 
-    def join(self, one: int, other: int, evidence: str, by: str = "") -> None:
+    def join(self, one: int, other: int, evidence: str, by: str = "", noting: Noting | None = None) -> None:
         """Say that two ids (by their numbers) are one customer's, whatever events say; ``evidence`` tells why.
+
+        ``noting`` (of undo, release and keep too) writes to the audit log in the same transaction.
 
         An anonymous id that belongs to another user leaves that one. Raises RecordError when they are the same, when
         there is no such id, or when one is an account's and the other is not.
         """
         with self._lock, self.state.write() as connection:
             self._say(connection, one, other, evidence, by)
+            if noting is not None:
+                noting(connection)
 
     def preview(self, one: int, other: int) -> Preview:
         """What :meth:`join` of these two would make; nothing is written."""
         return self._try(lambda connection: self._say(connection, one, other, "", ""), [one, other])
 
-    def undo(self, join: int, by: str = "") -> None:
+    def undo(self, join: int, by: str = "", noting: Noting | None = None) -> None:
         """Undo a join by its number, for good; what other evidence joins stays joined."""
         with self._lock, self.state.write() as connection:
             changed = joining.undo(self.state, connection, join, by, self.caps)
             joining.record(self.state, connection, changed)
+            if noting is not None:
+                noting(connection)
 
     def preview_undo(self, join: int) -> Preview:
         """What :meth:`undo` of this join would make; nothing is written. Raises RecordError as it would."""
@@ -323,19 +330,21 @@ class Identities:
         concerned = [found.weaker.number, found.stronger.number]
         return self._try(lambda c: joining.undo(self.state, c, join, "", self.caps), concerned)
 
-    def release(self, number: int, by: str = "") -> None:
+    def release(self, number: int, by: str = "", noting: Noting | None = None) -> None:
         """Let an id join in spite of its cap."""
-        self._judge(number, quarantine.RELEASED, by)
+        self._judge(number, quarantine.RELEASED, by, noting)
 
-    def keep(self, number: int, by: str = "") -> None:
+    def keep(self, number: int, by: str = "", noting: Noting | None = None) -> None:
         """Put an id into quarantine, or keep it there, whatever its cap says: it joins nothing."""
-        self._judge(number, quarantine.KEPT, by)
+        self._judge(number, quarantine.KEPT, by, noting)
 
-    def _judge(self, number: int, verdict: str, by: str) -> None:
+    def _judge(self, number: int, verdict: str, by: str, noting: Noting | None) -> None:
         with self._lock, self.state.write() as connection:
             self._by_number(connection, number)
             quarantine.judge(connection, number, verdict, by)
             joining.record(self.state, connection, joining.reconsider(self.state, connection, [number]))
+            if noting is not None:
+                noting(connection)
 
     def _say(self, connection: Connection, one: int, other: int, evidence: str, by: str) -> None:
         rows = [self._by_number(connection, number) for number in (one, other)]

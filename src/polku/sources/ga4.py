@@ -233,7 +233,7 @@ def _tell_event(field: str, at: int, event: Any, tell: Any) -> None:
             said = f"Event at index: [{at}] has a parameter with invalid name [{parameter}]."
             tell(f"{field}.params.{parameter}", "NAME_INVALID", said)
     if "currency" in params and reading.currency(params["currency"]) is None:
-        said = f"Event at index: [{at}] has a currency that is not a code of three letters."
+        said = f"Event at index: [{at}] has a currency that is not a code of ISO 4217."
         tell(f"{field}.params.currency", "VALUE_INVALID", said)
     if "value" in params and reading.number(params["value"]) is None:
         tell(f"{field}.params.value", "VALUE_INVALID", f"Event at index: [{at}] has a value that is not a number.")

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from polku.errors import Unreadable
-from polku.events.values import MONEY, read_amount
+from polku.events.values import ISO_4217, MONEY, read_amount
 from polku.language import N_
 
 #: A body that a protocol packs by itself (not by Content-Encoding) may hold this many bytes when unpacked.
@@ -178,9 +178,13 @@ def worth(properties: Mapping[str, Any]) -> float | None:
 
 
 def currency(value: Any) -> str | None:
-    """A code of three letters in capitals, None for anything else; what is no known currency the pipeline tells."""
+    """A code of ISO 4217 in capitals, None for anything else: the door refuses an amount whose currency is none.
+
+    >>> currency("eur"), currency("XYZ"), currency(" EUR "), currency("kpl"), currency(978)
+    ('EUR', None, 'EUR', None, None)
+    """
     found = text(value)
-    return found.upper() if found and len(found) == 3 and found.isascii() and found.isalpha() else None
+    return found.upper() if found and len(found) == 3 and found.upper() in ISO_4217 else None
 
 
 def time(value: Any) -> int | None:

@@ -92,11 +92,9 @@ def judged(request: Request, sent: dict[str, str]) -> Response:
     about = project.identities.id_number(number).mark
     match sent.get("do"):
         case "release":
-            project.identities.release(number, by)
-            project.audit.note(by, "id.released", about, address=address)
+            project.identities.release(number, by, project.audit.noting(by, "id.released", about, address=address))
         case "keep":
-            project.identities.keep(number, by)
-            project.audit.note(by, "id.quarantined", about, address=address)
+            project.identities.keep(number, by, project.audit.noting(by, "id.quarantined", about, address=address))
         case other:
             raise UsageError(N_("The form asks for {what}, which it cannot do."), what=str(other))
     return RedirectResponse(sent_back(sent, "/identities"), 303)
@@ -178,8 +176,9 @@ def undone(request: Request, number: int) -> Response:
     project = project_of(request)
     by, address = actor_of(request)
     join = project.identities.join_number(number)
-    project.identities.undo(number, by)
-    project.audit.note(by, "customer.unmerged", join.stronger.mark, {"other": join.weaker.mark}, address=address)
+    told = {"other": join.weaker.mark}
+    noting = project.audit.noting(by, "customer.unmerged", join.stronger.mark, told, address=address)
+    project.identities.undo(number, by, noting)
     return RedirectResponse(f"/identities/of/{join.stronger.number}", 303)
 
 
@@ -221,9 +220,9 @@ def merged(request: Request, sent: dict[str, str]) -> Response:
     why = sent.get("why", "").strip()[:500]
     if not why:
         raise UsageError(N_("Say why they are one customer; it stays as the evidence."))
-    project.identities.join(one, other, why, by)
     ends = [project.identities.id_number(number).mark for number in (one, other)]
-    project.audit.note(by, "customer.merged", ends[0], {"other": ends[1]}, address=address)
+    noting = project.audit.noting(by, "customer.merged", ends[0], {"other": ends[1]}, address=address)
+    project.identities.join(one, other, why, by, noting)
     return RedirectResponse(f"/identities/of/{one}", 303)
 
 

@@ -16,6 +16,7 @@ from polku.access.masking import mask_logs
 from polku.collect.doors import Doors
 from polku.errors import UsageError
 from polku.language import N_
+from polku.memory import KEEPER
 from polku.onsite.doors import InUse, SiteDoors
 from polku.web.app import create_app
 from polku.web.http import BoundedHttp
@@ -99,6 +100,7 @@ def serve(
     """
     mask_logs()
     sys.setswitchinterval(GIVE_WAY)
+    KEEPER.few_heaps()
     as_json = project.settings.server.log == "json"
     if as_json:
         json_lines()

@@ -10,6 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from polku.access.entrance import is_loopback
+from polku.access.limits import Limit, network
 from polku.errors import RecordError
 from polku.guidance.links import Link, What, read_link
 from polku.guidance.preparing import sender_of
@@ -86,7 +88,24 @@ def opened(request: Request, token: str) -> Response:
 
 
 def noted(request: Request, link: Link) -> None:
+    if too_many(request):
+        return
     try:
         note_read(project_of(request), link, request.headers.get("user-agent", ""))
     except RecordError as fault:  # whoever clicks goes on to the shop, also when the state cannot be written
         log.warning("a %s could not be noted: %s", link.what, fault)
+
+
+def too_many(request: Request) -> bool:
+    """Whether one address has fetched more links than it may send requests with events (``limits.address``).
+
+    What it fetches leads on all the same, and unsubscribing is never limited: mail services do it for many at once.
+    """
+    state = request.app.state
+    if not hasattr(state, "links_limit"):
+        state.links_limit = Limit(project_of(request).settings.limits.address, 60.0)
+    address = request.client.host if request.client else ""
+    if is_loopback(address) or not state.links_limit.take(network(address)):
+        return False
+    log.warning("links of letters are fetched too fast from %s: they are not noted", network(address))
+    return True
