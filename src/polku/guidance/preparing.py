@@ -50,6 +50,8 @@ REASONS: Final[dict[str, str]] = {
     "channel": N_("there is no such channel"),
     "refused": N_("refused by the receiver"),
     "gave_up": N_("tried for as long as the settings say"),
+    "bounced": N_("it came back"),
+    "complained": N_("its reader called it spam"),
     "unknown": N_("it is not known whether it arrived, so it is not sent again"),
     "again": N_("will be tried again"),
     "paused": N_("the campaign is paused"),
