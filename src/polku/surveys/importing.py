@@ -153,7 +153,7 @@ def _rows(file: Path, said: Mapping[str, str]) -> tuple[Iterator[tuple[int, dict
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     header = [name for name in reader.fieldnames or () if name]
     known = {**guessed(header), **_chosen(said, header)}
-    for needed, what in (("rating", N_("stars")), ("time", N_("times"))):
+    for needed, what in (("rating", N_("stars")), ("time", N_("dates"))):
         if needed not in known:
             raise SourceError(
                 N_("{file}: no column of {what} was found; say which with --column {needed}=NAME. Columns: {columns}."),
