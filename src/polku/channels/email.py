@@ -85,7 +85,7 @@ class Email:
         reply_to = address_of(outgoing.reply_to) if outgoing.reply_to else self._reply_to
         if sender is None:
             return Delivery("refused", f"sender: {outgoing.sender or self.settings.sender}")
-        text = letter(outgoing, sender, reply_to, dt.datetime.now(dt.UTC))
+        text = letter(outgoing, sender, reply_to, dt.datetime.now(dt.UTC), self.settings.service)
         if self._signer is not None and sender.domain == self._signer.domain.decode():
             text = await asyncio.to_thread(self._signer.sign, text)
         async with self._places:

@@ -21,6 +21,7 @@ from email.utils import format_datetime, parseaddr
 from typing import Final
 
 from polku.channels.channel import Outgoing
+from polku.channels.services import naming
 
 _POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=78)
 #: A subject that stands as it is (RFC 5322, 2.1.1 and 2.2), on one line.
@@ -45,8 +46,8 @@ def address_of(text: str) -> Address | None:
     return Address(display_name=name, username=local, domain=domain)
 
 
-def letter(outgoing: Outgoing, sender: Address, reply_to: Address | None, now: dt.datetime) -> bytes:
-    """The message as it is sent. The same key gives the same Message-ID."""
+def letter(outgoing: Outgoing, sender: Address, reply_to: Address | None, now: dt.datetime, service: str = "") -> bytes:
+    """The message as it is sent. The same key gives the same Message-ID. ``service``: whose SMTP server sends it."""
     assert outgoing.to is not None
     head = [
         _header("From", str(sender)), _to(outgoing.to), _subject(" ".join(outgoing.subject.split())),
@@ -58,6 +59,8 @@ def letter(outgoing: Outgoing, sender: Address, reply_to: Address | None, now: d
         # one line, however long: folded or encoded, no program reads it
         head.append(f"List-Unsubscribe: <{_NO_LINK.sub('', outgoing.unsubscribe_url)}>\r\n")
         head.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+    if (named := naming(service, message_id(outgoing.key, sender.domain)[1:33])) is not None:
+        head.append(f"{named[0]}: {named[1]}\r\n")
     head.append("MIME-Version: 1.0\r\n")
     if not outgoing.html:
         return "".join(head).encode("ascii") + _part("plain", outgoing.text)

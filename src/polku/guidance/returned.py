@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from polku.channels.reports import Report
+from polku.channels.mailbox import opened
+from polku.channels.reports import Report, read_report
+from polku.channels.secret import secret_of
+from polku.channels.services import SECRET, reports_of
+from polku.errors import NoSecret, NoSuchHook, Unreadable, UsageError
 from polku.guidance.outbox import SENT
 from polku.guidance.sending import event_of, suppress
 from polku.guidance.unsubscribing import keep
+from polku.language import N_
 from polku.record import tables
-from polku.record.clock import now
+from polku.record.clock import moment, now
 from polku.record.consents import Decision
+from polku.record.contacts import Kind
 
 if TYPE_CHECKING:
     from polku.record.project import Project
 
 LANE: Final = "sending"
+#: How far the mailbox was read: ``UIDVALIDITY:UID``, among the state's words.
+PLACE: Final = "mailbox_read"
 #: So many letters in a row that bounced softly (a full mailbox, a server that is gone for days) end the address too.
 SOFT: Final = 5
 EVENTS: Final = {"bounced": "Email Bounced", "complained": "Email Complained"}
@@ -86,3 +96,85 @@ def _tell(project: Project, row: Any, report: Report, at: int) -> None:
     keep(project, event_of(EVENTS[report.kind], (best.kind, best.value), row.key, properties, at))
     if report.kind == "complained" and not project.erased.any([(best.kind, best.value)]):
         project.consents.decide([Decision(best.kind, best.value, "email", False, at, WHERE, None, "")])
+
+
+def read_mailbox(project: Project) -> dict[str, int | float | str] | None:
+    """Read what came into the mailbox of ``[mailbox]`` since the last time. Raises ChannelError when it cannot."""
+    settings = project.settings.mailbox
+    with project.state.read() as connection:
+        validity, _, last = (project.state.meta(connection, PLACE) or "0:0").partition(":")
+    told = {"reports": 0, "events": 0}
+    with opened(settings) as folder:
+        seen = int(last) if int(validity) == folder.validity else 0  # else its numbers were given anew
+        for number, content in folder.after(seen):
+            report = read_report(content)
+            if report.kind != "other":
+                told["reports"] += 1
+                told["events"] += take(project, report, content, "mailbox")
+                folder.done(number, settings.after == "delete")
+            with project.state.write(LANE) as connection:
+                project.state.set_meta(connection, PLACE, f"{folder.validity}:{number}")
+    return {name: count for name, count in told.items() if count} or None
+
+
+def take_all(project: Project, service: str, body: bytes, headers: Mapping[str, str]) -> int:
+    """What a mail service told in one request; how many events came of it.
+
+    Raises Unproven for a request that does not prove who sent it, Unreadable for one that does not read, NoSecret where
+    nothing to prove it by is set.
+    """
+    if service != project.settings.mail.service or not service:
+        raise NoSuchHook(N_("[mail] service in polku.toml names another mail service, or none."))
+    secret = secret_of(SECRET, os.environ)
+    if not secret:
+        raise NoSecret(N_("The secret is missing: put it into {name} or {name}_FILE."), name=SECRET)
+    try:
+        found = reports_of(service, body, headers, secret)
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as fault:  # a shape that is none of theirs
+        raise Unreadable(N_("The request does not read as {service} writes it."), service=service) from fault
+    return sum(take(project, one, body + str(n).encode(), service) for n, one in enumerate(found))
+
+
+def suppressions(project: Project, limit: int = 1000) -> list[dict[str, Any]]:
+    """The addresses that nothing is sent to any more, the latest first: kind, address where it is known still, reason,
+    what was said, time."""
+    row = tables.suppressions.c
+    with project.state.read() as connection:
+        found = connection.execute(sa.select(tables.suppressions).order_by(row.time.desc()).limit(limit)).all()
+    known = project.contacts.of_many({one.hash for one in found})
+    return [
+        {
+            "kind": one.kind, "hash": one.hash, "address": known[one.hash].value if one.hash in known else None,
+            "reason": one.reason, "detail": one.detail or "", "time": moment(one.time),
+        }
+        for one in found
+    ]  # fmt: skip
+
+
+def allow(project: Project, kind: Kind, given: str, by: str, address: str = "") -> None:
+    """Send to an address again, because a person says that it works by now; ``given``: the address or its hash. Raises
+    UsageError for one that is not on the list."""
+    row = tables.suppressions.c
+    mine = sa.and_(row.kind == kind, row.hash.in_([given, *_hashes(project, kind, given)]))
+    with project.state.write(LANE) as connection:
+        gone = connection.execute(sa.delete(tables.suppressions).where(mine)).rowcount
+    if not gone:
+        raise UsageError(N_("{address} is not on the list of addresses that nothing is sent to."), address=given)
+    project.audit.note(by, "address.allowed", kind, address=address)
+
+
+def block(project: Project, given: str, by: str, address: str = "") -> None:
+    """Send nothing more to an e-mail address, because a person says so. Raises UsageError for what is none."""
+    hashes = _hashes(project, "email", given)
+    if not hashes:
+        raise UsageError(N_("{value!r} is no e-mail address."), value=given)
+    with project.state.write(LANE) as connection:
+        suppress(connection, "email", hashes[0], "by_hand", by, now())
+    project.audit.note(by, "address.blocked", "email", address=address)
+
+
+def _hashes(project: Project, kind: Kind, given: str) -> list[str]:
+    """The hash of an address; none where it is none."""
+    if project.contacts.addresses.normal(kind, given) is None:
+        return []
+    return [project.contacts.address_hash(kind, given)]

@@ -36,6 +36,7 @@ from polku.web import (
     guidance,
     identities,
     invitation,
+    mailreports,
     measures,
     note,
     offers,
@@ -143,6 +144,7 @@ def create_app(
     app.include_router(content.router)
     app.include_router(pieces.router)
     app.include_router(onsite.router)
+    app.include_router(mailreports.router)
     app.include_router(outbox.router)
     app.include_router(outbox.api)
     app.include_router(offers.router)
