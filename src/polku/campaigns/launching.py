@@ -41,6 +41,11 @@ STATE_WORDS: Final[dict[str, str]] = {
     "draft": N_("draft"), "scheduled": N_("scheduled"), "launched": N_("under way"), "paused": N_("paused"),
     "stopped": N_("stopped"), "done": N_("done"),
 }  # fmt: skip
+#: Why something cannot be done to a campaign of each state.
+ALREADY: Final[dict[str, str]] = {
+    "launched": N_("The campaign {id} is under way."), "paused": N_("The campaign {id} is paused already."),
+    "stopped": N_("The campaign {id} was stopped for good."), "done": N_("The campaign {id} has been sent to everybody."),
+}  # fmt: skip
 #: Why a campaign stopped by itself.
 RESTORED: Final = "restored"
 #: What the outbox says of a message of a campaign that waits, or does not leave, since the campaign does not go on.
@@ -224,7 +229,7 @@ def _under_way(connection: Connection, id: str, states: tuple[str, ...]) -> Laun
     if found is None:
         raise CampaignError(N_("The campaign {id} was not launched."), id=id)
     if found.state not in states:
-        raise CampaignError(N_("The campaign {id} is {state} already."), id=id, state=found.state)
+        raise CampaignError(ALREADY[found.state], id=id)
     return found
 
 
