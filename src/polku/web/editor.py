@@ -36,7 +36,7 @@ from polku.web.guard import actor_of, needs
 from polku.web.guard import form_of as sent_form
 from polku.web.guidance import SPANS, fresh, kept_of, mark_of_record, may_change, rule_named
 from polku.web.live import project_of
-from polku.web.options import known, refuse_unknown
+from polku.web.options import known, read_number, refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
 from polku.web.reading import href, render
 from polku.web.saving import diff, mark_of
@@ -60,6 +60,7 @@ class Page:
     base: str
     mark: str
     name: str  # of the open page, so that its counts overtake each other
+    turn: int = 0  # the number of this count among those of the page
     last: str = USUAL_SPAN
     assume: bool = False
     focus: str = ""
@@ -173,6 +174,7 @@ def sent_in(request: Request, id: str | None, sent: dict[str, str]) -> Response:
         base=made.text if read(made.text) is not None else base,
         mark=sent.get("mark", ""),
         name=name if SHEET.fullmatch(name) else secrets.token_hex(8),
+        turn=read_number("turn", sent.get("turn") or "0", 0, 2**31),
         last=known("period", sent.get("last") or USUAL_SPAN, SPANS),
         assume=sent.get("assume") == "yes",
         focus=made.focus,
@@ -286,8 +288,12 @@ def _count(request: Request, visit: Visit, sheet: Sheet, page: Page) -> tuple[Re
     counting: Counting = state.counting
     key = ("count", id, version, page.last, page.assume, mark_of_record(project))
     try:
+        counting.begin(page.name, page.turn)
         made: Replay = kept_of(request).of(
-            key, lambda: would_have(project, journey, id, page.last, page.assume, counting, page.name)
+            key,
+            lambda: would_have(
+                project, journey, id, page.last, page.assume, lambda: counting.go_on(page.name, page.turn)
+            ),
         )
     except OvertakenError as error:
         return None, error.text(visit.language)

@@ -179,7 +179,8 @@ def when_of(data: Mapping[str, Any], known: Known) -> Group:
         every = at(data, ("when", "every"))
         fields.append(one(data, path, "choice", N_("Every"), choices=words(EVERY_WORDS)))
         if every == "week":
-            fields.append(one(data, ("when", "on"), "choice", N_("On the weekday"), choices=words(WEEKDAY_WORDS, WEEKDAYS)))
+            days = words(WEEKDAY_WORDS, WEEKDAYS)
+            fields.append(one(data, ("when", "on"), "choice", N_("On the weekday"), choices=days))
         elif every == "month":
             fields.append(one(data, ("when", "on"), "number", N_("On day"), hint="1–31"))
         fields.append(one(data, ("when", "at"), "text", N_("At the time"), hint="09:00"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from polku.errors import MapError, PolkuError, UsageError
@@ -138,40 +138,42 @@ def _moved(fault: Fault, by: int, path: Path) -> Fault:
 
 
 class Counting:
-    """The counts that pages wait for: each page has a sheet's name, and only its latest count goes on."""
+    """The counts that pages wait for. Each open page has a sheet's name and numbers its counts (``turn``), for a later
+    one may come to be done before an earlier one; only the latest goes on.
+    """
 
     def __init__(self) -> None:
-        self._latest: OrderedDict[str, str] = OrderedDict()
+        self._latest: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
 
-    def begin(self, sheet: str) -> str:
-        turn = secrets.token_hex(4)
+    def begin(self, sheet: str, turn: int) -> None:
+        """Raises OvertakenError where a later count of the sheet has begun already."""
         with self._lock:
-            self._latest[sheet] = turn
+            self._latest[sheet] = max(turn, self._latest.get(sheet, 0))
             self._latest.move_to_end(sheet)
             while len(self._latest) > MOST_SHEETS:
                 self._latest.popitem(last=False)
-        return turn
+        self.go_on(sheet, turn)
 
-    def go_on(self, sheet: str, turn: str) -> None:
+    def go_on(self, sheet: str, turn: int) -> None:
         """Raises OvertakenError where a later count of the sheet has begun."""
-        if self._latest.get(sheet) != turn:
+        if self._latest.get(sheet, turn) > turn:
             raise OvertakenError(N_("The rule has been changed since; it is counted anew."))
 
 
 def would_have(
-    project: Project, journey: Journey, id: str, last: str, assume: bool, counting: Counting, name: str
+    project: Project, journey: Journey, id: str, last: str, assume: bool, go_on: Callable[[], None]
 ) -> Replay:
     """What the rule ``id`` of ``journey`` would have done in the last days (``7d``, ``30d``, ...).
 
-    Raises OvertakenError when the sheet called ``name`` asks anew meanwhile.
+    ``go_on`` is called now and then, and raises what shall end the count.
     """
-    turn = counting.begin(name)
+    go_on()
     view = view_of(open_trails(project), journey, project=project)
     rule = compile_rule(next(g for g in journey.guidance if g.id == id), journey)
     period = named_period(last, view.moment, view.zone)
     start = period.start or view.trails.first or view.moment
     return replay(
         project, rule, start=start, end=period.end, view=view, assume_consent=assume,
-        progress=lambda done, of: counting.go_on(name, turn),
+        progress=lambda done, of: go_on(),
     )  # fmt: skip

@@ -17,11 +17,13 @@ export function editor() {
   let counting = null;
   let unsaved = false;
   let acting = false;
+  let turn = 0;
   const wishes = [];
 
   async function ask(what, signal) {
     const body = new URLSearchParams(new FormData(form));
     body.set("do", what);
+    body.set("turn", String(++turn)); // the server may come to a later one first
     const response = await fetch(form.action, { method: "POST", body, signal, credentials: "same-origin" });
     if (!response.ok) throw new Error(String(response.status));
     const page = new DOMParser().parseFromString(await response.text(), "text/html");

@@ -25,7 +25,7 @@ function formState(from, to) {
 }
 
 function fade(element) {
-  if (!element || document.documentElement.classList.contains("settling")) return;
+  if (!element || element.closest("textarea, [data-still]") || document.documentElement.classList.contains("settling")) return;
   element.classList.remove("changed");
   requestAnimationFrame(() => requestAnimationFrame(() => element.classList.add("changed")));
 }
