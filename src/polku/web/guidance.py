@@ -19,6 +19,7 @@ from polku.guidance.in_words import condition_text, limit_texts, step_texts, tri
 from polku.guidance.lag import lag
 from polku.guidance.messages import STATE_WORDS
 from polku.guidance.proof import Proof, messages_of, proof
+from polku.guidance.qualifying import look_now, who_qualifies
 from polku.guidance.replay import OUTCOMES, Replay, replay
 from polku.guidance.rules import Rule, compile_rules
 from polku.guidance.switch import switch_of
@@ -221,7 +222,7 @@ def rule_drawn(
     """One rule: in words, its dry run where one is asked for, its proof."""
     visit = Visit.of(request)
     query = own_query(request) if status == 200 else {}
-    refuse_unknown(query, ("last", "assume", "against", "saved"))
+    refuse_unknown(query, ("last", "assume", "against", "saved", "qualify", "looks"))
     project, reader = project_of(request), visit.reader
     rule = rule_named(request, visit, id)
     last, assume = query.get("last"), query.get("assume") == "yes"
@@ -230,6 +231,7 @@ def rule_drawn(
     runs = [replay_of_rule(request, rule, last, assume)] if last else []
     if last and against:
         runs.append(replay_of_rule(request, rule_of(visit.journey, against), last, assume))
+    qualifies = who_qualifies(project, rule) if query.get("qualify") == "yes" else None
     made, missing = proof_of_rule(request, rule)
     content = project.map_file.read_bytes()
     sample = runs[0].sample if runs else ()
@@ -246,6 +248,7 @@ def rule_drawn(
         line=_line(content, id), mark=request.app.state.seen.note(project.map_file),
         may_edit=may_edit(request, visit.answers), switch=switch_of(project), message=message, changed=changed,
         message_words=STATE_WORDS, href=href, most=_most(runs), saved=query.get("saved"),
+        qualifies=qualifies, looks=query.get("looks"),
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
     return fresh(answer(request, body, language=visit.language, status=status))
@@ -280,10 +283,14 @@ def turned(request: Request, id: str, sent: dict[str, str]) -> Response:
                 "" if before is None else diff(before.decode("utf-8", "replace"), content.decode("utf-8", "replace"))
             )
             return rule_drawn(request, id, 409, visit.reader(CHANGED), changed)
-        turn(project, id, sent.get("state", ""), actor_of(request)[0], content=content)
+        by = actor_of(request)[0]
+        turn(project, id, sent.get("state", ""), by, content=content)
+        looks = None
+        if sent.get("now") == "yes":
+            looks = "yes" if look_now(project, rule_of(project.journey(), id), by) else "before"
     except (UsageError, MapError) as fault:
         return rule_drawn(request, id, 400, fault.text(visit.language))
-    return RedirectResponse(f"/guidance/{id}", 303)
+    return RedirectResponse(href(f"/guidance/{id}", looks=looks), 303)
 
 
 CHANGED = N_("journey.yaml has changed since you opened the page. Look at it, then turn the rule once more.")
