@@ -269,7 +269,7 @@ def codes_list(
         return
     reader = terminal.reader
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (N_("Code"), N_("Pool"), N_("State"), N_("Customer"), N_("Good until"), N_("Order")):
+    for name in (N_("Code"), N_("Pool"), N_("State"), N_("Customer"), N_("Good until"), N_("Purchase")):
         table.add_column(reader(name))
     for one in found:
         until = "" if one.expires_at is None else reader.time(moment(one.expires_at))

@@ -204,7 +204,7 @@ def _xml(stream: io.RawIOBase, name: str) -> Iterator[dict[str, Any]]:
 
 def _table(stream: io.RawIOBase, head: bytes, name: str) -> Iterator[dict[str, Any]]:
     text = io.TextIOWrapper(io.BufferedReader(stream), encoding=_encoding(head), errors="replace", newline="")
-    first = head.decode(_encoding(head), "replace").splitlines()[0]
+    first = next(iter(head.decode(_encoding(head), "replace").splitlines()), "")
     signs = {sign: first.count(sign) for sign in "\t;,|"}
     sign = max(signs, key=lambda one: signs[one])
     csv.field_size_limit(LONGEST_VALUE)

@@ -155,7 +155,7 @@ def _get(project: Project, url: str, headers: Mapping[str, str], target: IO[byte
             for _ in range(REDIRECTS + 1):
                 _may_ask(project, here)
                 with client.stream("GET", here, headers=dict(headers)) as answer:
-                    if answer.is_redirect:
+                    if answer.has_redirect_location:
                         here = urljoin(here, answer.headers["location"])
                         continue
                     if answer.status_code == 304:

@@ -35,7 +35,7 @@ COMPLETED, CANCELLED, REFUSED = "completed", "cancelled", "refused"
 STATES: Final = (FOLLOWED, ORDERED, DOUBTFUL, COMPLETED, CANCELLED, REFUSED)
 STATE_WORDS: Final[Mapping[str, str]] = {
     FOLLOWED: N_("came by the link"), ORDERED: N_("ordered, within the time of returns"), DOUBTFUL: N_("doubtful"),
-    COMPLETED: N_("completed"), CANCELLED: N_("cancelled"), REFUSED: N_("refused"),
+    COMPLETED: N_("rewarded"), CANCELLED: N_("cancelled"), REFUSED: N_("refused"),
 }  # fmt: skip
 REASONS: Final[Mapping[str, str]] = {
     "self": N_("the friend is the customer themselves"),
