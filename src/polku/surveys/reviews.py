@@ -262,7 +262,8 @@ def reply(project: Project, id: str, text: str, author: str, address: str = "") 
                     review=id, customer=_key(review), text=text, author=author, made_at=now()
                 )
             )
-    project.audit.note(author, "review.replied" if text else "review.reply-removed", id, address=address)
+        action = "review.replied" if text else "review.reply-removed"
+        project.audit.note(author, action, id, address=address, connection=connection)
 
 
 def report(project: Project, id: str, reason: str, detail: str) -> int:
@@ -313,8 +314,8 @@ def decide(project: Project, number: int, decision: str, note: str, author: str,
                 decision=decision, note=note.strip()[:LONGEST_DETAIL], decided_by=author, decided_at=now()
             )
         )  # fmt: skip
-    facts = {"report": number, "reason": found.reason, "note": note.strip()[:LONGEST_DETAIL]}
-    project.audit.note(author, f"review.{decision}", found.review, facts, address=address)
+        facts = {"report": number, "reason": found.reason, "note": note.strip()[:LONGEST_DETAIL]}
+        project.audit.note(author, f"review.{decision}", found.review, facts, address=address, connection=connection)
 
 
 def _key(review: Review) -> int:
