@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import sqlalchemy as sa
 from polku.guidance.live import Done, Live
 from polku.record import tables
 from polku.record.consents import Decision
-from polku.record.project import Project, create_project
+from polku.record.project import Project, create_project, open_project
 
 MAP = """
 polku: 1
@@ -51,7 +53,7 @@ class Shop:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.now = folder, start
         self.write(rules, more)
-        self.project: Project = create_project(folder, "en", **where)
+        self.project = empty_project(folder, **where)
         self.live = Live(self.project, batch)
         self.sent = 0
         self.tick()
@@ -119,6 +121,30 @@ class Shop:
 
     def close(self) -> None:
         self.project.close()
+
+
+def empty_project(folder: Path, **where: Any) -> Project:
+    """A new project in a folder that has its map. The state of one that was made before is copied: sixty tests need not
+    run all migrations each; where the state stands elsewhere it is made."""
+    if where:
+        return create_project(folder, "en", **where)
+    if not _fresh:
+        template = Path(_kept.name) / "fresh"
+        template.mkdir()
+        shutil.copy(folder / "journey.yaml", template)
+        create_project(template, "en").close()
+        _fresh.append(template)
+    for name in (".polku", "polku.toml"):
+        there = _fresh[0] / name
+        if there.is_dir():
+            shutil.copytree(there, folder / name)
+        elif there.exists():
+            shutil.copy(there, folder / name)
+    return open_project(folder, "en")
+
+
+_kept = tempfile.TemporaryDirectory(prefix="polku-tests-")
+_fresh: list[Path] = []
 
 
 def moment(micros: int) -> dt.datetime:
