@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from polku.guidance.engine import number_of
 from polku.guidance.limits import MICRO
 from polku.guidance.recogniser import Customer, Meaning, Recogniser
 from polku.guidance.rules import Matcher, Rule, at_path, meets_where, text_of
@@ -19,6 +18,7 @@ from polku.zones import is_zone
 if TYPE_CHECKING:
     from polku.guidance.book import Book
     from polku.guidance.eventsof import EventsOf
+    from polku.guidance.numbers import Numbers
     from polku.record.project import Project
 
 
@@ -28,9 +28,10 @@ class LiveLook:
 
     def __init__(
         self, project: Project, book: Book, events: EventsOf, recogniser: Recogniser, rules: Mapping[str, Rule],
-        customer: int, now: int,
+        numbers: Numbers, customer: int, now: int,
     ) -> None:  # fmt: skip
         self.project, self.book, self.events, self.recogniser = project, book, events, recogniser
+        self.numbers = numbers
         self.journey = recogniser.meaning.journey
         self.rules, self.customer, self.now = rules, customer, now
 
@@ -110,13 +111,7 @@ class LiveLook:
         return None
 
     def number_before(self, path: str, position: int) -> float | None:
-        events = self.events.of(self.customer, 0)
-        for seq in reversed(self.fold.past.seq.tolist()):
-            if seq < position and seq in events:
-                value = number_of(at_path(events[seq], path))
-                if value is not None:
-                    return value
-        return None
+        return self.numbers.before(self.customer, path, position)
 
     def acted(self, rule: str, key: str) -> Sequence[int]:
         return self.book.acted(self.customer, rule)

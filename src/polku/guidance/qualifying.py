@@ -28,6 +28,7 @@ from polku.guidance.eventsof import EventsOf
 from polku.guidance.happenings import Happening
 from polku.guidance.limits import MICRO
 from polku.guidance.livelook import LiveLook
+from polku.guidance.numbers import Numbers
 from polku.guidance.past import Past, World
 from polku.guidance.recogniser import Meaning, Recogniser, past_of
 from polku.guidance.replay import SAMPLE, Person, Way, candidate_of, candidates, outcome_of
@@ -175,7 +176,7 @@ def who_qualifies(
     meaning = Meaning(project.journey(), trails.tables)
     read = functools.partial(past_of, trails)
     current = {r.id: r for r in compile_rules(project.journey())} | {rule.id: rule}
-    counted = _Counted()
+    counted, numbers = _Counted(), Numbers(project, trails)
     for done in range(0, len(found.customers), SLICE):
         part: list[int] = found.customers[done : done + SLICE].tolist()
         if progress is not None:
@@ -186,7 +187,7 @@ def who_qualifies(
             events = EventsOf(project, book)
             recogniser = Recogniser(meaning, read, at // MICRO)
             for customer, happenings in beginnings:
-                look = LiveLook(project, book, events, recogniser, current, customer, at)
+                look = LiveLook(project, book, events, recogniser, current, numbers, customer, at)
                 counted.take(customer, list(_ways(rule, happenings, look, book)))
     if progress is not None:
         progress(len(found.customers), len(found.customers))

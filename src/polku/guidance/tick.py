@@ -24,6 +24,7 @@ from polku.guidance.happenings import Happening
 from polku.guidance.lag import CURSOR, PASSED
 from polku.guidance.limits import MICRO
 from polku.guidance.livelook import LiveLook
+from polku.guidance.numbers import Numbers
 from polku.guidance.place import FOLLOWED, Done, Place
 from polku.guidance.recogniser import Meaning, Past, Recogniser, Row, past_of
 from polku.guidance.rules import Index, Rule
@@ -63,6 +64,7 @@ class Tick:
         heard = [m.name for rule in rules for m in rule.trigger.matchers if m.kind == "segment"]
         self.meaning = Meaning(self.journey, trails.tables, dict.fromkeys(heard))
         self.recogniser = Recogniser(self.meaning, self._past, place.passed // MICRO, self._whole)
+        self.numbers = Numbers(self.project, trails)
         self.done = Done()
 
     def run(self) -> Done:
@@ -249,7 +251,7 @@ class Tick:
     def _look(self, happening: Happening) -> LiveLook:
         now = max(self.now, happening.time) if happening.time <= self.now else self.now
         return LiveLook(
-            self.project, self.book, self.events, self.recogniser, self.current, happening.customer, now
+            self.project, self.book, self.events, self.recogniser, self.current, self.numbers, happening.customer, now
         )  # fmt: skip
 
     def _keep(self, rule: Rule, run: Run | None, change: Change, customer: int = 0) -> None:
