@@ -234,3 +234,14 @@ def test_the_outbox_is_searched_and_experiments_are_listed(world):
     assert "50%" in found
     assert client.get("/experiments?show=all&lang=fi").status_code == 200
     assert client.get("/live").status_code == 200
+
+
+def test_what_a_rule_sent_is_told_when_it_is_taken_away(world):
+    shop, client = world
+    form = form_in(client.get("/guidance/cart_reminder/edit").text)
+    assert client.post("/guidance/cart_reminder/edit", data={**form, "do": "delete"}).status_code == 303
+    page = client.get("/customers/anna?lang=en").text
+    assert "removed from the map since" in page
+    assert "content/cart.en.md" in page
+    assert 'href="/guidance/cart_reminder"' not in page
+    assert "# the first of them" in shop.project.map_file.read_text(encoding="utf-8")

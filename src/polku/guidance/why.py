@@ -21,7 +21,7 @@ from polku.guidance.engine import Note
 from polku.guidance.limits import MICRO
 from polku.guidance.past import Past, World, arrivals
 from polku.guidance.replay import Way, candidate_of, drive, outcome_of
-from polku.guidance.rules import Rule, compile_rule
+from polku.guidance.rules import Rule, compile_rule, from_definition
 from polku.journey.model import Journey
 from polku.language import N_
 from polku.measures.view import View, view_of
@@ -170,7 +170,9 @@ def _sent(row: Any) -> Sent:
 
 
 def sent_and_why(project: Project, customer: int) -> tuple[Why, ...]:
-    """Every rule of the map that this customer has had to do with, in the map's order; then the campaigns."""
+    """Every rule that this customer has had to do with: those of the map in its order, those that were taken out of it
+    since, by their last definition, then the campaigns.
+    """
     note, box = tables.run_notes.c, tables.outbox.c
     with project.state.read() as connection:
         met = set(connection.execute(sa.select(note.rule).where(note.customer == customer).distinct()).scalars())
@@ -181,5 +183,15 @@ def sent_and_why(project: Project, customer: int) -> tuple[Why, ...]:
     rules = [compile_rule(g, journey) for g in journey.guidance if g.id in met]
     with project.state.read() as connection:
         launched = [(id, launch_of(connection, id)) for rule in sorted(met) if (id := campaign_id(rule)) is not None]
+    rules += _removed(project, met - {g.id for g in journey.guidance}, journey)
     rules += [compiled(id, launch.campaign, journey) for id, launch in launched if launch is not None]
     return tuple(why(project, customer, rule) for rule in rules)
+
+
+def _removed(project: Project, ids: set[str], journey: Journey) -> list[Rule]:
+    """Rules that ran and are not in the map any more."""
+    row = tables.rule_versions.c
+    query = sa.select(row.rule, row.definition).where(row.rule.in_(ids)).order_by(row.since)
+    with project.state.read() as connection:
+        last = {str(rule): str(definition) for rule, definition in connection.execute(query)}
+    return [from_definition(id, last[id], journey) for id in sorted(last)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -366,13 +366,22 @@ def guidance_of(answers: Answers, key: str, reader: Reader) -> list[dict[str, An
     titles |= {f"campaign:{id}": title_of(id, one) for id, one in journey.campaigns.items()}
     return [
         {
-            "rule": told.rule, "title": reader.said(titles.get(told.rule, told.rule)), "entered": story.entered,
+            "rule": told.rule, "link": link_of(told.rule, titles),
+            "title": reader.said(titles.get(told.rule, told.rule)), "entered": story.entered,
             "sent": [(one, reader(STATE_WORDS[one.state])) for one in story.sent],
             "notes": [(moment(note.time), text) for note, text in lines(story.notes, reader, journey)],
         }
         for told in (sent_and_why(project, customer) if customer is not None else ())
         for story in told.stories
     ]  # fmt: skip
+
+
+def link_of(rule: str, known: Mapping[str, Any]) -> str | None:
+    """The page of what sends; None for a rule that is not in the map any more."""
+    if rule not in known:
+        return None
+    kind, _, id = rule.rpartition(":")
+    return href(f"/campaigns/{id}" if kind == "campaign" else f"/guidance/{rule}")
 
 
 @router.get("/definition")

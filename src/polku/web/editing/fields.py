@@ -27,11 +27,14 @@ LANGUAGES = ("fi", "en")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """One of what exists: as the map writes it, as people read it, and under which heading."""
+    """One of what exists: as the map writes it, as people read it, and under which heading. ``word``: the page has it
+    in the reader's language; names of the map stand as they are.
+    """
 
     value: str
     label: str
     group: str = ""
+    word: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

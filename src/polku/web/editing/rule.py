@@ -128,7 +128,7 @@ def _fields_of(steps: Steps) -> Iterator[Field]:
 
 def words(found: Mapping[str, str], keep: Sequence[str] | None = None) -> tuple[Choice, ...]:
     """Choices of words that the page translates."""
-    return tuple(Choice(value, text) for value, text in found.items() if keep is None or value in keep)
+    return tuple(Choice(value, text, word=True) for value, text in found.items() if keep is None or value in keep)
 
 
 def form_of(data: Mapping[str, Any], known: Known, new: bool = False) -> RuleForm:
