@@ -23,8 +23,16 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) 
 AGAIN = 0.5
 
 
-def event(chance: random.Random, number: int, people: int) -> dict[str, object]:
-    """A product view as a shop's SDK sends it: about 670 bytes."""
+#: A shop's everyday events, by how many of a hundred they are.
+MIX = {
+    "page": 34, "Product List Viewed": 18, "Product Viewed": 28, "Products Searched": 6, "Product Added": 7,
+    "Checkout Started": 3, "Order Completed": 2, "Payment Failed": 1, "Signed Up": 1,
+}  # fmt: skip
+
+
+def event(chance: random.Random, number: int, people: int, mix: bool = False) -> dict[str, object]:
+    """A product view as a shop's SDK sends it: about 670 bytes. ``mix``: any event of a shop's day."""
+    name = chance.choices(list(MIX), list(MIX.values()))[0] if mix else "Product Viewed"
     page = {
         "path": f"/p/{number}",
         "url": f"https://shop.example/p/{number}?utm_source=ig",
@@ -32,8 +40,7 @@ def event(chance: random.Random, number: int, people: int) -> dict[str, object]:
         "title": "A summer dress",
     }
     return {
-        "type": "track",
-        "event": "Product Viewed",
+        **({"type": "page"} if name == "page" else {"type": "track", "event": name}),
         "messageId": f"{MARK.decode()}-{number:04x}-a1b2-c3d4e5f60718",
         "anonymousId": f"visitor-{chance.randrange(people):08d}-4f5e-9a7b",
         "timestamp": "2026-11-26T10:00:00.123Z",
@@ -56,7 +63,7 @@ class Load:
         where = urlsplit(options.url)
         self.host, self.port = where.hostname or "127.0.0.1", where.port or 80
         chance = random.Random(options.seed)
-        self.bodies = [self._body(chance) for _ in range(40)]
+        self.bodies = [self._body(chance) for _ in range(1000 if options.mix else 40)]
         self.number = options.seed << 32
         self.latencies: list[float] = []
         self.acked: list[tuple[float, int]] = []
@@ -65,7 +72,7 @@ class Load:
         self.looks = 0
 
     def _body(self, chance: random.Random) -> bytes:
-        events = [event(chance, n, self.options.people) for n in range(self.options.batch)]
+        events = [event(chance, n, self.options.people, self.options.mix) for n in range(self.options.batch)]
         if self.options.batch == 1:
             path, body = "/v1/track", events[0]
         else:
@@ -194,6 +201,7 @@ def main() -> None:
     parser.add_argument("--key", default="bench")
     parser.add_argument("--seed", type=int, default=1, help="another one for each run against the same server")
     parser.add_argument("--watch", action="store_true")
+    parser.add_argument("--mix", action="store_true", help="all kinds of events, of many people")
     print(json.dumps(asyncio.run(Load(parser.parse_args()).run())))
 
 
