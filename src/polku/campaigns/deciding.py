@@ -179,7 +179,7 @@ def decide(group: Group, customer: int, due: int, to: Sequence[str], run: Run | 
     """Decide on a customer whose moment ``due`` (microseconds) has come. ``to``: the campaign's segments; ``run``: what
     was decided so far, where the message had to wait.
     """
-    refused = None if run is not None else _refused(group, customer, to)
+    refused = None if run is not None else refused_for(group, customer, to)
     if refused is not None:
         return Decision(customer, refused, None, (Note(refused, due, group.now),))
     if run is None:
@@ -205,7 +205,7 @@ def decision_of(customer: int, change: Change) -> Decision:
     return Decision(customer, CAPPED if act.state == "capped" else SENT, run, change.notes, act)
 
 
-def _refused(group: Group, customer: int, to: Sequence[str]) -> str | None:
+def refused_for(group: Group, customer: int, to: Sequence[str]) -> str | None:
     """Why nothing could leave to a customer; None: it could."""
     people, channel, rule = group.people, group.channel, group.rule
     if not people.ids(customer):

@@ -44,7 +44,8 @@ STATE_WORDS: Final[dict[str, str]] = {
 #: Why something cannot be done to a campaign of each state.
 ALREADY: Final[dict[str, str]] = {
     "launched": N_("The campaign {id} is under way."), "paused": N_("The campaign {id} is paused already."),
-    "stopped": N_("The campaign {id} was stopped for good."), "done": N_("The campaign {id} has been sent to everybody."),
+    "stopped": N_("The campaign {id} was stopped for good."),
+    "done": N_("The campaign {id} has been sent to everybody."),
 }  # fmt: skip
 #: Why a campaign stopped by itself.
 RESTORED: Final = "restored"

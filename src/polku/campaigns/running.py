@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from polku.campaigns.deciding import CAPPED, GONE, LATE, SENT, TWICE, Decision, Group, decide, send_of
+from polku.campaigns.deciding import CAPPED, GONE, LATE, SENT, TWICE, Decision, Group, decide, refused_for, send_of
 from polku.campaigns.definition import compiled, rule_id
 from polku.campaigns.launching import DONE, LAUNCHED, RESTORED, Launch, end, launch_of, local, zones_of
 from polku.campaigns.launching import LANE as LANE
@@ -201,11 +201,17 @@ class _Running:
 
     def _shifts(self, launch: Launch, customers: Sequence[int]) -> Mapping[int, int]:
         """Of a campaign that goes in slices how much later each one's slice is; by a hash, so that a slice is a fair
-        sample and stays the same."""
+        sample and stays the same. Whom nothing could reach takes no place in a slice."""
         pace = launch.campaign.pace
         if pace is None:
             return {}
-        order = sorted(customers, key=lambda customer: place(customer, rule_id(self.id), "pace"))
+        reachable: list[int] = []
+        with self.project.state.read() as connection:
+            for at in range(0, len(customers), GATHER):
+                part = customers[at : at + GATHER]
+                group = Group(self.project, connection, self.crowd, self.rule, self.channel, part, self.now)
+                reachable += [c for c in part if refused_for(group, c, launch.campaign.to) is None]
+        order = sorted(reachable, key=lambda customer: place(customer, rule_id(self.id), "pace"))
         return {customer: at // pace.customers * pace.every * 1_000_000 for at, customer in enumerate(order)}
 
     def _write_members(self, after: int | None, part: list[int], moments: Mapping[int, int]) -> bool:

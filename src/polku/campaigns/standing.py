@@ -25,7 +25,7 @@ OUTCOME_WORDS: Final[dict[str, str]] = {
     "sent": N_("get it"), "waits": N_("get it after quiet hours or a cap"), "held_out": N_("held out, to compare with"),
     "capped": N_("too many messages already"), "no_consent": N_("no consent"), "no_address": N_("no address is known"),
     "suppressed": N_("mail to them came back, or was called spam"), "not_met": N_("the conditions do not hold"),
-    "left": N_("no longer in the segment"), "late": N_("the moment passed unattended"),
+    "left": N_("not in the segment"), "late": N_("the moment passed unattended"),
     "twice": N_("another id of the same person"), "gone": N_("known no more"),
     "stopped": N_("the campaign was stopped"),
 }  # fmt: skip
