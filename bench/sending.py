@@ -1,11 +1,11 @@
 """How many letters a second leave: claimed, filled in, sent over SMTP to a sink on this machine, written down.
 
-python bench/sending.py [letters] [--dkim]
+python bench/sending.py [--letters 2000]
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import subprocess
 import sys
@@ -65,6 +65,19 @@ def main(letters: int = 2000, dkim: bool = False) -> dict[str, float | int]:
     return {"letters": sent, "a_second": round(sent / wall, 1), "cpu_ms_a_letter": round(cpu / sent * 1000, 2)}
 
 
+def figures() -> None:
+    """Lines for bench/run.py, plain and signed."""
+    from shop import tell
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=0, help="asked for by bench/run.py; letters know no history")
+    parser.add_argument("--letters", type=int, default=2000)
+    options = parser.parse_args()
+    for name, dkim in (("letters into a local SMTP sink", False), ("the same, signed with DKIM", True)):
+        found = main(options.letters, dkim)
+        note = f"{found['cpu_ms_a_letter']} ms of processor a letter"
+        tell("Guidance: sending", name, "Polku", [found["letters"] / found["a_second"]], int(found["letters"]), note)
+
+
 if __name__ == "__main__":
-    counts = [int(a) for a in sys.argv[1:] if a.isdigit()]
-    print(json.dumps(main(*counts, dkim="--dkim" in sys.argv)))
+    figures()

@@ -46,6 +46,7 @@ def live(
     language: Language = None,
     as_json: AsJson = False,
 ) -> None:
+    from polku.guidance.lag import lag as guidance_lag
     from polku.live.lag import lag_of
     from polku.live.stream import Filters, Stream
     from polku.record.naming import addresses_of
@@ -62,9 +63,15 @@ def live(
 
         look = stream.look(filters, limit)
         lag = lag_of(project, stream.rows())
+        behind = guidance_lag(project.state) if any(g.state == "on" for g in journey.guidance) else None
         if as_json and not follow:
             terminal.data(
-                {"events": [told.to_dict() for told in look.rows], "looked_at": look.looked_at, "lag": lag.to_dict()}
+                {
+                    "events": [told.to_dict() for told in look.rows],
+                    "looked_at": look.looked_at,
+                    "lag": lag.to_dict(),
+                    "guidance": None if behind is None else dataclasses.asdict(behind),
+                }
             )
             return
         show(terminal, journey, named(reversed(look.rows)))
@@ -81,6 +88,11 @@ def live(
                 terminal.say(
                     N_("{n} events wait to be moved to history, the oldest for {time}."),
                     n=reader.number(lag.waiting, 0), time=reader.duration(lag.oldest or 0),
+                )  # fmt: skip
+            if behind is not None and (behind.events or behind.seconds):
+                terminal.say(
+                    N_("Guidance is {n} events behind; its oldest timer is {time} late."),
+                    n=reader.number(behind.events, 0), time=reader.duration(behind.seconds),
                 )  # fmt: skip
             return
         seen = look.last_seq
