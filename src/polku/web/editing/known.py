@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from polku.channels.catalogue import channels
 from polku.content.piece import named, paths
+from polku.journey.campaigns import title_of
 from polku.journey.model import Journey, segment_title, titled
 from polku.journey.words import CONSENTS, WAYS
 from polku.language import N_, Reader
@@ -49,6 +50,7 @@ class Known:
     consents: tuple[Choice, ...] = ()
     channels: tuple[Choice, ...] = ()
     content: tuple[Choice, ...] = ()
+    audiences: tuple[Choice, ...] = ()
     groups: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ def known_of(project: Project, journey: Journey, reader: Reader) -> Known:
         consents=tuple(Choice(c, reader(CONSENT_WORDS[c])) for c in CONSENTS),
         channels=tuple(Choice(c, reader(WAY_WORDS[c]) if c in WAY_WORDS else reader(channel_word(c))) for c in ways),
         content=_pieces(project, reader.language),
+        audiences=tuple(Choice(k, reader.said(title_of(k, v))) for k, v in journey.audiences.items()),
         groups=tuple(dict.fromkeys(g.group for g in journey.guidance if g.group)),
         events=_events(project),
         traits=tuple(f"traits.{name}" for name in sorted(names)),

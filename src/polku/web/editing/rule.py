@@ -43,6 +43,7 @@ WHEN_SHOWN = {
     "without", "for", "where", "per", "again", "meanwhile", "before", "after", "yearly", "at", "on", "above", "below",
 }  # fmt: skip
 SEND_SHOWN = {"channel", "content", "variants", "choose", "floor"}
+LIST_SHOWN = {"channel", "audience", "do", "for"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -296,7 +297,8 @@ def _step(path: Path, said_here: Any, data: Any, known: Known, number: str) -> S
     )
     if kind == "send":
         fields, variants = send_of(data, path if path == ("send",) else (*path, "send"), known)
-        more = _alone(said_here["send"], SEND_SHOWN)
+        to_list = at(said_here, ("send", "channel")) == "audience"
+        more = _alone(said_here["send"], LIST_SHOWN if to_list else SEND_SHOWN)
         return Step(path, kind, number, fields, variants=variants, more=more)
     if kind == "task":
         fields = (
@@ -351,6 +353,13 @@ def wait_kind(value: Any) -> str:
 def send_of(data: Any, path: Path, known: Known) -> tuple[tuple[Field, ...], tuple[str, ...]]:
     """The fields of a message, and the names of its variants."""
     fields = [one(data, (*path, "channel"), "choice", N_("Channel"), choices=known.channels)]
+    if at(data, (*path, "channel")) == "audience":
+        fields += [
+            one(data, (*path, "audience"), "choice", N_("List for ads"), choices=known.audiences),
+            one(data, (*path, "do"), "choice", N_("What is done"), choices=words(LIST_WORDS)),
+            one(data, (*path, "for"), "text", N_("For how long"), hint=N_("30d; empty: for good")),
+        ]
+        return tuple(fields), ()
     variants = at(data, (*path, "variants"))
     if not isinstance(variants, dict):
         fields.append(one(data, (*path, "content"), "choice", N_("Content"), choices=known.content))
@@ -368,6 +377,7 @@ def send_of(data: Any, path: Path, known: Known) -> tuple[tuple[Field, ...], tup
     return tuple(fields), tuple(map(str, variants))
 
 
+LIST_WORDS: Mapping[str, str] = {"add": N_("put on the list"), "remove": N_("taken off the list")}
 CHOOSE_WORDS: Mapping[str, str] = {"fixed": N_("fixed shares"), "bandit": N_("more and more to the better")}
 
 
