@@ -28,7 +28,9 @@ CANONICAL = (
     "Email Marked As Spam",
     "Lesson Attended", "Event Attended", "Webinar Attended", "Comment Posted", "Feedback Given", "Meeting Cancelled",
     "Meeting Missed", "Onboarding Finished", "Onboarding Delayed", "Review Held", "Feature Used", "Council Attended",
-    "Link Clicked", "File Downloaded", "Goal Reached",
+    "Link Clicked", "File Downloaded", "Goal Reached", "Cart Updated",
+    "Referral Followed", "Referral Completed", "Referral Cancelled", "Points Redeemed", "Points Refused",
+    "Points Expiring", "Loyalty Level Reached", "Loyalty Level Lost",
 )  # fmt: skip
 
 GA4 = {
