@@ -14,7 +14,7 @@ import dataclasses
 import datetime as dt
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from polku.errors import MeasureError
+from polku.guidance.outbox import SENT
 from polku.journey.model import Journey, Text
 from polku.kernels import experiments as columns_of_acts
 from polku.kernels import guidance as kernel
@@ -32,6 +33,7 @@ from polku.measures.steps import codes_of, goal_of, title_of
 from polku.measures.value.buying import currency_of, no_sums
 from polku.measures.view import View, view_of
 from polku.record import tables
+from polku.record.clock import moment
 from polku.statistics.effects import Effect, Moments, SampleRatio, compare, sample_ratio
 from polku.statistics.rates import Compared
 from polku.statistics.sequential import confidence_sequence
@@ -92,7 +94,8 @@ class Known:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Funnel:
     """Runs of a rule by how they stand, and its messages: made, by state of the outbox (sent, capped, failed, ...),
-    and of the sent those delivered, opened and clicked by people (None: the channel tells nothing of it).
+    and of the sent those delivered (taken by the receiver and not come back), opened and clicked by people (None: the
+    channel tells nothing of it).
     """
 
     runs: Mapping[str, int]
@@ -101,6 +104,7 @@ class Funnel:
     delivered: int | None = None
     opened: int | None = None
     clicked: int | None = None
+    bounced: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -387,7 +391,40 @@ def messages_of(project: Project, rule: str, since: int = 0) -> Funnel:
         .group_by(box.c.state)
         .order_by(box.c.state)
     )
+    back = sa.select(sa.func.count()).where(
+        box.c.rule == rule, box.c.made_at >= since, box.c.state == SENT, box.c.reason.like("bounced%")
+    )
     with project.state.engine.connect() as connection:
         stand = {status: int(n) for status, n in connection.execute(ran)}
         states = {state: int(n) for state, n in connection.execute(made)}
-    return Funnel(stand, sum(states.values()), states)
+        bounced = int(connection.execute(back).scalar_one())
+        channels = set(connection.execute(sa.select(box.c.channel).where(box.c.rule == rule).distinct()).scalars())
+    sent = states.get(SENT, 0)
+    opened, clicked = read_by_people(project, rule, since, channels) if sent else (None, None)
+    return Funnel(stand, sum(states.values()), states, sent - bounced if sent else None, opened, clicked, bounced)
+
+
+#: What tells that a message was seen, and that it was followed; robots and mail scanners are refused at arrival.
+SEEN = ("Email Opened", "Message Shown")
+FOLLOWED = ("Email Clicked", "Message Clicked", "Message Submitted")
+
+
+def read_by_people(project: Project, rule: str, since: int, channels: Collection[str]) -> tuple[int | None, int | None]:
+    """Messages of ``rule`` made since that were opened, and followed, each counted once; None where nothing tells it.
+
+    Of those who allow analytics only: of all others it is not asked.
+    """
+    track = project.settings.mail.track if "email" in channels else "none"
+    opens, clicks = track == "opens" or "site" in channels, track != "none" or "site" in channels
+    if not (opens or clicks):
+        return None, None
+    wanted = ", ".join(f"'{event}'" for event in (*SEEN, *FOLLOWED))
+    day = moment(since).date().isoformat()
+    found = project.sql(
+        "select event, json_extract_string(properties, '$.message') as message from events "
+        f"where event in ({wanted}) and day >= date '{day}' "
+        "and json_extract_string(properties, '$.rule') = '" + rule.replace("'", "''") + "'"
+    ).to_pylist()
+    keys = [{row["message"] for row in found if row["event"] in events} for events in (SEEN, FOLLOWED)]
+    # who followed a link has seen the message, also where no picture told it
+    return (len(keys[0] | keys[1]) if opens else None), (len(keys[1]) if clicks else None)
