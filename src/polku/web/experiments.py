@@ -11,6 +11,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from polku.campaigns.definition import compiled
+from polku.campaigns.launching import launches
 from polku.guidance.proof import Proof, messages_of
 from polku.guidance.rules import Rule, Send, compile_rules
 from polku.guidance.shares import learned_shares
@@ -56,9 +58,11 @@ class Contest:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Experiment:
-    """A rule that compares: treated with held out, or variants of a message."""
+    """A rule or a campaign that compares: treated with held out, or variants of a message. ``page``: its own."""
 
     rule: Rule
+    page: str
+    running: bool
     runs: int
     proof: Proof | None
     contests: tuple[Contest, ...]
@@ -71,10 +75,15 @@ def experiments_page(request: Request) -> Response:
     query = own_query(request)
     refuse_unknown(query, ("show",))
     shown = known("view", query.get("show", "running"), SHOWN)
+    rules = [(rule, f"/guidance/{rule.id}", rule.state == "on") for rule in compile_rules(visit.journey, STATES)]
+    rules += [
+        (compiled(id, launch.campaign, visit.journey), f"/campaigns/{id}", launch.finished_at is None)
+        for id, launch in launches(project_of(request)).items()
+    ]
     found = [
-        experiment_of(request, rule)
-        for rule in compile_rules(visit.journey, STATES)
-        if shown == "all" or (rule.state == "on") == (shown == "running")
+        experiment_of(request, rule, page, running)
+        for rule, page, running in rules
+        if shown == "all" or running == (shown == "running")
     ]
     body = render(
         "experiments.html", visit.reader, found=[e for e in found if e.rule.holdout or e.contests], shown=shown,
@@ -84,12 +93,12 @@ def experiments_page(request: Request) -> Response:
     return fresh(answer(request, body, language=visit.language))
 
 
-def experiment_of(request: Request, rule: Rule) -> Experiment:
+def experiment_of(request: Request, rule: Rule, page: str, running: bool) -> Experiment:
     """How a rule's comparisons stand; its proof where anybody has come into it."""
     project = project_of(request)
     runs = sum(messages_of(project, rule.id).runs.values())
     proof = proof_of_rule(request, rule)[0] if runs and rule.holdout else None
-    return Experiment(rule, runs, proof, contests_of(project, rule))
+    return Experiment(rule, page, running, runs, proof, contests_of(project, rule))
 
 
 def contests_of(project: Project, rule: Rule) -> tuple[Contest, ...]:
