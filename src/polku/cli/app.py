@@ -56,6 +56,7 @@ HELP = N_("Show this message and exit.")
 def build() -> Any:
     """The click command of the whole program, in English."""
     from polku.cli import (
+        addresses,
         ask,
         audiences,
         backup,
@@ -77,6 +78,7 @@ def build() -> Any:
         servers,
         surveys,
         users,
+        variants,
         world,
     )
 
@@ -99,6 +101,7 @@ def build() -> Any:
         identities,
         live,
         guidance,
+        variants,
         campaigns,
         audiences,
         engine,
@@ -110,6 +113,7 @@ def build() -> Any:
         consent,
         rights,
         content,
+        addresses,
         offers,
         surveys,
     ):

@@ -51,6 +51,7 @@ REASONS: Final[dict[str, str]] = {
     "refused": N_("refused by the receiver"),
     "gave_up": N_("tried for as long as the settings say"),
     "bounced": N_("it came back"),
+    "by_hand": N_("somebody has put the address on the list"),
     "complained": N_("its reader called it spam"),
     "unknown": N_("it is not known whether it arrived, so it is not sent again"),
     "again": N_("will be tried again"),

@@ -53,6 +53,7 @@ from polku.web import (
     timezone,
     tracker,
     unsubscribe,
+    variants,
 )
 from polku.web import live as live_page
 from polku.web.answers import Answers
@@ -145,6 +146,8 @@ def create_app(
     app.include_router(pieces.router)
     app.include_router(onsite.router)
     app.include_router(mailreports.router)
+    app.include_router(variants.router)
+    app.include_router(variants.api)
     app.include_router(outbox.router)
     app.include_router(outbox.api)
     app.include_router(offers.router)
