@@ -31,10 +31,11 @@ COLUMNS: Final = (
 def held(project: Project, given: str) -> dict[str, Any]:
     """Everything that is held of the customer whom an id or an address names, as JSON has it.
 
-    ids, joins (with their evidence), traits, contacts, consents, what guidance decided and sent, what they were shown
-    and answered, codes and points, events (oldest first), stages with their reasons.
+    ids, joins (with their evidence), traits, contacts, consents, what guidance decided and sent, campaigns, lists for
+    ads, what they were shown and answered, codes and points, events (oldest first), stages with their reasons.
     Raises UsageError when nobody is meant.
     """
+    from polku.campaigns import rights as campaigns_rights
     from polku.guidance import rights as guidance_rights
     from polku.offers import rights as offers_rights
 
@@ -49,6 +50,7 @@ def held(project: Project, given: str) -> dict[str, Any]:
         "contacts": [contact.to_dict() for contact in of.contacts],
         "consents": [_told(decision.to_dict()) for decision in project.consents.of(_forms(of))],
         "guidance": guidance_rights.held(project, [each.number for each in known]),
+        "campaigns": campaigns_rights.held(project, [each.number for each in known]),
         "on_site": _on_site(project, [each.number for each in known]),
         "answers": _answers(project, [each.number for each in known]),
         "offers": offers_rights.held(project, of.customer),
