@@ -79,7 +79,7 @@ def test_every_code_of_a_fault_is_documented() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 codes |= set(
                     re.findall(
-                        r"^(?:file|yaml|shape|value|id|name|where|condition|match|measure|guidance|reach|felt|offers)\.[a-z_]+$",
+                        r"^(?:file|yaml|shape|value|id|name|where|condition|match|measure|guidance|reach|campaign|audience|survey|site|felt|offers)\.[a-z_]+$",
                         node.value,
                     )
                 )

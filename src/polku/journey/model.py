@@ -15,7 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from polku.journey import values
+from polku.journey.campaigns import Audience as Audience
 from polku.journey.campaigns import Audiences, Campaigns
+from polku.journey.campaigns import Campaign as Campaign
+from polku.journey.campaigns import Invitation as Invitation
+from polku.journey.campaigns import Pace as Pace
 from polku.journey.offers import Offers, OffersPart
 from polku.journey.onsite import SitePieces
 from polku.journey.parts import Day as Day
