@@ -81,11 +81,20 @@ def days(reader: Reader, count: int) -> str:
     return reader(N_("{n} days"), n=count)
 
 
+#: Where guidance and offers keep what is a customer's.
+GUIDED = (tables.runs, tables.outbox, tables.tasks)
+OFFERED = (tables.codes, tables.points, tables.referrals, tables.carts)
+
+
 def processing(project: Project, reader: Reader) -> tuple[Part, ...]:
     """The record of processing, part by part, in the reader's language."""
     settings = project.settings.privacy
     with project.state.read() as connection:
         contacts = bool(connection.execute(sa.select(tables.contacts.c.kind).limit(1)).first())
+        guided, offered = (
+            any(connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() for table in of)
+            for of in (GUIDED, OFFERED)
+        )
     held = [
         reader(N_("Events: what customers did, when, where, and on what device; with pages and products.")),
         reader(N_("Ids: customer numbers, anonymous ids of browsers and devices, and which belong together.")),
@@ -94,6 +103,10 @@ def processing(project: Project, reader: Reader) -> tuple[Part, ...]:
     ]
     if contacts:
         held.append(reader(N_("E-mail addresses and phone numbers, apart from the events, which hold keyed hashes.")))
+    if guided:
+        held.append(reader(N_("Messages sent and shown, what rules decided to send them, and tasks about a customer.")))
+    if offered:
+        held.append(reader(N_("Discount codes that were given, points, recommendations, and carts.")))
     return (
         Part(
             reader(N_("Controller")), _given(settings.controller), _missing(reader, "controller", settings.controller)
