@@ -50,6 +50,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     from polku.cli import draw, telling
+    from polku.offers.warnings import warnings
 
     if view not in VIEWS:
         raise UsageError("--view takes plan, actual or both, not {view!r}.", view=view)
@@ -66,6 +67,8 @@ def status(
         drawn = draw.living_map(shop.journey, living, terminal.reader, VIEWS[view], terminal.out.width, personas)
         terminal.out.print(drawn)
         telling.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
+        for text, facts in warnings(shop.project):
+            terminal.note(text, **facts)
 
 
 def customers(

@@ -161,12 +161,13 @@ def status(folder: Folder, language: Language = None, as_json: AsJson = False) -
     from polku.guidance.messages import STATE_WORDS, counts, suppressed
     from polku.guidance.sending import pauses
     from polku.guidance.switch import switch_of
+    from polku.offers.warnings import warnings
     from polku.record.clock import moment
 
     terminal, project = opened(folder, language, as_json)
     with project:
         switch, held, found = switch_of(project), pauses(project), counts(project)
-        gone = suppressed(project)
+        gone, told = suppressed(project), warnings(project)
     if as_json:
         terminal.data(
             {
@@ -188,6 +189,8 @@ def status(folder: Folder, language: Language = None, as_json: AsJson = False) -
                      time=terminal.reader.time(moment(pause.since)), reason=pause.reason)  # fmt: skip
     for state, count in found.items():
         terminal.say("{state}: {n}", state=terminal.reader(STATE_WORDS[state]), n=terminal.reader.number(count, 0))
+    for text, facts in told:
+        terminal.note(text, **facts)
 
 
 def now_(folder: Folder, language: Language = None, as_json: AsJson = False) -> None:
