@@ -236,6 +236,24 @@ def test_the_outbox_is_searched_and_experiments_are_listed(world):
     assert client.get("/live").status_code == 200
 
 
+def test_a_variant_is_adopted_with_one_click(world):
+    shop, client = world
+    page = client.get("/guidance/thanks?lang=en").text
+    assert "Contents of one message" in page
+    form = re.search(r'action="/guidance/thanks/adopt".*?</form>', page, re.DOTALL)
+    assert form is not None
+    sent = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[0]))
+    stale = client.post("/guidance/thanks/adopt", data={**sent, "variant": "b", "mark": "old"})
+    assert stale.status_code == 409
+    assert "variants" in shop.project.map_file.read_text(encoding="utf-8")
+    assert client.post("/guidance/thanks/adopt", data={**sent, "variant": "z"}).status_code == 400
+    done = client.post("/guidance/thanks/adopt", data={**sent, "variant": "b"})
+    assert done.status_code == 303, done.text
+    text = shop.project.map_file.read_text(encoding="utf-8")
+    assert "send: {channel: email, content: content/b.en.md}" in text
+    assert "variants" not in text
+
+
 def test_what_a_rule_sent_is_told_when_it_is_taken_away(world):
     shop, client = world
     form = form_in(client.get("/guidance/cart_reminder/edit").text)

@@ -4,56 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from polku.campaigns.definition import compiled
 from polku.campaigns.launching import launches
+from polku.errors import MapError, UsageError
+from polku.guidance.contests import Contest
 from polku.guidance.proof import Proof, messages_of
-from polku.guidance.rules import Rule, Send, compile_rules
-from polku.guidance.shares import learned_shares
-from polku.guidance.turning import STATES
+from polku.guidance.rules import Rule, compile_rules
+from polku.guidance.turning import STATES, adopt
 from polku.language import N_
-from polku.record import tables
-from polku.web.guard import needs
-from polku.web.guidance import fresh, proof_of_rule
+from polku.web.guard import actor_of, form_of, needs
+from polku.web.guidance import (
+    changes_since,
+    contests_of,
+    fresh,
+    may_change,
+    proof_of_rule,
+    rule_drawn,
+    rule_named,
+)
 from polku.web.live import project_of
-from polku.web.options import known, refuse_unknown
+from polku.web.options import known, read_number, refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
 from polku.web.reading import href, render
-from polku.web.saving import may_edit
-
-if TYPE_CHECKING:
-    from polku.record.project import Project
+from polku.web.saving import mark_of, may_edit
 
 router = APIRouter(include_in_schema=False)
 
 #: What of the list is shown.
 SHOWN: Mapping[str, str] = {"running": N_("Running"), "ended": N_("Not running"), "all": N_("All")}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Variant:
-    """One content of a message: the ``share`` of customers that is given it now, and how many messages were made."""
-
-    name: str
-    content: str
-    share: float
-    made: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Contest:
-    """The variants of one message of a rule. ``learns``: a bandit deals them."""
-
-    step: int
-    learns: bool
-    floor: float
-    variants: tuple[Variant, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,6 +72,7 @@ def experiments_page(request: Request) -> Response:
     body = render(
         "experiments.html", visit.reader, found=[e for e in found if e.rule.holdout or e.contests], shown=shown,
         choices=SHOWN, may_edit=may_edit(request, visit.answers), href=href,
+        mark=request.app.state.seen.note(project_of(request).map_file),
         **frame_of(request, visit.reader, "/experiments", "", visit.zone),
     )  # fmt: skip
     return fresh(answer(request, body, language=visit.language))
@@ -95,33 +80,31 @@ def experiments_page(request: Request) -> Response:
 
 def experiment_of(request: Request, rule: Rule, page: str, running: bool) -> Experiment:
     """How a rule's comparisons stand; its proof where anybody has come into it."""
-    project = project_of(request)
-    runs = sum(messages_of(project, rule.id).runs.values())
+    runs = sum(messages_of(project_of(request), rule.id).runs.values())
     proof = proof_of_rule(request, rule)[0] if runs and rule.holdout else None
-    return Experiment(rule, page, running, runs, proof, contests_of(project, rule))
+    return Experiment(rule, page, running, runs, proof, contests_of(request, rule))
 
 
-def contests_of(project: Project, rule: Rule) -> tuple[Contest, ...]:
-    """The messages of a rule that have variants."""
-    sends = [(n, step) for n, step in enumerate(rule.steps) if isinstance(step, Send) and step.variants]
-    if not sends:
-        return ()
-    learned = learned_shares(project, rule)
-    made = _made(project, rule.id)
-    found = []
-    for step, send in sends:
-        shares: Mapping[str, Any] = send.shares(learned.get(step))
-        variants = tuple(
-            Variant(name, content, shares[name], made.get((name, content), 0)) for name, content in send.variants
-        )
-        found.append(Contest(step, send.learns, send.floor, variants))
-    return tuple(found)
+@router.post("/guidance/{id}/adopt")
+@needs("edit")
+async def adopt_sent(request: Request, id: str) -> Response:
+    return await run_in_threadpool(adopted, request, id, await form_of(request))
 
 
-def _made(project: Project, rule: str) -> dict[tuple[str, str], int]:
-    """Messages of a rule by variant and content."""
-    row = tables.outbox.c
-    query = sa.select(row.variant, row.content, sa.func.count()).where(row.rule == rule, row.variant.is_not(None))
-    with project.state.read() as connection:
-        rows = connection.execute(query.group_by(row.variant, row.content))
-        return {(str(variant), str(content)): int(n) for variant, content, n in rows}
+def adopted(request: Request, id: str, sent: dict[str, str]) -> Response:
+    """Everybody gets one of the variants from now on: journey.yaml names it alone, unless it is another file by now."""
+    visit, project = Visit.of(request), project_of(request)
+    rule_named(request, visit, id)
+    try:
+        may_change(request, visit)
+        content = project.map_file.read_bytes()
+        if mark_of(content) != sent.get("mark"):
+            return rule_drawn(request, id, 409, visit.reader(CHANGED_MAP), changes_since(request, sent.get("mark", "")))
+        step = read_number("step", sent.get("step", ""), 0, 10_000)
+        turned = adopt(project, id, sent.get("variant", ""), actor_of(request)[0], step=step, content=content)
+    except (UsageError, MapError) as fault:
+        return rule_drawn(request, id, 400, fault.text(visit.language))
+    return RedirectResponse(href(f"/guidance/{id}", saved=turned.line), 303)
+
+
+CHANGED_MAP = N_("journey.yaml has changed since you opened the page. Look at it, then do it once more.")

@@ -15,13 +15,14 @@ from starlette.responses import RedirectResponse, Response
 
 from polku.errors import MapError, MissingExtraError, PolkuError, UsageError
 from polku.guidance import patterns as ready
+from polku.guidance.contests import Contest, contests
 from polku.guidance.in_words import condition_text, limit_texts, step_texts, trigger_text
 from polku.guidance.lag import lag
 from polku.guidance.messages import STATE_WORDS
 from polku.guidance.proof import Proof, messages_of, proof
 from polku.guidance.qualifying import look_now, who_qualifies
 from polku.guidance.replay import OUTCOMES, Replay, replay
-from polku.guidance.rules import Rule, compile_rules
+from polku.guidance.rules import Rule, Send, compile_rules
 from polku.guidance.switch import switch_of
 from polku.guidance.telling import lines
 from polku.guidance.turning import STATES, place_of, turn
@@ -109,6 +110,22 @@ def proof_of_rule(request: Request, rule: Rule) -> tuple[Proof | None, PolkuErro
     except MissingExtraError as error:
         return None, error
     return made, None
+
+
+def contests_of(request: Request, rule: Rule) -> tuple[Contest, ...]:
+    """The messages of a rule that have variants, with what came of each; kept until the record or the map changes.
+
+    Without the library of statistics there is nothing to tell of them.
+    """
+    project = project_of(request)
+    if not any(isinstance(step, Send) and step.variants for step in rule.steps):
+        return ()
+    key = ("contests", rule.id, rule.version, mark_of_record(project))
+    try:
+        made: tuple[Contest, ...] = kept_of(request).of(key, lambda: contests(project, rule, _view(project)))
+    except MissingExtraError:  # the rule's own page says which extra is missing
+        return ()
+    return made
 
 
 def replay_of_rule(request: Request, rule: Rule, last: str, assume: bool) -> Replay:
@@ -248,7 +265,7 @@ def rule_drawn(
         line=_line(content, id), mark=request.app.state.seen.note(project.map_file),
         may_edit=may_edit(request, visit.answers), switch=switch_of(project), message=message, changed=changed,
         message_words=STATE_WORDS, href=href, most=_most(runs), saved=query.get("saved"),
-        qualifies=qualifies, looks=query.get("looks"),
+        qualifies=qualifies, looks=query.get("looks"), contests=contests_of(request, rule),
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
     return fresh(answer(request, body, language=visit.language, status=status))
@@ -278,11 +295,7 @@ def turned(request: Request, id: str, sent: dict[str, str]) -> Response:
         may_change(request, visit)
         content = project.map_file.read_bytes()
         if sent.get("mark") and mark_of(content) != sent["mark"]:
-            before = request.app.state.seen.text(sent["mark"])
-            changed = (
-                "" if before is None else diff(before.decode("utf-8", "replace"), content.decode("utf-8", "replace"))
-            )
-            return rule_drawn(request, id, 409, visit.reader(CHANGED), changed)
+            return rule_drawn(request, id, 409, visit.reader(CHANGED), changes_since(request, sent["mark"]))
         by = actor_of(request)[0]
         turn(project, id, sent.get("state", ""), by, content=content)
         looks = None
@@ -291,6 +304,15 @@ def turned(request: Request, id: str, sent: dict[str, str]) -> Response:
     except (UsageError, MapError) as fault:
         return rule_drawn(request, id, 400, fault.text(visit.language))
     return RedirectResponse(href(f"/guidance/{id}", looks=looks), 303)
+
+
+def changes_since(request: Request, mark: str) -> str:
+    """What has changed in journey.yaml since a page of that mark was drawn; "" where that text is no longer known."""
+    before = request.app.state.seen.text(mark)
+    if before is None:
+        return ""
+    now = project_of(request).map_file.read_bytes()
+    return diff(before.decode("utf-8", "replace"), now.decode("utf-8", "replace"))
 
 
 CHANGED = N_("journey.yaml has changed since you opened the page. Look at it, then turn the rule once more.")

@@ -13,7 +13,6 @@ from polku.errors import UsageError
 from polku.guidance.contests import contests
 from polku.guidance.preparing import REASONS
 from polku.guidance.returned import allow, block, suppressions
-from polku.guidance.turning import adopt
 from polku.guidance.why import rule_of
 from polku.language import N_
 from polku.measures.result import to_dict
@@ -37,19 +36,6 @@ def variants_data(request: Request, id: RuleId) -> Any:
     journey = project.journey()
     view = view_of(open_trails(project), journey, project=project)
     return {"contests": [to_dict(one) for one in contests(project, rule_of(journey, id), view)]}
-
-
-@router.post("/guidance/{id}/adopt")
-@needs("edit")
-async def adopt_variant(request: Request, id: str) -> Response:
-    """``variant`` and, where it is needed, ``step`` of the form; then back to the rule."""
-    return await run_in_threadpool(adopted, request, id, await form_of(request))
-
-
-def adopted(request: Request, id: str, sent: dict[str, str]) -> Response:
-    step = int(sent["step"]) if sent.get("step", "").isdigit() else None
-    adopt(project_of(request), id, sent.get("variant", ""), actor_of(request), step=step)
-    return RedirectResponse(f"/guidance/{id}", 303)
 
 
 @api.get("/api/addresses", description=N_("The addresses that nothing is sent to any more, the latest first."))
@@ -81,8 +67,8 @@ async def change_address(request: Request) -> Response:
 
 
 def changed(request: Request, sent: dict[str, str]) -> Response:
-    project, by = project_of(request), actor_of(request)
-    address = request.client.host if request.client else ""
+    project = project_of(request)
+    by, address = actor_of(request)
     try:
         if sent.get("do") == "allow":
             allow(project, "phone" if sent.get("kind") == "phone" else "email", sent.get("hash", ""), by, address)
