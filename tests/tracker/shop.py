@@ -11,7 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 FOLDER = Path(__file__).parent / "site"
-KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".wav": "audio/wav"}
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".wav": "audio/wav",
+}
 #: Addresses that the app of one page draws itself.
 APP = ("/cart", "/start")
 

@@ -117,7 +117,8 @@ def _own(project: Project, report: Report, source: str) -> dict[str, Any]:
     answer, more = answering.take(project, report, drawn, about)
     arrivals += [_event(report, name, properties, f"{found.key}\0{report.id}", context)
                  for name, properties, context in more]  # fmt: skip
-    ends = report.what == "answered" and drawn["shows"] in ("quiz", "survey") and "form" not in drawn
+    once = drawn["shows"] == "survey" or (drawn["shows"] == "quiz" and "form" not in drawn and "place" not in drawn)
+    ends = report.what == "answered" and once
     ends = ends or (report.what == "clicked" and drawn["shows"] in ENDED_BY_CLICK)
     _keep(project, report, arrivals, source, lambda connection: _note(connection, report, found.session, ends))
     return answer

@@ -34,9 +34,10 @@ STEPS = 20
 #: Properties that tell what an event is about, the most telling first.
 ABOUT = ("name", "query", "product_id", "order_id", "content", "reason", "message")
 #: What Polku tells of itself is no step of a visitor's.
-OWN = frozenset({*EVENTS.values(), "Survey Shown", "Survey Dismissed", "Page Left", "Consent Updated"}) - {
-    "Message Clicked"
-}
+OWN = frozenset({
+    "Message Shown", "Message Closed", "Message Submitted", "Survey Shown", "Survey Dismissed", "Page Left",
+    "Consent Updated",
+})  # fmt: skip
 #: What each way to the shop's people is called.
 VIA = {"chat": N_("chat"), "phone": N_("phone"), "mail": N_("letter")}
 

@@ -12,6 +12,7 @@ function show() {
     host: location.origin,
     tell: () => Promise.resolve({ ok: true, told: {} }),
     may: () => true,
+    now: true, // nobody is reading yet
     track: () => {},
     random: () => "preview",
     help: () => Promise.resolve({ code: stage.dataset.code }),

@@ -12,15 +12,15 @@ font:var(--polku-font,400 16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,san
 .p{background:var(--b);color:var(--t);border:1px solid var(--l);border-radius:var(--r);padding:20px;position:relative;overflow-wrap:anywhere}
 dialog{max-width:min(440px,calc(100vw - 32px));width:440px;max-height:calc(100dvh - 32px);overflow:auto;box-shadow:0 12px 48px #0006;margin:auto}
 dialog::backdrop{background:#0008}
-dialog.c{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px calc(16px + var(--polku-below,0px)) auto;margin:0;width:min(380px,calc(100vw - 32px))}
+dialog.c{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px 16px auto;translate:0 calc(-1*var(--polku-below,0px));margin:0;width:min(380px,calc(100vw - 32px))}
 dialog.c.bottom-left{inset:auto auto 16px 16px}
 dialog.c.top{inset:16px auto auto 50%;transform:translateX(-50%)}dialog.c.bottom{inset:auto auto 16px 50%;transform:translateX(-50%)}
 .z{color:var(--polku-star,light-dark(#a15c00,#ffc04d));letter-spacing:.1em}.v{border-top:1px solid var(--l);padding:12px 0 0;margin:12px 0 0}.v:focus{outline:none}
 blockquote{margin:0 0 12px;padding:8px 16px;border-left:3px solid var(--l)}blockquote p{margin:0}
 [hidden]{display:none!important}
 .g+.n{margin:8px 0 0}
-dialog.above{inset:auto 16px calc(84px + var(--polku-below,0px)) auto}
-.q{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px calc(16px + var(--polku-below,0px)) auto;border-radius:999px;padding:12px 20px;box-shadow:0 4px 16px #0004}
+dialog.above{inset:auto 16px 84px auto}
+.q{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 16px 16px auto;translate:0 calc(-1*var(--polku-below,0px));border-radius:999px;padding:12px 20px;box-shadow:0 4px 16px #0004}
 .w{position:fixed;z-index:var(--polku-z,2147483000);inset:auto 0 0 0}.w.top{inset:0 0 auto 0}
 .w .p{border-radius:0;border-width:1px 0 0;padding:12px 56px 12px 20px;display:flex;flex-wrap:wrap;gap:8px 20px;align-items:center;justify-content:center;box-shadow:0 -2px 16px #0003}
 .w .p>*{margin:0}.w .d>div{display:flex;flex-wrap:wrap;gap:8px 20px;align-items:center;justify-content:center}.w .d p{margin:0}
@@ -259,19 +259,18 @@ export function draw(piece, tools) {
     if (title) box.setAttribute("aria-labelledby", title.id);
     if (piece.close) box.append(cross);
     root.append(box);
-    settle(tools.place, host, piece.height, shown);
+    settle(tools.place, host, piece.height, shown, tools.now);
   }
 
   function banner() {
-    const box = make("div", { className: "p" });
-    const wrap = make("section", { className: "w " + (piece.position == "top" ? "top" : ""), "aria-live": "polite" }, box);
+    const box = make("div", { className: "p" }, title || "", body, piece.close ? cross : "");
+    const wrap = make("section", { className: "w " + (piece.position == "top" ? "top" : ""), "aria-live": "polite" });
     wrap.setAttribute("aria-label", piece.title || piece.words.close);
     root.append(wrap);
     document.body.append(host);
     // the live region stands before its words, so that they are read out
     setTimeout(() => {
-      box.append(title || "", body);
-      if (piece.close) box.append(cross);
+      wrap.append(box);
       if (piece.position != "top") below(wrap.offsetHeight); // what stands in the corner moves up
       shown();
     }, 50);
@@ -340,7 +339,7 @@ function later(loading, piece, tools) {
 }
 
 // Put a block into its place without moving what the visitor looks at: the place has room for it, or lies below the window.
-export function settle(place, host, height, done) {
+export function settle(place, host, height, done, now) {
   if (height) host.style.minHeight = height + "px";
   host.style.display = "block";
   Object.assign(host.style, { position: "absolute", visibility: "hidden", width: place.clientWidth + "px" });
@@ -350,7 +349,7 @@ export function settle(place, host, height, done) {
     if (put || !host.isConnected) return;
     const need = Math.max(host.offsetHeight, height || 0);
     const room = place.getBoundingClientRect();
-    if (room.height < need - 1 && room.top < innerHeight) return;
+    if (!now && room.height < need - 1 && room.top < innerHeight) return;
     put = true;
     removeEventListener("scroll", look);
     removeEventListener("resize", look);

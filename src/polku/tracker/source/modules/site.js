@@ -218,7 +218,9 @@ export default function (polku, option, who) {
       remember(piece, { t: Date.now(), s: who().session });
     }
     const ends = what == "closed" || what == "submitted" || (what == "clicked" && /^(popup|banner)$/.test(piece.shows));
-    if (ends || (what == "answered" && !piece.form && piece.shows != "calculator")) {
+    // a quiz in its place may be taken again; one that came by itself, and a survey, have had their answer
+    const done = what == "answered" && (piece.shows == "survey" || (piece.shows == "quiz" && !piece.form && !piece.place));
+    if (ends || done) {
       gone.add(piece.message);
       remember(piece, { c: 1 });
     }
