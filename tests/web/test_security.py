@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -120,7 +121,8 @@ def test_every_route_declares_what_it_needs(app: Any) -> None:
 
 def test_what_is_open_to_all_is_a_short_list(app: Any) -> None:
     assert sorted({path for _, path, permission in routes(app) if permission == "open"}) == [
-        "/c/none", "/health", "/o/none", "/polku.js", "/polku/funnel.js", "/sign-in", "/sign-in/provider",
+        "/c/none", "/health", "/o/none", "/polku.js", "/polku/funnel.js", "/review-report", "/review/none",
+        "/reviews", "/reviews/none", "/s/none", "/s/none/none", "/sign-in", "/sign-in/provider",
         "/sign-in/provider/callback", "/u/none", "/welcome/none",
     ]  # fmt: skip
 
@@ -341,6 +343,33 @@ def test_keys_open_the_api_for_reading_and_nothing_else(visitor: Callable[..., C
         assert answer.json()["error"]["code"] == "access.sign-in"
     assert client.get(f"/api/map?key={read.text}").status_code == 401, "no secret in a URL"
     assert client.post("/settings/keys", headers=with_key).status_code in (303, 403)
+
+
+def test_consent_is_told_with_a_key_that_reads_and_writes(visitor: Callable[..., Client], shop: Project) -> None:
+    client = visitor()
+    keys = {scope: shop.keys.create(scope, scope.split()).text for scope in ("read", "write", "read write")}
+    told = {"give": ["email"], "withdraw": ["ads"], "source": "till", "text_version": "v2", "time": "2026-01-31 14:30"}
+
+    def tell(key: str, body: object, who: str = "customer-07") -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {key}"}
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = client.post(f"/api/consents/{who}", headers=headers, content=content)
+        return answer.status_code, answer.json()
+
+    assert [tell(keys[scope], told)[0] for scope in ("read", "write", "read write")] == [403, 401, 200]
+    assert client.post("/api/consents/customer-07", content=json.dumps(told).encode()).status_code == 401
+    _, found = tell(keys["read write"], {"give": ["analytics"]})
+    assert (found["granted"], found["denied"]) == (["analytics", "email"], ["ads"])
+    assert {d["source"] for d in found["decisions"]} == {"till", "api"}
+    assert found["decisions"][0]["text_version"] == "v2"
+    entry = next(e for e in shop.audit.entries(9) if e.facts.get("source") == "till")
+    assert (entry.action, entry.actor) == ("consent.changed", "key:read write")
+    assert tell(keys["read write"], told, "newcomer@example.fi")[1]["granted"] == ["email"]
+    for body in (b"", b"[]", b"{", {"give": "email"}, {"give": []}, {"give": ["no purpose!"]}, {"take": ["email"]},
+                 {"give": ["ads"], "withdraw": ["ads"]}, {"give": ["ads"], "time": "soon"}, {"give": ["ads"] * 60}):  # fmt: skip
+        status, answer = tell(keys["read write"], body)
+        assert (status, bool(answer["error"]["message"])) == (400, True), body
+    assert tell(keys["read write"], b" " * 300_000)[0] == 403
 
 
 def test_the_api_is_limited_by_key(app: Any, visitor: Callable[..., Client], entrance: Entrance, shop: Project) -> None:
