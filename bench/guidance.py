@@ -91,6 +91,7 @@ def events_through(events: int, work: Path, count: int, group: int) -> None:
         project.inbox.append(arriving(group, customers, dt.datetime.now(dt.UTC)))
         live.catch_up()  # kernels are loaded, pages of the trails are in memory
         seconds, taken, messages = [], 0, 0
+        used = time.process_time()
         for _ in range(count // group):
             project.inbox.append(arriving(group, customers, dt.datetime.now(dt.UTC)))
             began = time.perf_counter()
@@ -99,8 +100,46 @@ def events_through(events: int, work: Path, count: int, group: int) -> None:
             taken, messages = taken + done.events, messages + done.changes
         if taken != count:
             raise SystemExit(f"{count} events arrived, {taken} were taken")
-    note = f"groups of {group}; {RULES} rules; {messages} changes of runs"
+        used = (time.process_time() - used) / count * 1000
+    note = (
+        f"groups of {group}; {RULES} rules; {messages} changes of runs; {used:.2f} ms of processor, receiving included"
+    )
     tell(GROUP, "an event through recognition, rules and state", "Polku", seconds, count, note)
+
+
+def letter(work: Path) -> None:
+    """The monthly letter to everybody who is in the shop, in slices; memory beside that of the first slice."""
+    from polku.guidance import sweeps
+    from polku.guidance.live import Live
+    from polku.record import clock
+    from polku.record.project import open_project
+
+    folder = work / "shop"
+    journey = json.loads((folder / "journey.yaml").read_text(encoding="utf-8"))
+    when = {"every": "month", "on": 1, "at": "03:59"}
+    letters = {
+        "id": "letter", "when": when, "send": {"channel": "email", "content": "content/letter.en.md"}, "owed": True,
+        "state": "on",
+    }  # fmt: skip
+    (folder / "journey.yaml").write_text(json.dumps({**journey, "guidance": [letters]}), encoding="utf-8")
+    with open_project(folder) as project:
+        live = Live(project)
+        live.catch_up()
+        now = clock.now()
+        with project.state.write() as connection:
+            sweeps.begin(project.state, connection, live.rules()[0], "schedule", now, now)
+        live.tick()
+        gc.collect()
+        before, most = psutil.Process().memory_info().rss, 0
+        began, used, messages = time.perf_counter(), time.process_time(), 0
+        done = live.tick()
+        while done.more:
+            messages += done.changes
+            most = max(most, psutil.Process().memory_info().rss - before)
+            done = live.tick()
+        seconds, used = time.perf_counter() - began, time.process_time() - used
+    note = f"{used:.1f} s of processor; at most {most / 1e6:.0f} MB more than after the first slice"
+    tell(GROUP, "a letter to everybody: decided and put into the outbox", "Polku", [seconds], messages, note)
 
 
 def waiting(count: int, work: Path) -> None:
@@ -168,6 +207,7 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(dir=HERE / ".data"))
     try:
         events_through(options.events, work, options.live, options.group)
+        letter(work)
         waiting(options.timers, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
