@@ -50,6 +50,7 @@ class Field:
     choices: tuple[Choice, ...] = ()
     hint: str = ""
     suggestions: str = ""  # the id of a list of words that the field offers
+    suffix: str = ""  # a name of the map's own behind the label
     by_hand: bool = False
     required: bool = False
 

@@ -194,10 +194,11 @@ def when_of(data: Mapping[str, Any], known: Known) -> Group:
         ]  # fmt: skip
     more: list[Field] = []
     if kind not in ("every", "date", ""):
+        after = N_("Within") if at(data, ("when", "without")) else N_("This long after it")
         fields += [
             many(data, ("when", "without"), "names", N_("And not"), choices=known.places,
                  hint=N_("what calls it off when it happens meanwhile")),
-            one(data, ("when", "for"), "text", N_("Within"), hint=N_("4h, 3d: this long is waited")),
+            one(data, ("when", "for"), "text", after, hint=N_("4h, 3d: this long is waited")),
         ]  # fmt: skip
         more += [
             one(data, ("when", "where"), "text", N_("Only events where"), hint="properties.price > 50"),
@@ -367,9 +368,10 @@ def send_of(data: Any, path: Path, known: Known) -> tuple[tuple[Field, ...], tup
     for name, told in variants.items():
         inside = (*path, "variants", name)
         deep = isinstance(told, dict)
-        fields.append(one(data, (*inside, "content") if deep else inside, "choice", str(name), choices=known.content))
+        at_content = (*inside, "content") if deep else inside
+        fields.append(one(data, at_content, "choice", N_("Content"), choices=known.content, suffix=str(name)))
         if deep:
-            fields.append(one(data, (*inside, "weight"), "number", N_("Weight")))
+            fields.append(one(data, (*inside, "weight"), "number", N_("Weight"), suffix=str(name)))
     fields += [
         one(data, (*path, "choose"), "choice", N_("How they are dealt"), choices=words(CHOOSE_WORDS)),
         one(data, (*path, "floor"), "text", N_("At least to each"), hint="10 %"),
