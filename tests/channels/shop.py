@@ -29,7 +29,7 @@ sign_in = "never"
 [mail]
 host = "127.0.0.1"
 port = {port}
-security = "none"
+security = "{security}"
 sender = "Kauppa <hei@kauppa.example>"
 postal_address = "Kauppa Oy, Kauppakatu 1, 00100 Helsinki"
 links = "https://polku.kauppa.example"
@@ -48,14 +48,17 @@ jätit koriin: {% for product in cart.products %}**{{ product.name }}** {% endfo
 """
 
 
-def make(folder: Path, port: int = 1, seconds: int = 30, more: str = "") -> Project:
+def make(
+    folder: Path, port: int = 1, seconds: int = 30, more: str = "", security: str = "none", state: str | None = None
+) -> Project:
     """The shop; its mail goes to ``port``."""
     folder.mkdir(parents=True)
     shutil.copyfile(world.MAP, folder / "journey.yaml")
-    (folder / "polku.toml").write_text(TOML.format(port=port, seconds=seconds, more=more), encoding="utf-8")
+    said = TOML.format(port=port, seconds=seconds, more=more, security=security)
+    (folder / "polku.toml").write_text(said, encoding="utf-8")
     (folder / "content").mkdir()
     (folder / "content" / "cart.fi.md").write_text(PIECE, encoding="utf-8")
-    return create_project(folder, "fi")
+    return create_project(folder, "fi", state=state)
 
 
 def arrive(project: Project, *arrivals: Arrival) -> None:

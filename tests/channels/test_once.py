@@ -57,8 +57,13 @@ def test_killed_at_any_step_nothing_leaves_twice(tmp_path: Path, step: str) -> N
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("POLKU_CHANNEL_CRM", "hush")
             with shop.open_project(folder) as project:
-                send(project)
-                found = shop.fates(project)
+                # what a receiver was too busy for is tried again when its time has come
+                for _ in range(20):
+                    send(project)
+                    found = shop.fates(project)
+                    if "waiting" not in {one.state for one in found.values()}:
+                        break
+                    shop.due_now(project)
         letters = box.recipients
         assert len(letters) == len(set(letters))  # none twice
         mails = [found[f"{n}:0:a"] for n in range(50)]
