@@ -82,7 +82,7 @@ class Entrance:
             found = self.project.keys.find(key)
             if found is None or "read" not in found.scopes:
                 return None
-            return Who(f"key:{found.name}", "viewer", "key")
+            return Who(f"key:{found.name}", "viewer", "key", writes="write" in found.scopes)
         return self.sessions.who(session) if session else None
 
     def sign_in(self, name: str, password: str, address: str, agent: str) -> str:

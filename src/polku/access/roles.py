@@ -28,7 +28,8 @@ class Who:
 
     how: ``session`` (signed in), ``key`` (a machine with a read key), ``open`` (nobody has to sign in here).
     token: what a form must carry to prove that this session drew it; "" for keys, which no browser sends by itself.
-    user, session: numbers of the signed in; None for others.
+    user, session: numbers of the signed in; None for others. writes: a key that lets events in besides: it may say over
+    the API what a customer has decided.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Who:
     token: str = ""
     user: int | None = None
     session: str | None = None
+    writes: bool = False
 
     def may(self, permission: Permission) -> bool:
         return allows(self.role, permission)

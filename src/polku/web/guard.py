@@ -161,8 +161,8 @@ async def form_token(request: Request) -> str:
     return ""  # others carry it in the header
 
 
-async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a form that was sent; raises ForeignFormError for one of more than LONGEST_FORM bytes."""
+async def body_of(request: Request) -> bytes:
+    """What was sent; raises ForeignFormError for more than LONGEST_FORM bytes."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > LONGEST_FORM:
         raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=LONGEST_FORM)
@@ -174,7 +174,12 @@ async def form_of(request: Request) -> dict[str, str]:
             if size > LONGEST_FORM:
                 raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=LONGEST_FORM)
         request._body = b"".join(chunks)
-    body = await request.body()
+    return await request.body()
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form that was sent; raises ForeignFormError for one of more than LONGEST_FORM bytes."""
+    body = await body_of(request)
     try:
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000))
     except ValueError as fault:

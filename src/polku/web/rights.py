@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,7 +19,7 @@ from polku.record.clock import moment, now
 from polku.record.consenting import decide, ids_meant, moment_of
 from polku.record.project import Project
 from polku.web.api import CustomerId
-from polku.web.guard import actor_of, form_of, needs, who_of
+from polku.web.guard import NotAllowedError, actor_of, body_of, form_of, may, needs, who_of
 from polku.web.options import refuse_unknown
 from polku.web.pages import own_query, read_language
 from polku.web.reading import href
@@ -139,7 +141,68 @@ def api_consents(request: Request) -> Response:
 @needs("see")
 def api_consent(request: Request, customer: CustomerId) -> Response:
     project = project_of(request)
-    ids = ids_meant(project, customer)
+    return consents_of(project, ids_meant(project, customer))
+
+
+Purposes = Annotated[list[str], msgspec.Meta(max_length=50)]
+Word = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class Decided(msgspec.Struct, forbid_unknown_fields=True):
+    """What a customer has decided, as another system of the shop tells it."""
+
+    give: Purposes = []
+    withdraw: Purposes = []
+    time: Word | None = None
+    source: Word = "api"
+    text_version: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+
+
+#: The body of the request, in the description of the API.
+BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": msgspec.json.schema(Decided)["$defs"][
+        "Decided"]}}}
+}  # fmt: skip
+
+
+@api.post(
+    "/api/consents/{customer}",
+    description=N_(
+        "Note what a customer has given and withdrawn; somebody unknown is taken by the id or the address. Takes an "
+        "editor, or a key that reads and writes."
+    ),
+    openapi_extra=BODY,
+)
+@needs("see")
+async def api_decide(request: Request, customer: CustomerId) -> Response:
+    who = who_of(request)
+    if not (may(request, "edit") or (who is not None and who.writes)):
+        raise NotAllowedError(
+            N_("Noting consent takes an editor, or a key that reads and writes: polku keys create --read --write.")
+        )
+    return await run_in_threadpool(decided, request, customer, await body_of(request))
+
+
+def decided(request: Request, customer: str, body: bytes) -> Response:
+    try:
+        told = msgspec.json.decode(body, type=Decided)
+    except msgspec.DecodeError as fault:
+        raise UsageError(
+            N_("The body is no decision: {fault}. Send for example {example}."),
+            fault=str(fault),
+            example='{"give": ["email"], "source": "till"}',
+        ) from fault
+    if not (told.give or told.withdraw):
+        raise UsageError(N_("Name at least one purpose in give or withdraw."))
+    project = project_of(request)
+    ids = ids_meant(project, customer, known=False)
+    at = moment_of(project, told.time)
+    decide(project, ids[0], told.give, told.withdraw, at, told.source, told.text_version, actor_of(request)[0])
+    return consents_of(project, ids)
+
+
+def consents_of(project: Project, ids: list[tuple[str, str]]) -> Response:
+    """What holds now of these ids, and every decision."""
     held = project.consents.held(ids, now())
     return JSONResponse(
         {
