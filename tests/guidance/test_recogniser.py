@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from measures.small_world import journey_of, trails
 from measures.strategies import events, journeys
+from measures.test_stages_doc import EXAMPLES, seconds
 from polku.guidance.limits import MICRO
 from polku.guidance.recogniser import Customer, Meaning, Past, Recogniser, Row
 from polku.kernels import fold
@@ -108,6 +111,108 @@ def test_a_restart_in_the_middle_tells_the_rest_and_nothing_again(journey, given
     before = Recogniser(meaning, lambda _: Past.of(()), 0).take(1, cut)
     after = Recogniser(meaning, lambda _: Past.of(cut), since).take(1, rows[where:])
     assert [(h.kind, h.name, h.time) for h in before + after] == [(h.kind, h.name, h.time) for h in whole]
+
+
+@pytest.mark.parametrize("way", ["in order", "the last first", "after a restart", "by a merge", "by an undone merge"])
+@pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_the_cases_of_the_stages_page_are_so_live(text, way):
+    """The table of cases that the kernel is held to (docs/stages.md), however the events come."""
+    example = YAML(typ="safe", pure=True).load(text)
+    journey = journey_of(*[(s.pop("id"), s.pop("touchpoints", []), s) for s in example["map"]])
+    end = seconds(example["as of"])
+    names = sorted({name for _, name in example["events"]})
+    meaning = Meaning(journey, trails(journey, [[]], as_of=0, codes=names).tables)
+    rows = [
+        Row(seconds(when) * MICRO, seq, names.index(name), float("nan"))
+        for seq, (when, name) in enumerate(example["events"], 1)
+    ]
+    rows = [row for row in rows if row.time // MICRO <= end]
+    customer = Customer(meaning)
+    if way in ("in order", "the last first"):
+        for row in rows if way == "in order" else reversed(rows):
+            customer.take(row)
+    elif way == "after a restart":
+        half = rows[: len(rows) // 2]
+        customer = Customer(meaning, Past.of(half), half[-1].time // MICRO if half else -1)
+        for row in rows[len(rows) // 2 :]:
+            customer.take(row)
+    elif way == "by a merge":
+        for row in rows[::2]:
+            customer.take(row)
+        customer.replace(Past.of(rows))
+    else:
+        strangers = [row._replace(seq=row.seq + 100) for row in rows]
+        for row in rows:
+            customer.take(row)
+        customer.replace(Past.of([*rows, *strangers]))
+        customer.replace(Past.of(rows))
+    customer.pass_time(end)
+    expected = [told_on_page(line) for line in example["tells"]]
+    assert [(kind.removeprefix("stage_"), stage, time) for kind, stage, time in told_by(customer)] == expected
+
+
+def told_on_page(line):
+    day, clock, kind, stage, *_ = line.replace(",", "").replace("won back", "won_back").split()
+    return kind, stage, seconds(f"{day} {clock}")
+
+
+#: A step in a customer's life: an event of the first or of the second person with its lag, or what becomes of them.
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["mine", "theirs"]), events, st.integers(0, 12)),
+        st.tuples(st.sampled_from(["merge", "undo", "restart", "time", "repeat"]), st.none(), st.integers(0, 12)),
+    ),
+    max_size=14,
+)
+
+
+def live_a_life(journey, life):
+    """After every step the live fold stands where the kernel over everything known stands, and tells nothing twice."""
+    meaning = meaning_of(journey)
+    customer, seq, now = Customer(meaning), 0, 100
+    mine, theirs, merged = [], [], False
+    told: Counter[tuple[str, str]] = Counter()
+    for what, event, span in life:
+        new = []
+        now += span
+        known = [*mine, *theirs] if merged else mine
+        if what in ("mine", "theirs"):
+            seq += 1
+            second, name, value = event
+            worth = float("nan") if value is None else value
+            row = Row(min(second, now) * MICRO, seq, sorted(CODES).index(name), worth)
+            (mine if what == "mine" else theirs).append(row)
+            if what == "mine" or merged:
+                new = customer.pass_time(max(customer.passed, now - 1)) + customer.take(row)
+        elif what in ("merge", "undo"):
+            merged = what == "merge"
+            customer.replace(Past.of([*mine, *theirs] if merged else mine))  # tells nothing live: see live.py
+            told = Counter(customer.told)
+        elif what == "restart":
+            customer = Customer(meaning, Past.of(known), customer.passed)
+            told = Counter(customer.told)
+        elif what == "time":
+            new = customer.pass_time(max(customer.passed, now))
+        elif known:  # a repeat: dropped before it comes here; that the same past is put again changes nothing
+            new = customer.replace(Past.of(known))
+            assert new == []
+        told.update((c.kind, c.name) for c in new)
+        known = [*mine, *theirs] if merged else mine
+        assert told_by(customer) == by_kernel(journey, known, customer.passed)
+        assert told == Counter(customer.told)
+
+
+@settings(max_examples=60, deadline=None)
+@given(journeys(), steps)
+def test_a_whole_life(journey, life):
+    live_a_life(journey, life)
+
+
+@pytest.mark.soak
+@settings(max_examples=3_000, deadline=None)
+@given(journeys(), steps)
+def test_many_whole_lives(journey, life):
+    live_a_life(journey, life)
 
 
 def test_what_an_event_means():
