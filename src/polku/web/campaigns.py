@@ -32,7 +32,7 @@ from polku.record.clock import moment, now
 from polku.record.naming import names_of
 from polku.web.csvfile import download
 from polku.web.guard import actor_of, form_of, may, needs
-from polku.web.guidance import kept_of, mark_of_record, proof_of_rule
+from polku.web.guidance import contests_of, kept_of, mark_of_record, proof_of_rule
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
 from polku.web.options import read_number, refuse_unknown
@@ -161,6 +161,7 @@ def campaign_drawn(request: Request, id: str, status: int = 200, message: str | 
         failing=_failing(project, id, examples[:TRIED]) if found is not None else [], names=names,
         people={**names, **names_of(project, {a.customer for a in answers}, project.subject())},
         shown=shown, fault=fault, customer=customer, variants=[name for name, _ in _send(rule).variants],
+        contests=contests_of(request, rule) if one.launch is not None else (),
         seen=version_of(one.campaign), words=launching.STATE_WORDS, outcome_words=OUTCOME_WORDS,
         only_if=condition_text(rule.only_if, reader, journey), steps=step_texts(rule, reader, journey),
         whom=whom(project, one, reader), proof=proof, missing=missing.text(visit.language) if missing else None,
