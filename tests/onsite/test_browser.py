@@ -8,10 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 
+from polku.guidance.links import Link, path_of
 from polku.guidance.live import Live
 from polku.language import translate
 from polku.onsite.handing import handovers
 from polku.record import tables
+from polku.record.clock import now
 from polku.surveys import asking
 from tracker.conftest import AGENT
 from tracker.shop import Shop
@@ -205,6 +207,20 @@ def test_doors_take_anything(polku: Site) -> None:
     batch = ask.post("/v1/b", json={"writeKey": key, "batch": []})
     assert batch.headers["polku-site"] == "1", "the tracker learns by it that something is shown"
     assert ask.get("/polku.js").text.rstrip().endswith('polku.use("site");')
+
+
+def test_the_page_that_confirms(polku: Site) -> None:
+    """Opening it confirms nothing, its button does; a link that is not whole is no link."""
+    project = polku.project
+    project.consents.keep_text("letter.fi-1", "fi", "Saatte kirjoittaa minulle.")
+    link = Link("confirm", ("user", "email:kalle"), "77:1:", "confirm", "letter.fi-1", "email", "Newsletter Subscribed")
+    path = path_of(project, link)
+    page = polku.get(path, "fi")
+    assert "Saatte kirjoittaa minulle." in page.text
+    assert not project.consents.held([link.id], now()).granted
+    assert "Kiitos" in polku.client.post(path, headers={"Accept-Language": "fi"}).text
+    assert project.consents.held([link.id], now()).granted == {"email"}
+    assert polku.get(path[:-2]).status_code == 404
 
 
 def test_the_page_in_the_app(polku: Site, page_of: Any) -> None:

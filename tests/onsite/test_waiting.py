@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,9 +16,12 @@ from channels.shop import arrive, fates, put
 from polku.content.check import check_content
 from polku.events.arrival import Arrival
 from polku.guidance import outbox
+from polku.guidance.links import read_link
 from polku.guidance.sending import due, send
 from polku.guidance.switch import turn
 from polku.onsite.answering import UnfitError
+from polku.onsite.confirming import confirm, confirmed
+from polku.onsite.confirmlink import confirm_facts
 from polku.onsite.handing import finish, hand_over, handovers
 from polku.onsite.listing import listed
 from polku.onsite.listing import turn as turn_piece
@@ -220,6 +224,32 @@ def test_a_form_is_an_identity_a_consent_and_an_event(shop: Project) -> None:
     shop.identities.catch_up(inbox=True)
     user = f"email:{hash_}"
     assert shop.identities.customer_of("user", user) == customer(shop), "the form is evidence of who it is"
+
+
+def test_a_form_with_double_opt_in_waits_for_the_letter(shop: Project) -> None:
+    """The consent holds when the link has been followed, and not before; a test letter's link does nothing."""
+    who = "f" * 32
+    arrive(shop, seen(who, "v-f"))
+    front = "form: {button: Go, thanks: Hi, consent: email, consent_text: Saa kirjoittaa, confirm: yes}"
+    key = message(shop, piece(shop, "double", front), who=who)
+    assert keys(shop, who) == [key]
+    fields = {"email": "fia@example.fi"}
+    tell(shop, Report(Visitor(who, "s1"), key, "submitted", "r", fields=fields, agent="Mozilla/5.0"))
+    assert events(shop, key) == ["Message Submitted", "Newsletter Requested"]
+    id_ = ("user", f"email:{shop.contacts.address_hash('email', 'fia@example.fi')}")
+    assert "email" not in shop.consents.held([id_], now()).granted
+    row = next(r for r in shop.inbox.tail().to_pylist() if r["event"] == "Newsletter Requested")
+    given = {"event": {"event": row["event"], "properties": json.loads(row["properties"])}}
+    for test in (True, False):
+        url = confirm_facts(shop, given, id_, "9:1:", "confirm", test)["confirm_url"]
+        link = read_link(shop, "confirm", url.rpartition("/")[2])
+        assert link is not None
+        confirm(shop, link)
+        assert confirmed(shop, link) != test
+    confirm(shop, link)  # followed twice
+    assert events(shop, "9:1:") == ["Newsletter Subscribed"]
+    assert shop.consents.recent(1, "email")[0].source == "link in a letter"
+    assert confirm_facts(shop, {"event": {"event": "Order Completed"}}, id_, "9:1:", "x", False) == {}
 
 
 def test_a_quiz_is_reckoned_again(shop: Project) -> None:

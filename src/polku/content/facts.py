@@ -42,6 +42,7 @@ NAMES: Final[dict[str, str]] = {
     "code": N_("A discount code of a pool, drawn for this message: code.first_order, code.first_order.valid_until."),
     "referral_link": N_("The customer's own link to recommend by."),
     "points": N_("The loyalty programme: points.balance, points.level, points.expiring, points.expires_on."),
+    "confirm_url": N_("The link by which a subscription is confirmed, after Newsletter Requested."),
     "unsubscribe_url": N_("The link by which the customer unsubscribes with one click."),
     "survey_link": N_("The customer's own links to surveys of the map: survey_link.order_nps."),
     "review_link": N_("The customer's own link to the page where the products of that event are reviewed."),

@@ -73,7 +73,10 @@ def preview_of(project: Project, piece: Piece, customer: str | None = None) -> P
 def _links(project: Project, base: str) -> dict[str, Any]:
     """Where a letter has a link of one's own, a preview shows where it would lead, and none that works."""
     surveys = project.journey().surveys if project.map_file.exists() else {}
-    return {"survey_link": {name: f"{base}/s/{name}/…" for name in surveys}, "review_link": f"{base}/review/…"}
+    return {
+        "confirm_url": f"{base}/k/…", "review_link": f"{base}/review/…",
+        "survey_link": {name: f"{base}/s/{name}/…" for name in surveys},
+    }  # fmt: skip
 
 
 def customer_meant(project: Project, given: str) -> int:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from polku.record.project import Project
 
-What = Literal["unsubscribe", "click", "open", "answer"]
+What = Literal["unsubscribe", "click", "open", "answer", "confirm"]
 #: The paths under which the server answers them.
-PATHS: Final[dict[What, str]] = {"unsubscribe": "/u", "click": "/c", "open": "/o", "answer": "/i"}
+PATHS: Final[dict[What, str]] = {"unsubscribe": "/u", "click": "/c", "open": "/o", "answer": "/i", "confirm": "/k"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

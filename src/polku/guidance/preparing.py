@@ -25,6 +25,7 @@ from polku.guidance.switch import Switch
 from polku.guidance.tracked import count_clicks, count_opens
 from polku.language import N_
 from polku.offers.facts import facts_of
+from polku.onsite.confirmlink import confirm_facts
 from polku.record import tables
 from polku.record.clock import now
 from polku.record.contacts import Contact
@@ -198,6 +199,7 @@ class Preparing:
             facts["customer"] = {**facts["customer"], contact.kind: contact.value}
         if (campaign := row.facts.get("campaign")) is not None:
             facts |= self._of_campaign(str(campaign), row, id_, language, test is not None)
+        facts |= confirm_facts(project, row.facts, id_, row.key, row.rule, test is not None)
         if piece is not None and asks_for_links(piece):
             whose = SurveyLink("", id_, row.key, row.rule, language, test is not None)
             facts |= links_of(project, project.journey().surveys, whose, row.facts)

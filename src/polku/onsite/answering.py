@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from polku.errors import UsageError
 from polku.language import LANGUAGES, N_, translate
 from polku.onsite import formula
+from polku.onsite.fields import REQUESTED
 from polku.record.contacts import normal_email
 from polku.surveys.answering import AnsweredError, Filling, UnansweredError, keep_answers, read_answers
 from polku.surveys.asking import survey_of
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 #: (event, properties, context) of what an answer comes to.
 Told = tuple[str, Mapping[str, Any], Mapping[str, Any]]
 QUIZ, CALCULATOR = "Quiz Completed", "Calculator Used"
-#: What sending a form with double opt-in is, until the link in the letter has been followed.
-REQUESTED: Final = "Newsletter Requested"
 #: Signs of the longest value of a field.
 LONGEST: Final = 2000
 #: No person fills in what no person sees.

@@ -25,6 +25,8 @@ SHOWS: Final[tuple[Shows, ...]] = get_args(Shows)
 #: What an answer to a form is called; with the consent to e-mail it is a subscription.
 SUBSCRIBED: Final = "Newsletter Subscribed"
 SUBMITTED: Final = "Form Submitted"
+#: What sending a form with double opt-in is, until the link in the letter has been followed.
+REQUESTED: Final = "Newsletter Requested"
 #: Fields of a form that Polku knows: their traits have a label, a type and what browsers fill in.
 KNOWN_FIELDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "email": (N_("E-mail"), "email", "email"),

@@ -13,12 +13,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from polku.content.preview import Preview
 from polku.errors import ContentError, PolkuError, UsageError
+from polku.guidance.links import Link
+from polku.guidance.preparing import sender_of
 from polku.language import N_, Reader
+from polku.onsite.confirming import confirm, confirmed
 from polku.onsite.everyone import completed
 from polku.onsite.handing import Handover, finish, handovers
 from polku.onsite.listing import DAYS, EVENTS, KINDS, listed, turn
 from polku.record.naming import names_of
-from polku.web.guard import actor_of, form_of, may, needs
+from polku.web.guard import actor_of, by_link, form_of, may, needs
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
 from polku.web.options import refuse_unknown
@@ -26,6 +29,7 @@ from polku.web.pages import own_query, read_language
 from polku.web.policy import STAGE
 from polku.web.reading import href, render
 from polku.web.signin import drawn
+from polku.web.unsubscribe import NO_STORE, link_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -84,6 +88,34 @@ def changed(request: Request, sent: dict[str, str]) -> Response:
     except (UsageError, ContentError) as error:
         return site(request, 400, error.text(read_language(request)))
     return RedirectResponse("/on-site", 303)
+
+
+@router.get("/k/{token}")
+@by_link
+def confirm_page(request: Request, token: str) -> Response:
+    """Asks once: programs that look at every link of a letter confirm nothing."""
+    return confirming(request, link_of(request, "confirm", token), token)
+
+
+@router.post("/k/{token}")
+@by_link
+def confirm_now(request: Request, token: str) -> Response:
+    link = link_of(request, "confirm", token)
+    confirm(project_of(request), link)
+    return confirming(request, link, token)
+
+
+def confirming(request: Request, link: Link, token: str) -> Response:
+    """The page of a link in a letter: the words that are agreed to, and a button."""
+    project = project_of(request)
+    language = read_language(request)
+    asked = [one["texts"] for one in project.consents.versions() if one["version"] == link.content]
+    words = next((text for texts in asked for text in texts.values()), "")  # a version is of one language
+    context = {
+        "done": confirmed(project, link), "action": f"/k/{token}", "words": words, "sender": sender_of(project.settings.mail.sender),
+        "assets": request.app.state.assets,
+    }  # fmt: skip
+    return HTMLResponse(render("confirm.html", Reader(language), **context), headers=NO_STORE)
 
 
 @router.get("/on-site/help/{code}")
