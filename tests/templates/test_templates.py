@@ -208,6 +208,11 @@ def test_what_is_written(name, language, tmp_path):
     assert load_settings(folder).language == language
     sent = {str(rule.send["content"]) for rule in journey.guidance if rule.send}
     pieces = {p.relative_to(folder).as_posix() for p in (folder / "content").iterdir()}
+    facts = folder / "content" / "facts.yaml"  # what only the shop knows, where a piece asks for it: to be filled in
+    asks = any("{{ shop." in (folder / piece).read_text("utf-8") for piece in sent)
+    assert facts.exists() == asks
+    assert not asks or all(line.startswith("#") for line in facts.read_text("utf-8").splitlines())
+    pieces.discard("content/facts.yaml")
     assert sent == pieces
     for piece in pieces:
         subject = re.match(r"---\nsubject: (.+)\npreheader: (.+)\n---\n", (folder / piece).read_text("utf-8"))
@@ -220,7 +225,7 @@ def test_content_has_both_languages_with_the_same_placeholders(tmp_path):
         for (_, in_finnish), (_, in_english) in zip(fi.items(), en.items(), strict=True):
             placeholders = [re.findall(r"\{[{%] *([\w. ]+)", text) for text in (in_finnish, in_english)]
             assert placeholders[0] == placeholders[1]
-            campaigns = [re.findall(r"utm_campaign=(\w+)", text) for text in (in_finnish, in_english)]
+            campaigns = [re.findall(r'utm: "(\w+)"', text) for text in (in_finnish, in_english)]
             assert campaigns[0] == campaigns[1]
 
 

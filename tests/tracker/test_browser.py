@@ -187,6 +187,7 @@ def test_a_visit(tracked: Tracked) -> None:
     page = tracked.page(viewport={"width": 1000, "height": 700})
     page.goto(
         tracked.shop.url + "/?utm_source=instagram&utm_medium=paid&utm_campaign=summer&email=ann@example.com&fbclid=x1"
+        "&ref=7KQ2MPX9A"
     )
     ready(page)
     page.click("#inside")
@@ -209,6 +210,7 @@ def test_a_visit(tracked: Tracked) -> None:
         "url": tracked.shop.url + "/?utm_source=instagram&utm_medium=paid&utm_campaign=summer",
     }  # fmt: skip
     assert first["context"]["campaign"] == {"source": "instagram", "medium": "paid", "name": "summer"}
+    assert first["context"]["referral"] == "7KQ2MPX9A"
     assert "ann@example.com" not in json.dumps(tracked.sent())
     assert "x1" not in json.dumps([m["context"] for m in tracked.sent()])
     added = one(rows, "Product Added")

@@ -23,6 +23,14 @@ BEGUN = ".polku-begun"
 #: A piece of content as guidance names it.
 _PIECE = re.compile(r"\bcontent/([a-z0-9_]+\.(?:fi|en)\.md)\b")
 
+#: A constant of the shop's as a piece asks for it.
+_CONSTANT = re.compile(r"\{\{\s*shop\.(\w+)")
+FACTS = {
+    "fi": "Kaupan omat tiedot, joita sisältö kysyy. Poista risuaidat ja täytä; polku content check kertoo puutteet.",
+    "en": "The shop's own facts, which content asks for. Take the # away and fill in; polku content check finds gaps.",
+}
+EXAMPLES = {"url": "https://shop.example", "delivery_price": '{fi: "4,90 €", en: "€4.90"}'}
+
 
 def content_named_in(journey: str) -> dict[str, str]:
     """The shipped pieces that the map's text names, each once and in order: ``content/NAME.LANGUAGE.md`` to its text.
@@ -37,6 +45,18 @@ def content_named_in(journey: str) -> dict[str, str]:
     return pieces
 
 
+def facts_for(pieces: Mapping[str, str], language: str) -> dict[str, str]:
+    """``content/facts.yaml`` with the shop's own constants that pieces ask for; nothing where none asks for any.
+
+    They stand in comments, for a person to fill in: no letter is to leave with an address that was made up.
+    """
+    asked = dict.fromkeys(name for text in pieces.values() for name in _CONSTANT.findall(text))
+    if not asked:
+        return {}
+    lines = [f"# {FACTS[language]}", "# shop:", *(f"#   {name}: {EXAMPLES.get(name, '...')}" for name in asked)]
+    return {"content/facts.yaml": "\n".join(lines) + "\n"}
+
+
 def begin(folder: Path, journey: str, language: str, more: Mapping[str, str] | None = None) -> tuple[Path, ...]:
     """Write ``journey.yaml``, ``content/`` and ``polku.toml`` into ``folder``; the paths written, the map last.
 
@@ -46,8 +66,10 @@ def begin(folder: Path, journey: str, language: str, more: Mapping[str, str] | N
     # The settings are documented once, where they are read; the map's room asks for that text and for nothing else.
     from polku.record.settings import settings_text
 
+    pieces = content_named_in(journey)
     files = {
-        **content_named_in(journey),
+        **pieces,
+        **facts_for(pieces, language),
         **(more or {}),
         "polku.toml": settings_text(language),
         "journey.yaml": journey,
