@@ -74,6 +74,7 @@ def build() -> Any:
         measure,
         note,
         offers,
+        onsite,
         rights,
         servers,
         surveys,
@@ -115,6 +116,7 @@ def build() -> Any:
         content,
         addresses,
         offers,
+        onsite,
         surveys,
     ):
         room.register(app)
