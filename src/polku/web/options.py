@@ -57,6 +57,7 @@ UNKNOWN: dict[str, str] = {
     "language": N_("There is no language {value!r}. There are: {known}."),
     "measure": N_("There is no measure {value!r}. There are: {known}."),
     "definition": N_("There is no definition {value!r}. There are: {known}."),
+    "state": N_("There is no state {value!r}. There are: {known}."),
 }
 
 

@@ -179,7 +179,7 @@ def qr_code(request: Request, name: str, kind: str) -> Response:
     """The QR code of a survey's own page, as SVG or PNG."""
     query = own_query(request)
     refuse_unknown(query, ("place",))
-    known("kind", kind, ("svg", "png"))
+    known("format", kind, ("svg", "png"))
     survey_here(request, name)
     address = qr.address(address_of(request, name), query.get("place", ""))
     media = "image/svg+xml" if kind == "svg" else "image/png"
