@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
-
+from polku.audiences.choices import IN, OUT, choices
 from polku.audiences.hashing import ROWS, person_of
 from polku.campaigns.deciding import Group, GroupLook
 from polku.errors import UsageError, nearest
@@ -17,7 +16,6 @@ from polku.guidance.rules import Rule, compile_rule
 from polku.journey.campaigns import Audience, title_of
 from polku.journey.model import Guidance, Journey
 from polku.language import N_
-from polku.record import tables
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from polku.guidance.crowd import Crowd
     from polku.record.project import Project
 
-IN, OUT = "in", "out"
 #: Why somebody who was meant is not on the list: what people read.
 REASON_WORDS: Final[dict[str, str]] = {
     "no_consent": N_("no consent to advertising"), "no_address": N_("neither e-mail nor phone is known"),
@@ -56,18 +53,6 @@ def audience_of(journey: Journey, id: str) -> Audience:
             id=id, known=", ".join(journey.audiences) or "-", nearest=near, meant=f" → {near}?" if near else "",
         )  # fmt: skip
     return found
-
-
-def choices(connection: Connection, id: str, now: int) -> dict[int, str]:
-    """Whom rules put onto a list or took off it, by customer; of ids that were joined since the latest choice."""
-    row, who = tables.audience_choices.c, tables.identities.c
-    query = (
-        sa.select(who.customer, row.choice)
-        .join_from(tables.audience_choices, tables.identities, who.id == row.origin)
-        .where(row.audience == id, sa.or_(row.until.is_(None), row.until > now))
-        .order_by(row.since)
-    )
-    return {int(customer): choice for customer, choice in connection.execute(query)}
 
 
 def rule_of(id: str, audience: Audience, journey: Journey) -> Rule:
@@ -121,12 +106,3 @@ def member_of(customer: int, rows: Mapping[str, tuple[str, ...]]) -> Member:
     text = "\n".join(f"{platform}:{','.join(row)}" for platform, row in sorted(rows.items()))
     mark = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return Member(customer, rows, {platform: (row[0], row[1]) for platform, row in rows.items()}, mark)
-
-
-def choose(connection: Connection, id: str, customer: int, choice: str, rule: str, now: int, until: int | None) -> None:
-    """Put a customer onto a list or take them off it, in the caller's transaction; a later choice replaces this one."""
-    row = tables.audience_choices
-    here = sa.and_(row.c.audience == id, row.c.origin == customer)
-    values: dict[str, Any] = {"choice": choice, "rule": rule, "since": now, "until": until}
-    if not connection.execute(sa.update(row).where(here).values(**values)).rowcount:
-        connection.execute(sa.insert(row).values(audience=id, origin=customer, **values))

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from polku.audiences.membership import IN, OUT, choose
+from polku.audiences.choices import IN, OUT, choose
 from polku.channels.channel import DELIVERED, Delivery, Outgoing
 from polku.journey.values import UnreadableError, duration
 from polku.record.clock import now
