@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from polku.jobs import jobs
-from polku.record import retention
+from polku.record import retention, tables
 from polku.record.clock import moment, now
+from polku.record.consents import Decision
 from polku.record.contacts import Contact
 from polku.record.project import Project, create_project
 from polku.record.refused import Refused, note_refused
@@ -64,13 +66,13 @@ def names(project: Project) -> set[str]:
     return set(project.history.read(["event_id"]).read_all()["event_id"].to_pylist())
 
 
-DUE = {"events": 1, "anonymous": 3, "refused": 2, "contacts": 1, "backups": 1}
+DUE = {"events": 1, "anonymous": 3, "visitors": 1, "refused": 2, "contacts": 1, "backups": 1}
 
 
 def test_a_dry_run_changes_nothing(shop: Project) -> None:
     before = names(shop)
     due = {kept.rule: kept.due for kept in retention.preview(shop)}
-    assert due == DUE | {"anonymous": 3}
+    assert due == DUE | {"visitors": 0}, "theirs go when their events have gone"
     assert names(shop) == before
     assert retention.runs(shop) == ()
 
@@ -84,6 +86,7 @@ def test_what_is_older_goes(shop: Project) -> None:
     assert sorted(p.name for p in (shop.data / "refused").iterdir()) == ["b.csv"]
     assert shop.contacts.count()["email"] == 2
     assert {kept.due for kept in retention.apply(shop)} == {0}
+    assert (shop.identities.find("c8"), len(shop.identities.find("c9")), len(shop.identities.find("c1"))) == ((), 1, 1)
     everything = shop.changes(None, ["event_id"]).rows.read_all()
     assert set(everything["event_id"].to_pylist()) == names(shop)
 
@@ -102,3 +105,30 @@ def test_nothing_goes_where_everything_is_kept(tmp_path: Path) -> None:
         stored(project, on("a", 5000, user="anna"), on("b", 5000))
         assert {kept.due for kept in retention.apply(project)} == {0}
         assert names(project) == {"a", "b"}
+
+
+def test_visitors_go_with_their_last_event_and_may_come_again(shop: Project) -> None:
+    guided = shop.identities.find("c9")[0][1]
+    stored(shop, on("twin", 60, anonymous="c7"), on("twins", 60, anonymous="c6"), on("waits", 60, anonymous="c5"))
+    for one in ("c7", "c6"):
+        ((known, _),) = shop.identities.find(one)
+        with shop.state.write() as connection:
+            connection.execute(
+                sa.insert(tables.traits).values(identity=known.number, name="x", value="1", time=1, seq=1)
+            )
+    shop.identities.join(*(shop.identities.find(name)[0][0].number for name in ("c7", "c6")), "said so")
+    shop.consents.decide([Decision("anonymous", "c7", "ads", False, 6, "banner")])
+    shop.inbox.append([on("again", 60, anonymous="c5")])
+    before = shop.changes(None, ["event_id"]).position
+    assert {kept.rule: kept.due for kept in retention.apply(shop)}["visitors"] == 2, "c8, and c7 with c6"
+    assert [len(shop.identities.find(name)) for name in ("c5", "c6", "c7", "c8", "c9")] == [1, 0, 0, 0, 1]
+    assert guided == shop.identities.find("c9")[0][1]
+    with shop.state.read() as connection:
+        assert connection.execute(sa.select(tables.traits.c.identity)).all() == []
+        assert connection.execute(sa.select(tables.joins.c.id).where(tables.joins.c.evidence == "said so")).all() == []
+    assert shop.consents.as_of([("anonymous", "c7")], 10) == frozenset()
+    assert len(shop.changes(before, ["event_id"]).erased) == 2 or shop.changes(before, ["event_id"]).rebuild
+    shop.inbox.append([on("back", 0, anonymous="c8")])
+    shop.identities.catch_up(inbox=True)
+    ((_, customer),) = shop.identities.find("c8")
+    assert shop.events_of([customer], ["event_id"]).read_all()["event_id"].to_pylist() == ["back"]

@@ -263,23 +263,10 @@ def _forms(of: Belongings) -> list[tuple[str, str]]:
 
 def _empty_state(project: Project, of: Belongings, words: Sequence[str], counts: dict[str, int]) -> None:
     """Identities, joins, traits, addresses, decisions, and texts that name them, in one transaction."""
-    from polku.offers import rights as offers_rights
-
     numbers = [each.number for each in project.identities.ids_of(of.customer)] if of.customer is not None else []
     forms = _forms(of)
     with project.state.write() as connection:
-        for table, where in (
-            (tables.traits, tables.traits.c.identity.in_(numbers)),
-            (tables.joins, _either(numbers)),
-            (tables.aliases, tables.aliases.c.user.in_(numbers)),
-            (tables.crowds, tables.crowds.c.identity.in_(numbers)),
-            (tables.quarantine, tables.quarantine.c.identity.in_(numbers)),
-            (tables.identities, tables.identities.c.id.in_(numbers)),
-        ):
-            connection.execute(sa.delete(table).where(where))
-        counts["guidance"] = counts.get("guidance", 0) + _empty_guidance(connection, numbers)
-        counts["campaigns"] = counts.get("campaigns", 0) + _empty_campaigns(connection, numbers)
-        counts["offers"] = counts.get("offers", 0) + offers_rights.empty(connection, numbers)
+        empty_ids(connection, numbers, counts)
         for contact in of.contacts:
             same = sa.and_(tables.contacts.c.kind == contact.kind, tables.contacts.c.hash == contact.hash)
             connection.execute(sa.delete(tables.contacts).where(same))
@@ -291,6 +278,24 @@ def _empty_state(project: Project, of: Belongings, words: Sequence[str], counts:
         erased = [("erased", of.customer if of.customer is not None else -1, None)]
         joining.note(project.state, connection, [(kind, int(customer), None) for kind, customer, _ in erased])
     reached("state emptied")
+
+
+def empty_ids(connection: Connection, numbers: Sequence[int], counts: dict[str, int]) -> None:
+    """Take out ids (by their numbers) with all that hangs on them, in the caller's transaction; adds to ``counts``."""
+    from polku.offers import rights as offers_rights
+
+    for table, where in (
+        (tables.traits, tables.traits.c.identity.in_(numbers)),
+        (tables.joins, _either(numbers)),
+        (tables.aliases, tables.aliases.c.user.in_(numbers)),
+        (tables.crowds, tables.crowds.c.identity.in_(numbers)),
+        (tables.quarantine, tables.quarantine.c.identity.in_(numbers)),
+        (tables.identities, tables.identities.c.id.in_(numbers)),
+    ):
+        connection.execute(sa.delete(table).where(where))
+    counts["guidance"] = counts.get("guidance", 0) + _empty_guidance(connection, numbers)
+    counts["campaigns"] = counts.get("campaigns", 0) + _empty_campaigns(connection, numbers)
+    counts["offers"] = counts.get("offers", 0) + offers_rights.empty(connection, numbers)
 
 
 def _empty_guidance(connection: Connection, numbers: Sequence[int]) -> int:

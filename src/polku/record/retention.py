@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 from deltalake import CommitProperties
 
 from polku.language import N_
-from polku.record import tables
+from polku.record import joining, tables
 from polku.record.clock import moment, now
 from polku.record.hashes import _CASES as NOBODY
+from polku.record.hashes import COLUMNS, KINDS, id_hash
 from polku.record.rewriting import sweep, without
 
 if TYPE_CHECKING:
+    from polku.record.idtable import IdTable
     from polku.record.project import Project
 
 DAY = 86_400_000_000
 #: Who the audit log says did it.
 ACTOR = "polku"
+#: So many ids go in one statement, and fit into it on every database.
+MOST_AT_ONCE = 5_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ RULES: dict[str, str] = {
     "events": N_("Events of customers"),
     "anonymous": N_("Events without a known customer"),
     "refused": N_("Refused events and rows"),
+    "visitors": N_("Ids of visitors of whom no event is left"),
     "contacts": N_("Addresses of customers who do nothing any more"),
     "backups": N_("Backups of the state in .polku/backups"),
 }
@@ -97,6 +103,7 @@ def _each(project: Project, *, apply: bool) -> Iterator[Kept]:
     work: dict[str, tuple[int, Callable[[Project, int, bool], int]]] = {
         "events": (settings.events, _events),
         "anonymous": (settings.anonymous, _anonymous),
+        "visitors": (min((d for d in (settings.events, settings.anonymous) if d), default=0), _visitors),
         "refused": (settings.refused, _refused),
         "contacts": (settings.contacts, _contacts),
         "backups": (settings.backups, _backups),
@@ -144,6 +151,45 @@ def _anonymous(project: Project, before: int, apply: bool) -> int:
         if done.version is not None:
             sweep(project.history, lease)
     return done.rows
+
+
+def _visitors(project: Project, before: int, apply: bool) -> int:
+    """Customers of whom only anonymous ids are known and no event is left, with all that hangs on their ids.
+
+    A decision about consent stays: it holds for the browser.
+    """
+    from polku.record.erasure import empty_ids
+
+    with project.history.lease("retention"):  # nobody commits events between the look and the deletion
+        project.identities.catch_up(inbox=True)
+        table = project.identities.table()
+        seen = _seen(table, project.history.read(list(COLUMNS.values())))
+        with project.state.write() as connection:
+            seen |= _seen(table, [project.inbox.arrived(connection=connection)])
+            who = tables.identities.c
+            query = sa.select(who.customer, who.id).where(
+                who.customer.not_in(sa.select(who.customer).where(who.kind != "anonymous")), who.id <= table.last
+            )
+            gone: dict[int, list[int]] = {}
+            for customer, number in connection.execute(query):
+                if customer not in seen:
+                    gone.setdefault(int(customer), []).append(int(number))
+            if apply and gone:
+                numbers = [number for theirs in gone.values() for number in theirs]
+                for at in range(0, len(numbers), MOST_AT_ONCE):
+                    empty_ids(connection, numbers[at : at + MOST_AT_ONCE], {})
+                joining.note(project.state, connection, [("erased", customer, None) for customer in sorted(gone)])
+    return len(gone)
+
+
+def _seen(table: IdTable, batches: Iterable[pa.Table | pa.RecordBatch]) -> set[int]:
+    """The customers whom any id of these rows names."""
+    seen: set[int] = set()
+    for batch in batches:
+        for kind in KINDS:
+            hashes = np.unique(id_hash(kind, batch[COLUMNS[kind]]))
+            seen |= set(np.unique(table.resolve(hashes)).tolist())
+    return seen
 
 
 def _known_devices(project: Project) -> pa.Array:
@@ -198,8 +244,6 @@ def _active(project: Project, pairs: list[tuple[str, str]], before: int) -> set[
             customers.setdefault(customer, []).append((kind, hashed))
     if not customers:
         return set()
-    from polku.record.hashes import COLUMNS, KINDS, id_hash
-
     table = project.identities.table()
     seen: set[int] = set()
     snapshot, tail = project.look([*COLUMNS.values(), "time"])
