@@ -31,7 +31,7 @@ from polku.guidance import proof as proofs
 from polku.guidance.holdout import held_out
 from polku.guidance.past import Past, happenings_of
 from polku.guidance.past import World as Pasts
-from polku.guidance.replay import _candidates, _stages, drive
+from polku.guidance.replay import candidates, drive
 from polku.guidance.rules import Rule, compile_rules
 from polku.kernels.experiments import UNLIMITED
 from polku.measures.view import View, view_of
@@ -149,8 +149,8 @@ def dealt(project: Project, view: View, rule: Rule) -> proofs.Entries:
     """Whom the rule would have reached first when, and how the engine dealt them: by a replay over the record."""
     world = Pasts(project, view, rule, 0, view.as_of * MICRO, None)
     first: dict[int, tuple[int, bool]] = {}
-    for bucket, row, moves, segments in _candidates(world):
-        past = Past(world, bucket, row, happenings_of(world, bucket, row, moves, segments), _stages(moves))
+    for bucket, row, moves, segments in candidates(world):
+        past = Past(world, bucket, row, happenings_of(world, bucket, row, moves, segments), moves)
         notes = [n for way in drive(rule, past, world.end) for n in way.notes if n.what in proofs.ARMS]
         if notes:
             note = min(notes, key=lambda n: n.known)
