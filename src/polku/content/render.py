@@ -22,6 +22,7 @@ from markupsafe import Markup
 from mjml import mjml2html
 
 from polku.content import liquid
+from polku.content.buttons import as_buttons
 from polku.content.piece import FOLDER, Piece
 from polku.content.plain import plain
 from polku.errors import ContentError
@@ -92,7 +93,7 @@ def render(folder: Path, piece: Piece, facts: Mapping[str, Any]) -> Rendered:
     if piece.format == "mjml":
         html = from_mjml(body, piece.path)
     else:
-        inner = _markdown.render(body)
+        inner = as_buttons(_markdown.render(body))
         frame = frame_of(folder, piece)
         if frame is None:
             html = f'<!doctype html><html lang="{piece.language}"><body>{inner}</body></html>'
