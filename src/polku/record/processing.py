@@ -81,8 +81,9 @@ def days(reader: Reader, count: int) -> str:
     return reader(N_("{n} days"), n=count)
 
 
-#: Where guidance and offers keep what is a customer's.
+#: Where guidance, surveys and offers keep what is a customer's.
 GUIDED = (tables.runs, tables.outbox, tables.tasks)
+ASKED = (tables.survey_responses, tables.answer_tags, tables.review_replies)
 OFFERED = (tables.codes, tables.points, tables.referrals, tables.carts)
 
 
@@ -91,9 +92,9 @@ def processing(project: Project, reader: Reader) -> tuple[Part, ...]:
     settings = project.settings.privacy
     with project.state.read() as connection:
         contacts = bool(connection.execute(sa.select(tables.contacts.c.kind).limit(1)).first())
-        guided, offered = (
+        guided, asked, offered = (
             any(connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() for table in of)
-            for of in (GUIDED, OFFERED)
+            for of in (GUIDED, ASKED, OFFERED)
         )
     held = [
         reader(N_("Events: what customers did, when, where, and on what device; with pages and products.")),
@@ -105,6 +106,8 @@ def processing(project: Project, reader: Reader) -> tuple[Part, ...]:
         held.append(reader(N_("E-mail addresses and phone numbers, apart from the events, which hold keyed hashes.")))
     if guided:
         held.append(reader(N_("Messages sent and shown, what rules decided to send them, and tasks about a customer.")))
+    if asked:
+        held.append(reader(N_("Answers to surveys and reviews, with the tags and replies that people gave them.")))
     if offered:
         held.append(reader(N_("Discount codes that were given, points, recommendations, and carts.")))
     return (
