@@ -56,8 +56,10 @@ node: $(VENV)/.dev
 postgres: $(VENV)/.dev
 	$(BIN)/python scripts/find_postgres.py
 
+# A third of a test's time is waiting, for servers and browsers: three keep two cores at work.
+TEST_WORKERS ?= 3
 test: $(VENV)/.dev check browser java node postgres
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak"
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak --timeout 7200

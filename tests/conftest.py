@@ -21,6 +21,11 @@ hypothesis.settings.register_profile("polku", deadline=None)
 hypothesis.settings.load_profile("polku")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules marked ``long`` come first: started last, one of them would keep all other workers waiting."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[postgresql.Postgres]:
     """A PostgreSQL server. Without the program: skipped; with CI=true that is a failure."""

@@ -18,7 +18,7 @@ from polku.record.project import Project, create_project, open_project
 
 from .server import TESTS, Process
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
 #: Events move to history all the time, so that many kills meet a move.
 SETTINGS = "[inbox]\nseconds = 1\nevents = 40\nfiles = 3\n"
 

@@ -20,7 +20,7 @@ from polku.record.project import create_project, open_project
 from .server import TESTS, Process
 from .test_kill import stored, told
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
 SETTINGS = "[record]\nlease = 2\n[inbox]\nseconds = 1\nevents = 40\nfiles = 3\n"
 MAP = """\
 polku: 1

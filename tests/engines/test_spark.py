@@ -35,7 +35,8 @@ from polku.trails.store import Store
 
 from .world import same_arrays, shop_in
 
-pytestmark = pytest.mark.timeout(1200)  # Java starts five times here, on a machine that may be busy
+# Java starts five times here, on a machine that may be busy
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.long]
 MOST = 240  # seconds that anything is waited for
 
 

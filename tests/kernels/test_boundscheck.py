@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.long
 TESTS = Path(__file__).parents[1]
 ONLY = ("test_a_customer_with_very_many_events", "test_sums_of_a_sliding_window", "test_sessions_that_mingle",
         "test_many_events_of_one_customer", "test_quartiles_are_exact", "test_exit_is", "test_every_count_of_visits",

@@ -28,6 +28,8 @@ from .events import event, stored
 
 TESTS = Path(__file__).parent.parent
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def orders() -> Iterator[dying.Orders]:

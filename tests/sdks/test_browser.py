@@ -14,7 +14,7 @@ import pytest
 from sdks.conftest import Rows, Shop
 from tracker.conftest import AGENT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 PAGE = "/hatut?utm_source=meta&utm_campaign=kesa&token=secret"
 SEGMENT = "@segment/analytics-next/dist/umd/index.js"

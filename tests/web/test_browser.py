@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from . import world
 from .conftest import Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 PageOf = Callable[..., Any]
 DIGITS = re.compile(r"\d+")
 
