@@ -263,16 +263,16 @@ def _give(connection: Connection, want: Want, expires: int | None, at: int) -> C
     if expires is not None and expires <= at:
         raise OfferError(N_("The codes of the pool {pool} are good no more: the map's until has passed."),
                          pool=want.pool)  # fmt: skip
-    good = sa.or_(row.c.expires_at.is_(None), row.c.expires_at > at)
-    query = sa.select(row).where(row.c.pool == want.pool, row.c.state == FREE, good).limit(1)
-    query = query.order_by(row.c.expires_at.is_(None), row.c.expires_at, row.c.number)
-    while (free := connection.execute(query).first()) is not None:
+    mine = sa.select(row).where(row.c.pool == want.pool, row.c.state == FREE).limit(1)
+    ending = mine.where(row.c.expires_at > at).order_by(row.c.expires_at)  # the one that ends first goes first
+    lasting = mine.where(row.c.expires_at.is_(None))
+    while (free := connection.execute(ending).first() or connection.execute(lasting).first()) is not None:
         ends = min((e for e in (free.expires_at, expires) if e is not None), default=None)
         values = {
             "state": GIVEN, "message": want.key, "identity": want.identity, "given_at": at, "expires_at": ends,
         }  # fmt: skip
-        mine = sa.and_(row.c.number == free.number, row.c.state == FREE)
-        if connection.execute(sa.update(row).where(mine).values(**values)).rowcount == 1:
+        it = sa.and_(row.c.number == free.number, row.c.state == FREE)
+        if connection.execute(sa.update(row).where(it).values(**values)).rowcount == 1:
             return Code(
                 free.number, want.pool, free.code, GIVEN, ends, free.made_at, None, want.key, at,
             )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -38,8 +39,15 @@ class Earner:
         *, redeems: bool = True,
     ) -> None:  # fmt: skip
         self.state, self.connection, self.journey = project.state, connection, journey
+        self._customers: dict[int, int] = {}
         self.language = project.language  # of what stands in the ledger
         self.programme, self.told, self.at, self.redeems = programme, told, at, redeems
+
+    def _customer(self, identity: int) -> int | None:
+        """The customer of an id; asked once in a transaction."""
+        if identity not in self._customers:
+            self._customers |= customers_of(self.connection, [identity])
+        return self._customers.get(identity)
 
     def take(self, identity: int, name: str, event_id: str, event: Mapping[str, Any], order: Order) -> int:
         """What an event earns or spends. Returns how many lots and takings were entered."""
@@ -56,7 +64,7 @@ class Earner:
     def _earn(
         self, earning: Earning, identity: int, name: str, event_id: str, event: Mapping[str, Any], order: Order
     ) -> int:
-        customer = customers_of(self.connection, [identity]).get(identity)
+        customer = self._customer(identity)
         if customer is None:
             return 0
         entries = ledger.entries_of(self.connection, customer)
@@ -81,7 +89,10 @@ class Earner:
             identity, points, "earned", said(earning.title, self.language) or name, f"earn:{tag}:{about}",
             order.time, order_id=order.order_id, expires_at=expires,
         )  # fmt: skip
-        return self.with_level(customer, lambda: int(ledger.give(self.state, self.connection, lot, self.at)))
+        return self.with_level(customer, partial(self._given, lot), entries)
+
+    def _given(self, lot: Lot) -> int:
+        return int(ledger.give(self.state, self.connection, lot, self.at))
 
     @staticmethod
     def _often(earning: Earning, tag: str, entries: list[ledger.Entry], time: int) -> bool:
@@ -95,7 +106,7 @@ class Earner:
 
     def _redeem(self, identity: int, event_id: str, event: Mapping[str, Any], order: Order) -> int:
         asked = loyalty.decimal(event["properties"].get("points"))
-        customer = customers_of(self.connection, [identity]).get(identity)
+        customer = self._customer(identity)
         if customer is None or asked is None or not 1 <= asked <= ledger.MOST:
             return 0
         reason = str(event["properties"].get("reason") or event.get("event") or "")[:500]
@@ -127,7 +138,7 @@ class Earner:
                 sa.select(sa.func.sum(row.c.points)).where(row.c.mark.startswith(mark, autoescape=True))
             ).scalar()
             count = lot.points - keeps + int(before or 0)
-            customer = customers_of(self.connection, [lot.identity]).get(lot.identity)
+            customer = self._customer(lot.identity)
             if count < 1 or customer is None:
                 continue
             taken += self.with_level(customer, self._back(lot, customer, count, f"{mark}{event_id}", standing.order_id))
@@ -144,18 +155,20 @@ class Earner:
 
     def reward(self, identity: int, points: int, number: int) -> int:
         """The reward of a referral, in points."""
-        customer = customers_of(self.connection, [identity])[identity]
+        customer = self._customer(identity) or identity
         expires = self.at + self.programme.expires_after * MICRO if self.programme.expires_after is not None else None
         lot = Lot(identity, points, "referral", f"#{number}", f"referral:{number}", self.at, expires_at=expires)
-        return self.with_level(customer, lambda: int(ledger.give(self.state, self.connection, lot, self.at)))
+        return self.with_level(customer, partial(self._given, lot))
 
     # -- levels and time -----------------------------------------------------------------------------------------------
 
-    def with_level(self, customer: int, move: Callable[[], int]) -> int:
-        """Do something to the ledger of a customer, and tell the level that it brought."""
+    def with_level(self, customer: int, move: Callable[[], int], entries: list[ledger.Entry] | None = None) -> int:
+        """Do something to a customer's ledger (``entries``: as it is before), and tell the level that it brought."""
         if not self.programme.levels:
             return move()
-        before = self._level(customer)
+        if entries is None:
+            entries = ledger.entries_of(self.connection, customer)
+        before = loyalty.standing(self.programme, entries, self.at).level
         moved = move()
         if moved:
             self._tell_level(customer, before, self._level(customer))

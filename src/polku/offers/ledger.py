@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from polku.errors import OfferError
 from polku.language import N_
-from polku.offers.whose import MANY, numbers_of
+from polku.offers.whose import MANY
 from polku.record import tables
 from polku.record.clock import moment
 
@@ -178,13 +178,12 @@ def _lots(connection: Connection, customer: int, at: int) -> list[Entry]:
 
 def entries_of(connection: Connection, customer: int) -> list[Entry]:
     """Every entry of a customer, in the order of being made."""
-    numbers = numbers_of(connection, customer)
-    row = tables.points
-    found: list[Entry] = []
-    for at in range(0, len(numbers), MANY):
-        query = sa.select(row).where(row.c.identity.in_(numbers[at : at + MANY]))
-        found += [Entry(**one._mapping) for one in connection.execute(query)]
-    return sorted(found, key=lambda entry: entry.number)
+    row, who = tables.points, tables.identities.c
+    query = (
+        sa.select(row).join(tables.identities, who.id == row.c.identity)
+        .where(who.customer == customer).order_by(row.c.number)
+    )  # fmt: skip
+    return [Entry(*one) for one in connection.execute(query)]
 
 
 def entries_of_many(connection: Connection, customers: Iterable[int]) -> dict[int, list[Entry]]:

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 #: Counters of the state: how far offers have come (seq), the moment up to which time has passed, the last restore.
 CURSOR, PASSED, RESTORED = "offers", "offers_passed", "offers_restored"
-#: Rows that a tick looks at, at most.
+#: Rows that a tick looks at, and those that mean something that one transaction takes, at most: it holds up the other
+#: writers of the state.
 BATCH: Final = 20_000
+TAKEN: Final = 250
 MINUTE: Final = 60_000_000
 #: Events that tell of products.
 HEARD: Final = (
@@ -97,6 +99,10 @@ def tick(project: Project, now: int | None = None) -> Done:
     found = arrivals(project, cursor, arrived, BATCH)
     last = int(found.rows["seq"][-1].as_py()) if found.more else max(arrived, cursor)
     rows = _meant(journey, found.rows)
+    more = found.more
+    if rows.num_rows > TAKEN:
+        rows, more = rows.slice(0, TAKEN), True
+        last = int(rows["seq"][-1].as_py())
     with project.state.read() as connection:
         identities = ids_of_rows(connection, rows, journey.subject)
     told = [
@@ -116,7 +122,7 @@ def tick(project: Project, now: int | None = None) -> Done:
         count = work.told.put(project, connection, at)
         reached("offers written")
     reached("offers committed")
-    return Done(rows.num_rows, heard, work.codes, work.referrals, work.points, count, found.more or work.more)
+    return Done(rows.num_rows, heard, work.codes, work.referrals, work.points, count, more or work.more)
 
 
 def _begun(project: Project, arrived: int, at: int) -> int:
