@@ -220,10 +220,15 @@ def test_a_form_is_an_identity_a_consent_and_an_event(shop: Project) -> None:
     assert "Lähettämällä tilaat uutiskirjeen" in str(version)
     hash_ = shop.contacts.address_hash("email", "anna@example.fi")
     assert [one.value for one in shop.contacts.of_many([hash_]).values()] == ["anna@example.fi"]
+    before = message(shop, piece(shop, "later", "shows: banner"))
+    needless = message(shop)
     shop.mover.move()
     shop.identities.catch_up(inbox=True)
     user = f"email:{hash_}"
     assert shop.identities.customer_of("user", user) == customer(shop), "the form is evidence of who it is"
+    assert keys(shop) == [before], "what was made for the device is the customer's now, and stays with the browser"
+    assert fates(shop)[needless].reason == "agreed", "nobody is asked for what they have given"
+    told(shop, before, "closed")
 
 
 def test_a_form_with_double_opt_in_waits_for_the_letter(shop: Project) -> None:

@@ -47,6 +47,7 @@ REASONS: Final[dict[str, str]] = {
     "suppressed": N_("mail to this address came back, or its owner called it spam"),
     "late": N_("it could not be sent in time"),
     "content": N_("the content cannot be filled in"),
+    "agreed": N_("the customer has agreed already to what it asks for"),
     "expired": N_("nobody came for it on the site in its time"),
     "channel": N_("there is no such channel"),
     "refused": N_("refused by the receiver"),

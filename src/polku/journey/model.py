@@ -21,6 +21,7 @@ from polku.journey.campaigns import Campaign as Campaign
 from polku.journey.campaigns import Invitation as Invitation
 from polku.journey.campaigns import Pace as Pace
 from polku.journey.offers import Offers, OffersPart
+from polku.journey.onsite import SitePiece as SitePiece
 from polku.journey.onsite import SitePieces
 from polku.journey.parts import Day as Day
 from polku.journey.parts import Feeling as Feeling

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -75,7 +75,8 @@ def waiting(project: Project, visitor: Visitor, at: int | None = None) -> list[d
         rows = connection.execute(_rows(customer, moment)).all()
     if not rows:
         return []
-    denied = PERSONAL in project.consents.held(_ids(project, customer), moment).denied
+    held_now = project.consents.held(_ids(project, customer), moment)
+    denied = PERSONAL in held_now.denied
     found = []
     fresh = [row for row in rows if _needs_drawing(row, moment)]
     drawn, held = _draw(project, visitor, fresh, moment, denied)
@@ -83,6 +84,10 @@ def waiting(project: Project, visitor: Visitor, at: int | None = None) -> list[d
         if row.key in held or denied:
             continue
         told = drawn[row.key] if row.key in drawn else json.loads(row.drawn)
+        if _needless(told, held_now.granted):
+            with project.state.write(LANE) as connection:
+                _hold(connection, row.key, Held(DROPPED, "agreed"), moment)
+            continue
         if _may_show(told["frequency"], row, visitor.session, moment):
             found.append({**told, "message": row.key, "rule": row.rule, "variant": row.variant})
     return found[:MOST]
@@ -189,6 +194,12 @@ def _keep(connection: Connection, key: str, drawn: str, at: int, end: int) -> No
         connection.execute(sa.insert(tables.site_messages).values(key=key, shows=0, **values))
     else:
         connection.execute(sa.update(tables.site_messages).where(row.key == key).values(**values))
+
+
+def _needless(told: Mapping[str, Any], granted: Collection[str]) -> bool:
+    """Whether a form asks for nothing but what has been agreed to since the message was decided."""
+    asked = told.get("form", {}).get("consent") or ()
+    return bool(asked) and set(asked) <= set(granted)
 
 
 def _may_show(frequency: str | int, row: Any, session: str | None, at: int) -> bool:
