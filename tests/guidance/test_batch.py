@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,12 +46,27 @@ def bucket_of(journey, people, rows):
     return dataclasses.replace(bucket, seq=seqs), made.tables
 
 
-@settings(max_examples=150, deadline=None)
-@given(
+#: A map with a segment, people whose events come late or not, when they were folded, events of a batch, what is heard.
+worlds = st.tuples(
     journeys(), conditions, st.lists(arriving, min_size=1, max_size=4), st.integers(98, 130), st.integers(1, 8),
     st.sampled_from([None, "view"]),
 )  # fmt: skip
-def test_together_is_as_alone(journey, condition, given_people, since, size, only):
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds)
+def test_together_is_as_alone(world):
+    together_and_alone(*world)
+
+
+@pytest.mark.soak
+@settings(max_examples=2_000, deadline=None)
+@given(worlds)
+def test_together_is_as_alone_in_many_worlds(world):
+    together_and_alone(*world)
+
+
+def together_and_alone(journey, condition, given_people, since, size, only):
     journey = journey.model_copy(update={"segments": {"some": journey_segment(condition)}})
     rows = arrived(given_people)
     people = range(1, len(given_people) + 1)
