@@ -34,7 +34,7 @@ def reached(what):
 
 sending.reached = reached
 with open_project(sys.argv[1]) as project:
-    sending.send(project)
+    sending.send(project, 600)  # however slow the machine is, the step is come to
 """
 PEOPLE = [f"k{n}" for n in range(50)]
 
@@ -59,7 +59,7 @@ def test_killed_at_any_step_nothing_leaves_twice(tmp_path: Path, step: str) -> N
             with shop.open_project(folder) as project:
                 # what a receiver was too busy for is tried again when its time has come
                 for _ in range(20):
-                    send(project)
+                    send(project, 600)
                     found = shop.fates(project)
                     if "waiting" not in {one.state for one in found.values()}:
                         break

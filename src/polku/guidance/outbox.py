@@ -55,7 +55,9 @@ class Message:
 
 def put(connection: Connection, message: Message) -> bool:
     """Write a message in the caller's transaction; False when one with its key is there already, which then stays."""
-    return connection.execute(_insert(connection).values(**_values(message))).rowcount == 1
+    # by what comes back: how many rows an insert wrote is not told by every driver
+    insert = _insert(connection).values(**_values(message)).returning(tables.outbox.c.key)
+    return connection.execute(insert).first() is not None
 
 
 def put_all(connection: Connection, messages: Iterable[Message]) -> None:
