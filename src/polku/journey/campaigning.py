@@ -165,7 +165,7 @@ def audiences_are_whole(map: Sketch) -> Faults:
             deed = send.get("do", "add")
             if deed not in DEEDS:
                 message = N_("{found!r} is not known here; there are {known}")
-                facts = {"found": values.shown(deed), "known": ", ".join(DEEDS)}
+                facts: dict[str, Any] = {"found": values.shown(deed), "known": ", ".join(DEEDS)}
                 yield map.fault("value.choice", message, (*path, "do"), **facts)
             if send.get("for") is not None:
                 try:
