@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 
+from channels.shop import arrive
+from polku.events.arrival import Arrival
 from polku.guidance.links import Link, path_of
 from polku.guidance.live import Live
 from polku.language import translate
@@ -123,6 +125,13 @@ def test_a_visitor_subscribes(polku: Site, pages: Shop, page_of: Any) -> None:
 
 def test_pieces_of_a_page(polku: Site, pages: Shop, page_of: Any) -> None:
     """Quiz, calculator, survey, banner and hand-over, on a phone, in the dark, without motion."""
+    at = now()
+    bought = {"order_id": "7", "products": [{"product_id": "p1", "name": "Kesämekko"}]}
+    said = {"product_id": "p1", "rating": 4, "text": "Istuu <b>hyvin</b>", "author": "Kaisa", "review_id": "r1"}
+    arrive(polku.project, *(
+        Arrival(event=event, user_id="kaisa", time=at, received_at=at, message_id=event, properties=properties)
+        for event, properties in (("Order Completed", bought), ("Product Reviewed", said))
+    ))  # fmt: skip
     page = page_of(width=390, height=800, color_scheme="dark", reduced_motion="reduce")
     page.add_init_script(SHIFTS % AGENT)
     page.goto(f"{pages.url}/quiz.html")
@@ -153,6 +162,9 @@ def test_pieces_of_a_page(polku: Site, pages: Shop, page_of: Any) -> None:
     assert survey.get_by_role("textbox").count() == 0, "a follow-up goes with the answer that brought it"
     survey.get_by_role("button", name="Lähetä").click()
     survey.get_by_text("Kiitos vastauksesta!").wait_for()
+    reviews = page.locator('[data-polku-piece="reviews"]')
+    reviews.get_by_text("Istuu <b>hyvin</b>").wait_for()
+    reviews.get_by_role("img", name="4/5 tähteä").first.wait_for()
     banner = page.get_by_role("region", name="Ilmainen toimitus")
     assert serious(page) == []
     banner.get_by_role("button", name="Sulje").click()
