@@ -11,7 +11,7 @@ import imaplib
 import os
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from polku.channels.secret import secret_of
 from polku.errors import ChannelError
@@ -90,7 +90,7 @@ def _connected(settings: Mailbox) -> imaplib.IMAP4:
     return client
 
 
-def _ok(answer: tuple[str, list[object]], message: str, **facts: object) -> list[object]:
+def _ok(answer: tuple[str, list[Any]], message: str, **facts: object) -> list[Any]:
     said, found = answer
     if said != "OK":
         raise ChannelError(message, **facts)

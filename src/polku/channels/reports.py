@@ -117,7 +117,7 @@ def _message_of(mail: EmailMessage, content: bytes) -> str | None:
             payload = part.get_payload()
             inner = payload[0] if isinstance(payload, list) and payload and isinstance(payload[0], Message) else None
         elif part.get_content_type() in ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers"):
-            inner = email.message_from_bytes(part.get_payload(decode=True) or b"")
+            inner = email.message_from_bytes(_bytes(part))
         if inner is not None and (found := _OURS.search(str(inner.get("Message-ID", "")))) is not None:
             return found[1]
     for name in ("To", "Delivered-To", "X-Original-To"):
@@ -137,12 +137,18 @@ def _blocks(part: Message) -> Iterator[dict[str, str]]:
     if isinstance(payload, list):
         groups = [one for one in payload if isinstance(one, Message)]
     else:
-        text = (part.get_payload(decode=True) or b"").decode("utf-8", "replace")
+        text = _bytes(part).decode("utf-8", "replace")
         groups = [email.message_from_string(block.strip() + "\n") for block in re.split(r"\r?\n\s*\r?\n", text)]
     for group in groups:
         fields = {name.lower(): " ".join(str(value).split()) for name, value in group.items()}
         if fields:
             yield fields
+
+
+def _bytes(part: Message) -> bytes:
+    """What a part holds, decoded; nothing of one that holds parts of its own."""
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
 
 
 def _address(said: str | None) -> str | None:

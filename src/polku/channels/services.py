@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from polku.channels.reports import GONE, Report
+from polku.channels.reports import GONE, Kind, Report
 from polku.channels.webhook import secret_bytes, sign
 from polku.errors import Unproven
 from polku.language import N_
@@ -246,13 +246,15 @@ def _ses(said: dict[str, Any], topic: str, fetch: Fetch) -> Iterator[Report]:
         people = bounce.get("bouncedRecipients") or [{}]
         code, reason = _text(people[0].get("status")), _text(people[0].get("diagnosticCode"))
         hard = bounce.get("bounceType") == "Permanent" and bounce.get("bounceSubType") in ("General", "NoEmail")
-        soft = "delayed" if bounce.get("bounceType") == "Transient" and code.startswith("4") else "bounced"
+        soft: Kind = "delayed" if bounce.get("bounceType") == "Transient" and code.startswith("4") else "bounced"
         yield Report("bounced" if hard else soft, message, hard, code, reason, people[0].get("emailAddress"))
 
 
 def _of_amazon(said: dict[str, Any], fetch: Fetch) -> None:
     """Amazon's signature: over these fields in this order, by the key of a certificate at one of its own addresses."""
-    names = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+    names: tuple[str, ...] = (
+        "Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
+    )  # fmt: skip
     if said.get("Type") == "Notification":
         names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
     text = "".join(f"{name}\n{said[name]}\n" for name in names if said.get(name) is not None)

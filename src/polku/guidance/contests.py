@@ -169,7 +169,7 @@ def by_when(view: View, given: Sequence[Entries], goal: str | None, within: int)
             counts[k] += np.count_nonzero(acts[:, 0] > 0)
     if not counts[-1]:
         return np.arange(1, PARTS + 1) / PARTS
-    return counts / counts[-1]
+    return np.asarray(counts / counts[-1], np.float64)
 
 
 def _up(view: View, entries: Entries, within: int) -> Entries:

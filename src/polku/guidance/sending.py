@@ -288,7 +288,7 @@ class Sender:
         with project.state.write(INBOX) as connection:
             for names in {tuple(sorted(change)) for change in changes}:  # as many at once as change the same columns
                 mine = sa.and_(row.key == sa.bindparam("k"), row.claimed_by == self.me)
-                values = {name: sa.bindparam(f"new_{name}") for name in names if name != "k"}
+                values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names if name != "k"}
                 same = [change for change in changes if tuple(sorted(change)) == names]
                 connection.execute(
                     sa.update(tables.outbox).where(mine).values(**values),
