@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
+import numpy.typing as npt
 import sqlalchemy as sa
 
 from polku.content.piece import paths, read_piece
@@ -34,6 +34,33 @@ VIAS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 #: The scores of these kinds are those of the measure `feeling`.
 SCORED: Final[Mapping[str, Kind]] = {"nps": "nps", "csat": "csat", "ces": "ces"}
+
+
+F64 = npt.NDArray[np.float64]
+#: What is counted of the answers to one survey.
+_WHOLE: Final = f"""
+    select count(distinct customer) filter (event = '{ANSWERED}') as customers,
+           count(*) filter (event = '{SHOWN}') as shown, count(*) filter (event = '{DISMISSED}') as dismissed,
+           min(time) filter (event = '{ANSWERED}') as first, max(time) filter (event = '{ANSWERED}') as last from rows
+"""
+_VIAS: Final = f"""
+    select via, count(*) as n from (
+        select response, any_value(via) as via from rows where event = '{ANSWERED}' group by response
+    ) group by via order by n desc, via
+"""
+_GIVEN: Final = f"""
+    select coalesce(question, '') as question, any_value(kind) as kind, count(*) as n,
+           count(nullif(other, '')) as others
+    from rows where event = '{ANSWERED}' group by 1 order by min(seq)
+"""
+_SCORES: Final = f"""
+    select coalesce(question, '') as question, month, coalesce(touchpoint, '') as touchpoint, score, count(*) as n
+    from rows where event = '{ANSWERED}' and score is not null and isfinite(score) group by all order by all
+"""
+_CHOSEN: Final = f"""
+    select coalesce(question, '') as question, answer, count(*) as n from rows
+    where event = '{ANSWERED}' and answer is not null and kind <> 'text' group by all order by n desc, answer
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,29 +131,30 @@ def results(project: Project, journey: Journey, survey: str, period: Period = EV
     """What was answered to ``survey`` in ``period``. Also of a survey that the map has no more."""
     when, moments = within(period)
     rows = asked(
-        f"select * from rows where survey = ? and {when} order by time, seq", [survey, *moments],
-        rows=answers_table(project),
+        f"select *, strftime(time at time zone ?, '%Y-%m') as month from rows where survey = ? and {when}",
+        [journey.timezone, survey, *moments], rows=answers_table(project),
     )  # fmt: skip
-    kept = asked("select * from rows where event = ?", [ANSWERED], rows=rows)
     defined = journey.surveys.get(survey)
-    questions = defined.questions if isinstance(defined, Survey) else ()
-    listed = list(dict.fromkeys([*(q.id for q in questions), *(x or "" for x in kept["question"].to_pylist())]))
-    vias = Counter(dict(zip(kept["response"].to_pylist(), kept["via"].to_pylist(), strict=True)).values())
-    events = Counter(rows["event"].to_pylist())
-    times = kept["time"].to_pylist()
-    zone, sent = journey.timezone, mailed(project, survey, period)
+    questions = {q.id: q for q in defined.questions} if isinstance(defined, Survey) else {}
+    [whole] = asked(_WHOLE, rows=rows).to_pylist()
+    vias = {row["via"] or "": row["n"] for row in asked(_VIAS, rows=rows).to_pylist()}
+    given = {row["question"]: row for row in asked(_GIVEN, rows=rows).to_pylist()}
+    scores, chosen = asked(_SCORES, rows=rows).to_pylist(), asked(_CHOSEN, rows=rows).to_pylist()
+    sent = mailed(project, survey, period)
     return Results(
         survey=survey,
         responses=sum(vias.values()),
-        customers=len(set(kept["customer"].drop_null().to_pylist())),
-        vias=tuple((via or "", n) for via, n in vias.most_common()),
-        mailed=Rate(min(vias["email"], sent), sent, unit="answers"),
-        shown=Rate(min(vias["site"], events[SHOWN]), events[SHOWN], unit="answers"),
-        dismissed=events[DISMISSED],
-        first=min(times, default=None),
-        last=max(times, default=None),
+        customers=whole["customers"],
+        vias=tuple(vias.items()),
+        mailed=Rate(min(vias.get("email", 0), sent), sent, unit="answers"),
+        shown=Rate(min(vias.get("site", 0), whole["shown"]), whole["shown"], unit="answers"),
+        dismissed=whole["dismissed"],
+        first=whole["first"],
+        last=whole["last"],
         questions=tuple(
-            _answered(id, next((q for q in questions if q.id == id), None), kept, zone) for id in listed
+            _answered(id, questions.get(id), given.get(id, {}), [row for row in scores if row["question"] == id],
+                      [row for row in chosen if row["question"] == id])
+            for id in dict.fromkeys([*questions, *given])
         ),
     )  # fmt: skip
 
@@ -151,41 +179,40 @@ def mailed(project: Project, survey: str, period: Period) -> int:
         return int(connection.execute(query).scalar_one())
 
 
-def _answered(id: str, question: Question | None, kept: pa.Table, zone: str) -> Answered:
-    rows = asked(
-        "select *, strftime(time at time zone ?, '%Y-%m') as month from rows where coalesce(question, '') = ?",
-        [zone, id], rows=kept,
-    )  # fmt: skip
-    kind = question.kind if question is not None else next((k for k in rows["kind"].to_pylist() if k), "text")
-    scale = SCALES.get(kind)
+def _answered(
+    id: str, question: Question | None, given: Mapping[str, Any], scores: list[dict[str, Any]],
+    chosen: list[dict[str, Any]],
+) -> Answered:  # fmt: skip
+    """One question, of rows that are counted: ``scores`` by month, touchpoint and number; ``chosen`` by answer."""
+    kind = question.kind if question is not None else given.get("kind") or "text"
+    scale, n = SCALES.get(kind), int(given.get("n", 0))
     if scale is None:
-        counts = Counter(one for text in rows["answer"].to_pylist() for one in listed_answers(text))
-        choices = question is not None and bool(question.choices)
-        written = sum(1 for text in rows["other"].to_pylist() if text)
-        if choices or kind in ("choice", "heard"):
-            return Answered(id, kind, rows.num_rows, None, tuple(counts.most_common()), 0, 0, (), (), written)
-        return Answered(id, kind, rows.num_rows, None, (), 0, 0, (), (), rows.num_rows)
-    rows = asked("select * from rows where score between ? and ?", [*scale], rows=rows)
-    scores = rows["score"].to_numpy(zero_copy_only=False)
-    good, bad = parts_of(SCORED[kind], (float(scale[0]), float(scale[1])), scores)
+        if (question is None or not question.choices) and kind not in ("choice", "heard"):
+            return Answered(id, kind, n, None, (), 0, 0, (), (), n)
+        counts: Counter[str] = Counter()
+        for row in chosen:
+            for one in listed_answers(row["answer"]):
+                counts[one] += row["n"]
+        return Answered(id, kind, n, None, tuple(counts.most_common()), 0, 0, (), (), int(given.get("others", 0)))
+    told = [row for row in scores if scale[0] <= row["score"] <= scale[1]]
 
-    def part(name: str, chosen: Any) -> Part:
-        mine = scores[chosen]
-        return Part(name, len(mine), _score(SCORED[kind], scale, mine))
+    def of(rows: list[dict[str, Any]]) -> F64:
+        return np.repeat([float(row["score"]) for row in rows], [int(row["n"]) for row in rows])
 
     def parts(column: str) -> tuple[Part, ...]:
-        values = np.array([value or "" for value in rows[column].to_pylist()], dtype=object)
-        return tuple(part(str(value), values == value) for value in sorted(set(values.tolist())))
+        mine = {name: of([row for row in told if row[column] == name]) for name in {row[column] for row in told}}
+        return tuple(Part(name, len(mine[name]), _score(SCORED[kind], scale, mine[name])) for name in sorted(mine))
 
-    numbers = range(scale[0], scale[1] + 1)
+    every = of(told)
+    good, bad = parts_of(SCORED[kind], (float(scale[0]), float(scale[1])), every)
     return Answered(
-        id, kind, len(scores), _score(SCORED[kind], scale, scores),
-        tuple((str(number), int(np.count_nonzero(scores == number))) for number in numbers),
+        id, kind, len(every), _score(SCORED[kind], scale, every),
+        tuple((str(number), int(np.count_nonzero(every == number))) for number in range(scale[0], scale[1] + 1)),
         int(good.sum()), int(bad.sum()), parts("month"), parts("touchpoint"), 0,
     )  # fmt: skip
 
 
-def _score(kind: Kind, scale: Sequence[int], scores: np.ndarray[Any, np.dtype[np.float64]]) -> Estimate:
+def _score(kind: Kind, scale: Sequence[int], scores: F64) -> Estimate:
     n = len(scores)
     good, bad = parts_of(kind, (float(scale[0]), float(scale[1])), scores)
     return score_of(kind, int(good.sum()), int(bad.sum()), n, scores, FEW if 0 < n < ENOUGH else None)

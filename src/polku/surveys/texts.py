@@ -28,15 +28,15 @@ MOST_TAGS: Final = 20
 #: Where an address stood, as the record keeps it.
 HASHED: Final = re.compile(r"\b(email|phone):[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])")
 #: Kinds whose answers are texts, besides what is written beside a choice.
-_QUERY: Final = """
+_WRITTEN: Final = f"""
     with scores as (
         select response, arg_min(score, seq) as score, arg_min(kind, seq) as score_kind
-        from rows where score is not null and event = $answered group by response
+        from rows where score is not null and event = '{ANSWERED}' group by response
     ), written as (
         select event_id, customer, time, seq, survey, question, kind, response, touchpoint, via,
                case when other is not null and other <> '' then other
                     when kind in ('choice', 'heard') or answer like '["%' then null else answer end as text
-        from rows where event = $answered
+        from rows where event = '{ANSWERED}'
     )
     select written.*, scores.score, scores.score_kind from written left join scores using (response)
     where text is not null and text <> ''
@@ -96,11 +96,10 @@ def texts(project: Project, asked_for: Filters, limit: int = 100) -> tuple[list[
     if asked_for.tag is not None:
         conditions.append("list_contains(?, event_id)")
         given.append(_tagged(project, asked_for.tag))
-    made = asked(_QUERY.replace("$answered", f"'{ANSWERED}'"), rows=answers_table(project))
     rows = asked(
-        f"select *, count(*) over () as whole from rows where {' and '.join(conditions)} "
+        f"select *, count(*) over () as whole from ({_WRITTEN}) where {' and '.join(conditions)} "
         f"order by time desc, seq desc limit {limit:d}",
-        given, rows=made,
+        given, rows=answers_table(project),
     ).to_pylist()  # fmt: skip
     tags = tags_of(project, [row["event_id"] for row in rows])
     found = [
@@ -121,14 +120,37 @@ def quotes_in(view: View, kind: str, most: int = 3) -> dict[str, tuple[int, tupl
     if view.project is None:
         return {}
     start, end = (dt.datetime.fromtimestamp(second, dt.UTC) for second in (view.start, view.end))
-    found, _ = texts(view.project, Filters(kind=kind, period=Period(start, end)), 100_000)
-    listed = set(customers_in(view).tolist())
+    rows = asked(
+        f"select touchpoint, customer, text from ({_WRITTEN}) "
+        "where kind = ? and customer is not null and time >= ? and time < ? order by time desc, seq desc",
+        [kind, start, end], rows=answers_table(view.project),
+    )  # fmt: skip
+    listed = set(customers_in(view).tolist()) if rows.num_rows else set()
     told: dict[str, tuple[int, tuple[str, ...]]] = {}
-    for one in found:
-        if one.customer in listed:
-            n, said = told.get(one.touchpoint, (0, ()))
-            told[one.touchpoint] = (n + 1, (*said, readable(one.text)) if len(said) < most else said)
+    for row in rows.to_pylist():
+        if row["customer"] in listed:
+            n, said = told.get(row["touchpoint"] or "", (0, ()))
+            told[row["touchpoint"] or ""] = (n + 1, (*said, readable(row["text"])) if len(said) < most else said)
     return told
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facets:
+    """What texts can be chosen by: surveys, touchpoints ("" for none) and kinds of questions that have any."""
+
+    surveys: tuple[str, ...]
+    touchpoints: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+
+def facets(project: Project) -> Facets:
+    """What there is to choose texts by."""
+    rows = asked(
+        "select distinct coalesce(survey, '') survey, coalesce(touchpoint, '') touchpoint, "
+        f"coalesce(kind, 'text') kind from ({_WRITTEN})",
+        rows=answers_table(project),
+    ).to_pylist()
+    return Facets(*(tuple(sorted({row[name] for row in rows})) for name in ("survey", "touchpoint", "kind")))
 
 
 def readable(text: str, mark: str = "[…]") -> str:

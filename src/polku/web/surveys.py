@@ -26,7 +26,7 @@ from polku.surveys import qr, reviews
 from polku.surveys.asking import ASKS, choices_of, title_of
 from polku.surveys.results import VIAS, Answered, Results, names, results
 from polku.surveys.telling import KIND_NAMES, scored
-from polku.surveys.texts import Filters, readable, tag, tag_counts, texts
+from polku.surveys.texts import Filters, facets, readable, tag, tag_counts, texts
 from polku.web.guard import actor_of, form_of, may, needs
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
@@ -232,13 +232,13 @@ def answers(request: Request, status: int = 200, message: str | None = None) -> 
     name, wanted = filters_of(query, journey)
     limit = read_number("limit", query.get("limit") or str(SHOWN), 1, 2000)
     found, whole = texts(project, wanted, limit)
-    every, _ = texts(project, Filters(), 100_000)
+    there = facets(project)
     reader = Reader(read_language(request))
     return drawn(
         request, "survey_answers.html", status, room=ROOM, found=found, whole=whole, wanted=wanted, period=name,
-        periods=PERIODS, message=message, surveys=sorted({w.survey for w in every}), asked=asks_of(journey, reader),
-        touchpoints={w.touchpoint: place_title(journey, w.touchpoint, reader) for w in every},
-        kinds=sorted({w.kind for w in every}), tags=tag_counts(project), readable=readable, asks=ASKS,
+        periods=PERIODS, message=message, surveys=there.surveys, asked=asks_of(journey, reader),
+        touchpoints={id: place_title(journey, id, reader) for id in there.touchpoints},
+        kinds=there.kinds, tags=tag_counts(project), readable=readable, asks=ASKS,
         names=who(request, [w.customer for w in found]), may_edit=may(request, "edit"),
         here="/surveys/answers" + (f"?{urlencode(query)}" if query else ""), kind_names=KIND_NAMES, limit=limit,
     )  # fmt: skip
