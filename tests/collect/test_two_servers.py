@@ -67,8 +67,14 @@ def test_one_of_two_dies_and_nothing_is_lost_nor_twice(kills: int, tmp_path: Pat
         assert sorted(begun) == sorted(acknowledged)
         maps = []
         for server in servers:  # both show the same, whoever moved what
-            with httpx.Client(base_url=server.url, timeout=60) as client:
-                maps.append(client.get("/api/map").raise_for_status().json())
+            with httpx.Client(base_url=server.url, timeout=300) as client:
+                until = time.monotonic() + 120
+                while True:  # who asks while the trails are refreshed gets those before
+                    told_map = client.get("/api/map").raise_for_status().json()
+                    if told_map["events"] == len(begun) or time.monotonic() > until:
+                        break
+                    time.sleep(0.2)
+                maps.append(told_map)
         assert {told.pop("as_of") for told in maps}
         assert maps[0] == maps[1]
         assert maps[0]["events"] == len(begun)
