@@ -63,6 +63,8 @@ COUNTED: dict[str, str] = {
     "contacts": N_("addresses"),
     "consents": N_("decisions about consent"),
     "guidance": N_("runs through rules, their notes, and messages"),
+    "campaigns": N_("places on lists of campaigns, answers to invitations, places on lists for ads"),
+    "list_rows": N_("rows of files of lists for ads"),
     "refused_events": N_("refused events"),
     "refused_rows": N_("rows in files of refused rows"),
     "refusals": N_("examples of refusals"),
