@@ -3,7 +3,8 @@
 A letter that leaves through a service carries a header by which the service names it in what it tells
 (:func:`naming`). Shapes and signatures are those of the services' own documents: Postmark (bounce and spam complaint
 web hooks; HTTP basic authentication), Amazon SES (notifications by SNS; X.509 signatures), Mailgun (events;
-HMAC-SHA256), SendGrid (event web hook; ECDSA over P-256); ``generic`` is a list of reports signed as Standard Webhooks says.
+HMAC-SHA256), SendGrid (event web hook; ECDSA over P-256); ``generic`` is a list of reports signed as Standard Webhooks
+says.
 """
 
 from __future__ import annotations
