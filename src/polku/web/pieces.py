@@ -114,10 +114,13 @@ def may_write(request: Request) -> None:
 
 
 def _path_of(given: str) -> str:
-    """The path that is edited: a piece's, or that of the constants. Raises ContentError for another."""
+    """The path that is edited: a piece's, or that of the constants. Raises NotFoundError for another."""
     path = given if given.startswith(f"{FOLDER}/") else f"{FOLDER}/{given}"
     if path != FACTS:
-        parts_of(path)
+        try:
+            parts_of(path)
+        except ContentError as error:
+            raise NotFoundError(error.message, **error.facts) from error
     return path
 
 
