@@ -38,7 +38,17 @@ from polku.record.clock import now
 from polku.record.contacts import Contact
 from polku.record.history import LEASE
 from polku.record.lease import Lease, hold
-from polku.record.receipts import ELSEWHERE, IMPORTED, KEPT, KNOWN_BACKUPS, OTHERS, SERVER, Receipt, receipt_of
+from polku.record.receipts import (
+    ADVERTISED,
+    ELSEWHERE,
+    IMPORTED,
+    KEPT,
+    KNOWN_BACKUPS,
+    OTHERS,
+    SERVER,
+    Receipt,
+    receipt_of,
+)
 from polku.record.rewriting import sweep, without
 from polku.record.steps import reached
 
@@ -224,6 +234,7 @@ def _carry_out(project: Project, lease: Lease, number: str, tell: Progress) -> N
         backups_there = [[KNOWN_BACKUPS, {"place": place}] for place in backup_places(project)]
         told["todo"] = [
             *files,
+            *([[ADVERTISED, {}]] if hashes else []),
             *backups_there,
             [ELSEWHERE, {}],
             *([[SERVER, {}], [OTHERS, {}]] if not project.state.sqlite else []),

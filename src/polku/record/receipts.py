@@ -82,6 +82,10 @@ KNOWN_BACKUPS = N_(
     "Delete those made before now to be rid of it."
 )
 IMPORTED = N_("The file {file}, which was imported, still names the customer: delete it, or take the rows out.")
+ADVERTISED = N_(
+    "Where they were on a list for ads, take the file of those to be removed to the platforms after the list's next "
+    "refresh. Until then their hashes stay, and no longer."
+)
 SERVER = N_("The database server's own logs and backups still hold the customer until they are replaced.")
 OTHERS = N_("Other servers of this project renew their trails when they are next asked.")
 
