@@ -41,7 +41,9 @@ def touchpoints_exist(map: Sketch) -> Faults:
         path = (*survey.path, "touchpoint")
         if id not in map.touchpoint:
             yield no_touchpoint(map, path, id)
-        elif isinstance(map.touchpoint[id].data.get("felt"), dict) and any(q.data.get("kind") in SCALES for q in _questions(survey)):
+            continue
+        measures = any(question.data.get("kind") in SCALES for question in _questions(survey))
+        if measures and isinstance(map.touchpoint[id].data.get("felt"), dict):
             message = N_("{id!r} has felt of its own, so the answers to {survey!r} are not its feeling; take felt away")
             yield map.fault("survey.felt", message, path, severity="warning", id=id, survey=name)
 
