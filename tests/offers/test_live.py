@@ -106,6 +106,24 @@ def test_orders_earn_refunds_take_back_each_once_in_any_order(world: World) -> N
     assert byhand.totals(world.project)["left"] == 130
 
 
+def test_the_same_on_a_server(tmp_path: Path, postgres: Any) -> None:
+    world = World(tmp_path / "shop", state=postgres.database())
+    try:
+        codes.make(world.project, "thanks", 1, "me")
+        world.event("anna", "Order Completed", order_id="1", value=120.0)
+        world.recommend("anna", "dev1")
+        world.event("bert", "Order Completed", order_id="2", value=40.0, anonymous="dev1")
+        world.event("anna", "Order Refunded", order_id="1", value=60.0)
+        world.shop.now += 15 * DAY
+        world.tick()
+        assert world.points("anna") == [(120, "earned"), (-60, "taken_back")]
+        assert world.referrals() == [("completed", None)]
+        names = ("Loyalty Level Reached", "Loyalty Level Lost", "Referral Followed", "Referral Completed")
+        assert [told[0] for told in world.told(*names)] == [names[0], names[2], names[1], names[3]]
+    finally:
+        world.shop.close()
+
+
 def test_points_expire_with_a_warning(world: World) -> None:
     world.event("anna", "Order Completed", order_id="1", value=100.0)
     world.shop.now += 336 * DAY
