@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import datetime as dt
 import json
+import math
 import sys
 import tempfile
 import time
@@ -242,7 +243,7 @@ class Coverage:
     @property
     def least(self) -> float:
         """The coverage that chance alone may leave of a promise of 95 %: three standard errors below it."""
-        return 0.95 - 3 * (0.95 * 0.05 / self.worlds) ** 0.5
+        return 0.95 - 3 * math.sqrt(0.95 * 0.05 / self.worlds)
 
 
 def coverage(found: Sequence[Found]) -> Coverage:
