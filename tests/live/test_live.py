@@ -273,6 +273,11 @@ def test_in_the_terminal(door: Door, capsys: pytest.CaptureFixture[str]) -> None
             assert n <= 3
         finally:
             process.kill()
+    door.send(door.track("Product Viewed", "maija@asiakas.example"))
+    with pytest.raises(SystemExit) as end:
+        main(["live", str(door.project.folder), "--limit", "1"])
+    assert end.value.code == 0
+    assert "maija@asiakas.example" in capsys.readouterr().out
     with pytest.raises(SystemExit) as end:
         main(["--language", "fi", "refusals", str(door.project.folder)])
     assert end.value.code == 0
