@@ -156,10 +156,13 @@ def _anonymous(project: Project, before: int, apply: bool) -> int:
 def _visitors(project: Project, before: int, apply: bool) -> int:
     """Customers of whom only anonymous ids are known and no event is left, with all that hangs on their ids.
 
-    A decision about consent stays: it holds for the browser.
+    A decision about consent stays: it holds for the browser. Looking costs a pass over history's ids, so nothing is
+    counted beforehand: they go with the events that are due.
     """
     from polku.record.erasure import empty_ids
 
+    if not apply:
+        return 0
     with project.history.lease("retention"):  # nobody commits events between the look and the deletion
         project.identities.catch_up(inbox=True)
         table = project.identities.table()
@@ -174,7 +177,7 @@ def _visitors(project: Project, before: int, apply: bool) -> int:
             for customer, number in connection.execute(query):
                 if customer not in seen:
                     gone.setdefault(int(customer), []).append(int(number))
-            if apply and gone:
+            if gone:
                 numbers = [number for theirs in gone.values() for number in theirs]
                 for at in range(0, len(numbers), MOST_AT_ONCE):
                     empty_ids(connection, numbers[at : at + MOST_AT_ONCE], {})
