@@ -218,6 +218,10 @@ def link(
         number = customer_meant(project, customer)
         whose = People(project, [number]).id(number)
         made = SurveyLink(name, whose, key, language=terminal.reader.language)
+        if not project.settings.mail.links:
+            raise UsageError(
+                N_("A link of one's own needs the server's address: set links under [mail] in polku.toml.")
+            )
         address = project.settings.mail.links.rstrip("/") + path_of(project, made)
     if as_json:
         terminal.data({"address": address})
