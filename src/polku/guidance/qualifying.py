@@ -98,14 +98,14 @@ class Qualifier:
         found = self.trails.find(customer)
         if found is None:
             return []
+        if self.rule.trigger.calendar is not None:
+            return [Happening(customer, self.now, self.now, "schedule", self.rule.id)]
         past = candidate_of(self.world, *found)
         past.now = self.now
         return [dataclasses.replace(h, known=max(self.now, h.time)) for h in self._of(past)]
 
     def _of(self, past: Past) -> list[Happening]:
         trigger, rule = self.rule.trigger, self.rule
-        if trigger.calendar is not None:
-            return [Happening(past.customer, self.now, self.now, "schedule", rule.id)]
         if trigger.date is not None and not trigger.matchers:
             return self._of_day(past)
         latest: dict[str, Happening] = {}
@@ -156,7 +156,9 @@ class Qualifier:
 
 def since_of(rule: Rule, now: int, last: int | None) -> int:
     """How far back (microseconds) what set the rule off may lie: ``last`` seconds; where nothing is said, ever for a
-    state, 30 days (and the rule's own wait) for anything else."""
+    state and for a time of the calendar, 30 days (and the rule's own wait) for anything else."""
+    if rule.trigger.calendar is not None:
+        return 0
     if last is not None:
         return now - last * MICRO
     kinds = {m.kind for m in rule.trigger.matchers}
