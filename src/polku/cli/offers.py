@@ -435,10 +435,11 @@ def points_show(folder: Folder, customer: Who, language: Language = None, as_jso
     terminal, project = opened(folder, language, as_json)
     with project:
         standing, entries = byhand.standing_of(project, customer_meant(project, customer))
+        levels = byhand.programme_of(project).levels
     if as_json:
         terminal.data({**standing.to_dict(), "entries": [entry.to_dict() for entry in entries]})
         return
-    _standing(terminal, standing)
+    _standing(terminal, standing, levels)
     from polku.offers.ledger import KIND_WORDS
     from polku.record.clock import moment
 
@@ -451,15 +452,21 @@ def points_show(folder: Folder, customer: Who, language: Language = None, as_jso
         )  # fmt: skip
 
 
-def _standing(terminal: "Terminal", standing: Any) -> None:
+def _standing(terminal: "Terminal", standing: Any, levels: Any) -> None:
     from polku.record.clock import moment
 
     reader = terminal.reader
+
+    def title(level: str) -> str:
+        return reader.said(levels[level].title) or level
+
     terminal.say(N_("{n} points."), n=reader.number(standing.balance))
     if standing.level is not None:
-        terminal.say(N_("Level {level} since {time}."), level=standing.level, time=reader.time(moment(standing.since)))
+        terminal.say(
+            N_("Level {level} since {time}."), level=title(standing.level), time=reader.time(moment(standing.since))
+        )
     if standing.next is not None:
-        terminal.say(N_("{n} points more to {level}."), n=reader.number(standing.missing), level=standing.next)
+        terminal.say(N_("{n} points more to {level}."), n=reader.number(standing.missing), level=title(standing.next))
     if standing.expires_at is not None:
         terminal.say(N_("{n} points expire on {day}."), n=reader.number(standing.expiring),
                      day=reader.date(moment(standing.expires_at)))  # fmt: skip
@@ -494,10 +501,11 @@ def _change(folder: Path, customer: str, points: int, reason: str, language: str
     terminal, project = opened(folder, language, as_json)
     with project:
         standing = byhand.change(project, customer_meant(project, customer), points, reason, actor())
+        levels = byhand.programme_of(project).levels
     if as_json:
         terminal.data(standing.to_dict())
         return
-    _standing(terminal, standing)
+    _standing(terminal, standing, levels)
 
 
 def backfill(
