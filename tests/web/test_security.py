@@ -122,8 +122,8 @@ def test_every_route_declares_what_it_needs(app: Any) -> None:
 def test_what_is_open_to_all_is_a_short_list(app: Any) -> None:
     assert sorted({path for _, path, permission in routes(app) if permission == "open"}) == [
         "/c/none", "/health", "/i/none", "/k/none", "/o/none", "/polku.js", "/polku/funnel.js", "/reports/none",
-        "/review-report", "/review/none", "/reviews", "/reviews/none", "/s/none", "/s/none/none", "/sign-in", "/sign-in/provider",
-        "/sign-in/provider/callback", "/u/none", "/welcome/none",
+        "/review-report", "/review/none", "/reviews", "/reviews/none", "/s/none", "/s/none/none", "/sign-in",
+        "/sign-in/provider", "/sign-in/provider/callback", "/u/none", "/welcome/none",
     ]  # fmt: skip
 
 
