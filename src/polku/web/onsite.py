@@ -112,7 +112,8 @@ def confirming(request: Request, link: Link, token: str) -> Response:
     asked = [one["texts"] for one in project.consents.versions() if one["version"] == link.content]
     words = next((text for texts in asked for text in texts.values()), "")  # a version is of one language
     context = {
-        "done": confirmed(project, link), "action": f"/k/{token}", "words": words, "sender": sender_of(project.settings.mail.sender),
+        "done": confirmed(project, link), "action": f"/k/{token}", "words": words,
+        "sender": sender_of(project.settings.mail.sender),
         "assets": request.app.state.assets,
     }  # fmt: skip
     return HTMLResponse(render("confirm.html", Reader(language), **context), headers=NO_STORE)
