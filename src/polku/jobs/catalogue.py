@@ -81,7 +81,7 @@ def move(project: Project) -> Outcome | None:
 def learn(project: Project) -> Outcome | None:
     from polku.guidance.contests import learn_all
 
-    learned = learn_all(project)
+    learned = learn_all(project) if project.map_file.exists() else 0
     return {"learned": learned} if learned else None
 
 
