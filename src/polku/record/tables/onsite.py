@@ -26,7 +26,8 @@ site_messages = Table(
 )
 
 #: Somebody on the site turned to the shop's people. ``code``: what they say on the phone or stands in their mail;
-#: ``identity``: the id (of ``identities``) that they had, null where nothing is known of them; ``via``: chat, phone, mail.
+#: ``identity``: the id (of ``identities``) that they had, null where nothing is known of them; ``via``: chat, phone,
+#: mail.
 handovers = Table(
     "handovers",
     metadata,
