@@ -49,7 +49,7 @@ class World:
         self.shop.sent += 1
         time = moment(self.shop.now)
         row = {"event_id": more.pop("id", f"e{self.shop.sent}"), "time": time, "received_at": time, "event": event,
-               "source": "web", "user_id": user, "anonymous_id": more.pop("anonymous", None),
+               "source": more.pop("source", "web"), "user_id": user, "anonymous_id": more.pop("anonymous", None),
                "value": more.pop("value", None), "context": json.dumps(more.pop("context", {})),
                "properties": json.dumps(more)}  # fmt: skip
         self.project.inbox.append([row])
@@ -104,6 +104,22 @@ def test_orders_earn_refunds_take_back_each_once_in_any_order(world: World) -> N
     assert [told[2]["balance"] for told in world.told("Points Refused")] == [130]
     world.event("anna", "Order Completed", order_id="x", value=50.0, id="stranger")
     assert byhand.totals(world.project)["left"] == 130
+
+
+def test_who_may_not_tell_an_order_may_not_undo_it_either_nor_say_what_it_was_worth(world: World) -> None:
+    codes.make(world.project, "thanks", 2, "me")
+    world.shop.write(RULES, OFFERS.replace("least: 20", "least: 20, where: \"source = 'web'\""))
+    world.event("anna", "Order Completed", order_id="1", value=60.0)
+    world.recommend("anna", "dev1")
+    world.event("bert", "Order Completed", order_id="2", value=9000.0, anonymous="dev1", source="page")
+    assert world.referrals() == [("followed", None)]
+    world.event("bert", "Order Completed", order_id="2", value=40.0, anonymous="dev1")
+    for order in ("1", "2"):
+        world.event("eve", "Order Cancelled", order_id=order, source="page")
+    assert world.points("anna") == [(60, "earned")]
+    assert world.referrals() == [("ordered", None)]
+    world.event("bert", "Order Refunded", order_id="2", value=30.0)
+    assert world.referrals() == [("cancelled", "returned")], "what the page said it was worth does not hold"
 
 
 def test_the_same_on_a_server(tmp_path: Path, postgres: Any) -> None:

@@ -211,10 +211,11 @@ def _fill(
         for identity, one in part:
             event = event_of(one)
             order = orders.read(one, event, one["micros"])
-            if one["event"] in orders.COMPLETED:
+            trusted = loyalty.trusts(programme.where, event)
+            if one["event"] in orders.COMPLETED and trusted:
                 orders.note(connection, order, identity)
             earner.take(identity, one["event"], one["event_id"], event, order)
-            if one["event"] in undoing:
+            if one["event"] in undoing and trusted:
                 whole = one["event"] not in orders.REFUNDED or order.value is None
                 back[order.order_id] = back.get(order.order_id, 0.0) + (0.0 if whole else order.value or 0.0)
                 standing = orders.undone_by(connection, order, back[order.order_id], whole)

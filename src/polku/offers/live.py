@@ -228,7 +228,8 @@ class _Tick:
             self._followed(definition, token, identity, time)
         order = orders.read(row, event, time)
         if name in orders.COMPLETED or (definition is not None and name in definition.order):
-            orders.note(self.connection, order, identity)
+            if self._believed(event):
+                orders.note(self.connection, order, identity)
             used = codes.used_by_order(properties)
             self.codes += codes.note_used(self.connection, used, identity, order.order_id, time)
             if definition is not None and name in definition.order:
@@ -236,7 +237,13 @@ class _Tick:
         if self.earner is not None:
             self.points += self.earner.take(identity, name, row["event_id"], event, order)
         if name in orders.UNDONE or (self.earner is not None and name in self.earner.programme.take_back):
-            self._undone(order, row["event_id"], name)
+            self._undone(order, row["event_id"], name, event)
+
+    def _believed(self, event: Mapping[str, Any]) -> bool:
+        """Whether what an event tells of an order is kept: referrals or points take orders from where it comes."""
+        parts = (self.journey.offers.referral, self.journey.offers.loyalty)
+        wheres = [part.where for part in parts if part is not None]
+        return not wheres or any(loyalty.trusts(where, event) for where in wheres)
 
     def _hear(self, name: str, properties: Mapping[str, Any]) -> None:
         if name not in HEARD:
@@ -295,10 +302,14 @@ class _Tick:
                 self.told.add(self.connection, customer, "Referral Cancelled", f"referral:{one.number}:cancelled",
                               {"referral_id": str(one.number)}, self.at)  # fmt: skip
 
-    def _undone(self, order: Order, event_id: str, name: str) -> None:
+    def _undone(self, order: Order, event_id: str, name: str, event: Mapping[str, Any]) -> None:
+        if not self._believed(event):
+            return
         state = orders.undo(self.connection, order, name)
-        self._cancel(order.order_id, state.left)
-        if self.earner is not None:
+        definition = self.journey.offers.referral
+        if definition is not None and loyalty.trusts(definition.where, event):
+            self._cancel(order.order_id, state.left)
+        if self.earner is not None and loyalty.trusts(self.earner.programme.where, event):
             self.points += self.earner.take_back(state, event_id)
 
     def _complete(self, definition: Any, one: Any) -> None:

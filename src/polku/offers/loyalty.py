@@ -72,6 +72,23 @@ def meets(where: str | None, event: Mapping[str, Any]) -> bool:
     return where is None or parse_where(where).compile()(event) is True
 
 
+def trusts(where: str | None, event: Mapping[str, Any]) -> bool:
+    """Whether an event comes from where the map takes its orders: it meets their ``where``, or nothing in that rules
+    its source out. So that of an order which counts only as the shop's server tells it, nobody else tells that it was
+    cancelled, or what it was worth.
+
+    >>> trusts("source = 'shop' and value > 20", {"source": "shop", "value": 5, "properties": {}})
+    True
+    >>> trusts("source = 'shop' and value > 20", {"source": "web", "value": 50, "properties": {}})
+    False
+    """
+    if meets(where, event):
+        return True
+    assert where is not None
+    alone = {"source": event.get("source"), "properties": {}, "context": {}, "traits": {}}
+    return parse_where(where).compile()(alone) is not False
+
+
 def value_of(earning: Earning, event: Mapping[str, Any]) -> Decimal | None:
     """The money that an earning by money counts of an event; None where there is none."""
     properties = event.get("properties") or {}
