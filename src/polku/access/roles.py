@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from polku.language import N_
 
-Permission = Literal["open", "see", "edit", "own"]
+Permission = Literal["open", "see", "tell", "edit", "own"]
 
 #: From the least to the most: each may do what those before it may.
 ROLES: Final = ("viewer", "editor", "owner")
@@ -18,8 +18,11 @@ ROLE_MEANS: Final[dict[str, str]] = {
     "editor": N_("also writes notes, saves to the map, joins customers and records consent"),
     "owner": N_("also manages people, keys and settings, and forgets customers"),
 }
-#: The least role that each permission asks for; ``open`` asks for none.
-LEAST: Final[dict[Permission, str | None]] = {"open": None, "see": "viewer", "edit": "editor", "own": "owner"}
+#: The least role that each permission asks for; ``open`` asks for none. ``tell``: what other systems of the shop say
+#: of a customer over the API; a key that reads and writes may, too.
+LEAST: Final[dict[Permission, str | None]] = {
+    "open": None, "see": "viewer", "tell": "editor", "edit": "editor", "own": "owner",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Who:
     writes: bool = False
 
     def may(self, permission: Permission) -> bool:
-        return allows(self.role, permission)
+        return allows(self.role, permission) or (permission == "tell" and self.writes)
 
 
 def allows(role: str | None, permission: Permission) -> bool:

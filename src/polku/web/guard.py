@@ -53,7 +53,8 @@ class ForeignFormError(AccessError):
 
 
 def needs(permission: Permission) -> Callable[[F], F]:
-    """Declare what a route needs: ``open`` (anybody), ``see`` (viewers), ``edit`` (editors) or ``own`` (owners)."""
+    """Declare what a route needs: ``open`` (anybody), ``see`` (viewers), ``tell`` (editors, and keys that read and
+    write), ``edit`` (editors) or ``own`` (owners)."""
     if permission not in LEAST:
         raise ValueError(f"{permission!r} is no permission; there are {', '.join(LEAST)}")
 
@@ -95,7 +96,7 @@ def token_of(request: Request) -> str:
 def may(request: Request, permission: Permission) -> bool:
     """Whether who asks has a permission: for pages that leave out what their reader cannot do."""
     who = who_of(request)
-    return allows(who.role if who else None, permission)
+    return who.may(permission) if who is not None else allows(None, permission)
 
 
 def actor_of(request: Request) -> tuple[str, str]:
@@ -117,9 +118,11 @@ async def admit(request: Request) -> None:
     permission = permission_of(request)
     who = who_of(request)
     limited(request, who)
-    if not allows(who.role if who else None, permission):
+    if not may(request, permission):
         if who is None:
             raise SignInNeededError(N_("Sign in first."))
+        if permission == "tell" and who.how == "key":
+            raise NotAllowedError(N_("This takes a key that reads and writes: polku keys create --read --write."))
         raise NotAllowedError(
             N_("This takes the role {needed}; yours is {role}. An owner can change it."),
             needed=LEAST[permission], role=who.role,
