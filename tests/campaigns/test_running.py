@@ -130,6 +130,36 @@ def test_held_out_are_dealt_among_those_it_would_reach_and_the_proof_counts_them
     assert found.held_out.entered == fates.count("held_out")
 
 
+def test_a_bandit_learns_between_the_slices(shop):
+    from polku.guidance.contests import learn_all
+    from polku.guidance.shares import shares_of
+
+    variants = "variants: {{a: {{content: {0}}}, b: {{content: {0}}}}}, choose: bandit, floor: 10 %"
+    made = shop(
+        SPRING.replace("content: content/spring.en.md", variants.format("content/spring.en.md"))
+        + "    pace: {customers: 40, every: 1h}\n"
+    )
+    made.people(*(f"c{n}" for n in range(80)))
+    made.now -= DAY  # what they buy has happened by the machine's clock
+    launching.launch(made.project, "spring", "mikko", at=made.now)
+    made.run()
+    given = {m["customer"]: m["variant"] for m in made.outbox()}
+    assert len(given) == 40
+    names = {made.customer(f"c{n}"): f"c{n}" for n in range(80)}
+    made.now += HOUR // 2
+    for customer, variant in given.items():
+        if variant == "b":
+            made.event(names[customer], "Order Completed", order_id=f"again-{customer}", value=20.0)
+    assert learn_all(made.project) == 1
+    with made.project.state.read() as connection:
+        shares = shares_of(connection, "campaign:spring", 1)
+    assert shares == {"a": 0.1, "b": 0.9}
+    made.run(HOUR // 2)
+    later = [m["variant"] for m in made.outbox() if m["customer"] not in given]
+    assert len(later) == 40
+    assert later.count("b") > 28
+
+
 def test_who_was_joined_gets_it_once_and_who_left_the_segment_not_at_all(shop):
     made = shop(SPRING.replace("to: earlier", "to: recent") + "    pace: {customers: 1, every: 1d}\n")
     made.people("anna", "bert")

@@ -59,6 +59,11 @@ def shop(tmp_path: Path) -> Iterator[Project]:
             file.parent.mkdir(exist_ok=True)
             file.write_text("x", encoding="utf-8")
             os.utime(file, (ago(days).timestamp(),) * 2)
+        with project.state.write() as connection:
+            used = [
+                {"response": f"r{d}", "survey": "nps", "via": "qr", "finished_at": now() - d * DAY} for d in (99, 101)
+            ]
+            connection.execute(sa.insert(tables.survey_responses), used)
         yield project
 
 
@@ -66,7 +71,7 @@ def names(project: Project) -> set[str]:
     return set(project.history.read(["event_id"]).read_all()["event_id"].to_pylist())
 
 
-DUE = {"events": 1, "anonymous": 3, "visitors": 1, "refused": 2, "contacts": 1, "backups": 1}
+DUE = {"events": 1, "anonymous": 3, "beside": 1, "visitors": 1, "refused": 2, "contacts": 1, "backups": 1}
 
 
 def test_a_dry_run_changes_nothing(shop: Project) -> None:
@@ -95,6 +100,28 @@ def test_the_daily_job_does_it(shop: Project) -> None:
     (job,) = [job for job in jobs(shop) if job.name == "retention"]
     assert job.run(shop) == DUE
     assert job.run(shop) is None
+
+
+def test_tags_and_replies_go_with_what_they_are_about(shop: Project) -> None:
+    stored(
+        shop,
+        *({**on(name, days, user="anna"), "event": kind}
+          for kind, short in (("Survey Answered", "a"), ("Product Reviewed", "r"))
+          for name, days in ((f"{short}-old", 150), (f"{short}-young", 90))),
+    )  # fmt: skip
+    who = {"customer": shop.identities.find("anna")[0][1], "made_at": 1, "author": "me"}
+    with shop.state.write() as connection:
+        for age in ("old", "young"):
+            connection.execute(sa.insert(tables.answer_tags).values(answer=f"a-{age}", tag="price", **who))
+            connection.execute(sa.insert(tables.review_replies).values(review=f"r-{age}", text="Thanks", **who))
+            connection.execute(
+                sa.insert(tables.offer_orders).values(order_id=age, time=now() - (150 if age == "old" else 90) * DAY)
+            )
+    assert {kept.rule: kept.due for kept in retention.preview(shop)}["beside"] == 2, "the others go with their events"
+    assert {kept.rule: kept.due for kept in retention.apply(shop)}["beside"] == 4
+    left = (tables.answer_tags.c.answer, tables.review_replies.c.review, tables.offer_orders.c.order_id)
+    with shop.state.read() as connection:
+        assert [connection.execute(sa.select(c)).scalars().all() for c in left] == [["a-young"], ["r-young"], ["young"]]
 
 
 def test_nothing_goes_where_everything_is_kept(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from polku.zones import is_zone
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
+    from polku.guidance.rules import Rule
     from polku.journey.campaigns import Campaign
     from polku.journey.model import Journey
     from polku.record.project import Project
@@ -93,6 +94,15 @@ def launches(project: Project) -> dict[str, Launch]:
     with project.state.read() as connection:
         rows = connection.execute(sa.select(tables.campaigns).order_by(tables.campaigns.c.launched_at.desc())).all()
     return {row.id: _launch(row) for row in rows}
+
+
+def under_way(project: Project) -> list[Rule]:
+    """The rules of the campaigns that are on their way, as they were launched."""
+    going = {id: launch for id, launch in launches(project).items() if launch.state == LAUNCHED}
+    if not going:
+        return []
+    journey = project.journey()
+    return [compiled(id, launch.campaign, journey) for id, launch in going.items()]
 
 
 def known(project: Project, id: str) -> tuple[Campaign, Launch | None]:

@@ -232,8 +232,11 @@ def winner_of(contest: Contest, did: Mapping[str, tuple[F64, Any]], level: float
 
 
 def learn_all(project: Project) -> int:
-    """Every bandit of the rules that are on; how many were learned about."""
-    rules = [r for r in compile_rules(project.journey()) if any(isinstance(s, Send) and s.learns for s in r.steps)]
+    """Every bandit of the rules that are on, and of the campaigns under way; how many were learned about."""
+    from polku.campaigns.launching import under_way  # whose rules are of guidance's kind
+
+    every = [*compile_rules(project.journey()), *under_way(project)]
+    rules = [r for r in every if any(isinstance(s, Send) and s.learns for s in r.steps)]
     if not rules:
         return 0
     view = view_of(project)

@@ -10,10 +10,13 @@ import sqlalchemy as sa
 
 from polku.guidance.arrivals import object_of
 from polku.offers.loyalty import decimal
+from polku.offers.whose import LANE
 from polku.record import tables
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+    from polku.record.project import Project
 
 COMPLETED: Final = ("Order Completed",)
 CANCELLED: Final = ("Order Cancelled",)
@@ -133,3 +136,17 @@ def of(connection: Connection, order_id: str | None) -> Standing | None:
     if found is None:
         return None
     return Standing(found.order_id, found.value, found.refunded, found.cancelled_at is not None)
+
+
+def let_go(project: Project, before: int, apply: bool) -> int:
+    """Let orders go that are older than ``before`` (microseconds); points and referrals that came of them stay.
+
+    Returns how many; without ``apply`` they are only counted.
+    """
+    row = tables.offer_orders
+    old = row.c.time < before
+    if not apply:
+        with project.state.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(row).where(old)).scalar_one())
+    with project.state.write(LANE) as connection:
+        return int(connection.execute(sa.delete(row).where(old)).rowcount)

@@ -60,6 +60,7 @@ RULES: dict[str, str] = {
     "events": N_("Events of customers"),
     "anonymous": N_("Events without a known customer"),
     "refused": N_("Refused events and rows"),
+    "beside": N_("Tags, replies and reports of answers and reviews that are gone, and what offers kept of old orders"),
     "visitors": N_("Ids of visitors of whom no event is left"),
     "contacts": N_("Addresses of customers who do nothing any more"),
     "backups": N_("Backups of the state in .polku/backups"),
@@ -100,10 +101,12 @@ def runs(project: Project, limit: int = 100) -> tuple[dict[str, Any], ...]:
 
 def _each(project: Project, *, apply: bool) -> Iterator[Kept]:
     settings = project.settings.retention
+    least = min((d for d in (settings.events, settings.anonymous) if d), default=0)
     work: dict[str, tuple[int, Callable[[Project, int, bool], int]]] = {
         "events": (settings.events, _events),
         "anonymous": (settings.anonymous, _anonymous),
-        "visitors": (min((d for d in (settings.events, settings.anonymous) if d), default=0), _visitors),
+        "beside": (least, _beside),
+        "visitors": (least, _visitors),
         "refused": (settings.refused, _refused),
         "contacts": (settings.contacts, _contacts),
         "backups": (settings.backups, _backups),
@@ -151,6 +154,18 @@ def _anonymous(project: Project, before: int, apply: bool) -> int:
         if done.version is not None:
             sweep(project.history, lease)
     return done.rows
+
+
+def _beside(project: Project, before: int, apply: bool) -> int:
+    """What people wrote beside answers and reviews whose events are gone; links that were used, and orders that offers
+    kept, as old as customers' events may be. What would go with events that are only due is counted when they have
+    gone."""
+    from polku.offers.orders import let_go
+    from polku.surveys.beside import clear
+
+    days = project.settings.retention.events
+    old = (now() // DAY - days) * DAY if days else 0  # ``before`` may be that of events without a known customer
+    return clear(project, old, apply) + let_go(project, old, apply)
 
 
 def _visitors(project: Project, before: int, apply: bool) -> int:
