@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,29 @@ def test_points_are_given_and_taken_by_hand_once(seen: tuple[World, Any]) -> Non
     assert "The customer has 185 points, and 500 were to be taken." in html.unescape(short.text)
     nothing = client.post("/offers/points/customer", data={**sent, "reason": " ", "key": "third"})
     assert "Say why" in nothing.text
+
+
+def test_a_checkout_spends_points_once(seen: tuple[World, Any]) -> None:
+    world, client = seen
+    before = client.get("/api/points", params={"customer": "anna"}).json()
+    headers = {"X-Polku-Token": token_of(client), "Content-Type": "application/json"}
+
+    def spend(**more: Any) -> Any:
+        told = {"customer": "anna", "points": 60, "reason": "order 9", "key": "order-9", **more}
+        return client.post("/api/points", content=json.dumps(told).encode(), headers=headers)
+
+    done, again = spend(order_id="9"), spend()
+    assert (done.status_code, done.json()["spent"], again.json()["spent"]) == (200, True, False), done.text
+    assert done.json()["balance"] == again.json()["balance"] == before["balance"] - 60
+    assert (done.json()["counted"], done.json()["level"]) == (before["counted"], before["level"])
+    short = spend(points=5000, key="order-10")
+    assert (short.status_code, short.json()["error"]["code"]) == (409, "offer.points")
+    entry = client.get("/api/points", params={"customer": "anna"}).json()["entries"][-1]
+    assert (entry["points"], entry["kind"], entry["reason"], entry["order_id"]) == (-60, "redeemed", "order 9", "9")
+    for wrong in ({"points": 0}, {"points": "60"}, {"key": ""}, {"customer": "nobody"}, {"reason": ""}, {"more": 1}):
+        assert spend(**wrong).status_code == 400, wrong
+    assert client.post("/api/points", content=b"{}").status_code == 403, "no token"
+    assert world.project.audit.entries(1)[0].action == "points.spent"
 
 
 def test_a_doubtful_referral_is_decided_by_a_person(seen: tuple[World, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polku.errors import OfferError
+from polku.journey.offers import Feed
 from polku.offers import catalogue, fetching
 from polku.offers.catalogue import Given, store
 from polku.offers.feed import Products
@@ -140,7 +142,7 @@ def test_addresses_that_no_letter_carries(address: str) -> None:
 class Shop(ThreadingHTTPServer):
     """Answers with ``body``, or 304 to who knows its tag; goes wrong as it is told."""
 
-    body, tag, status, asked = RSS, '"1"', 200, 0
+    body, tag, status, asked, named = RSS, '"1"', 200, 0, ""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -149,6 +151,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         shop = self.server
         shop.asked += 1
+        shop.named = self.headers["Host"]
         if self.path == "/moved":
             self.send_response(302)
             self.send_header("Location", "/feed.xml")
@@ -222,7 +225,30 @@ def test_a_server_that_others_reach_asks_nothing_of_itself(project: Project) -> 
     with pytest.raises(OfferError, match="this machine itself"):
         fetching.fetch(project, project.journey().offers.catalogue.feeds[0])
     with pytest.raises(OfferError, match="this machine itself"):
-        fetching._may_ask(project, "http://169.254.169.254/latest")
+        fetching._addresses(project, "http://169.254.169.254/latest")
+
+
+def test_a_name_is_looked_up_once_and_the_address_that_was_looked_at_is_asked(
+    project: Project, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def look(host: str, port: int, *more: Any, **named: Any) -> Any:
+        if host != "feed.example":
+            return real(host, port, *more, **named)
+        asked.append(host)
+        assert len(asked) == 1, "the second answer would lead elsewhere"
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]  # fmt: skip
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+    monkeypatch.setattr(fetching, "getproxies", dict)
+    feed = Feed(url=f"http://feed.example:{shop.server_port}/feed.xml")
+    done = fetching.fetch(project, feed)
+    assert done.stored is not None
+    assert done.stored.added == 2
+    assert shop.named == f"feed.example:{shop.server_port}"
 
 
 def test_a_list_that_lost_most_of_its_products_is_not_believed(project: Project) -> None:

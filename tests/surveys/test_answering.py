@@ -199,6 +199,8 @@ def test_what_they_say_stands_beside_what_clicks_and_obstacles_say(project: Proj
     assert found.heard is not None
     told = {s.answer: (s.customers, s.same.numerator, s.clicks) for s in found.heard.said}
     assert told == {"instagram": (1, 1, (("instagram", 1),)), "friend": (1, 0, (("instagram", 1),))}
+    by_channel = {c.name for c in measure(project, "attribution", to="order", by="channel").channels}
+    assert ("web" in by_channel, "survey" in by_channel) == (True, False), "an answer is nothing that brought anybody"
     by_name = {c.name: c.said for c in found.channels}
     assert by_name["instagram"] is not None
     assert (by_name["instagram"].numerator, by_name["instagram"].denominator) == (1, 2)

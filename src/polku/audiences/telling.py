@@ -16,6 +16,7 @@ from polku.audiences import files
 from polku.audiences.refreshing import FAILED, TOLD, WAITS, Refresh, refresh_of
 from polku.channels.secret import secret_of
 from polku.channels.webhook import AGAIN, KEPT, retry_after, secret_bytes, sign
+from polku.errors import UsageError
 from polku.guidance.sending import back_off, tries
 from polku.guidance.switch import switch_of
 from polku.record import tables
@@ -50,7 +51,10 @@ def tell_due(project: Project, environment: Mapping[str, str] = os.environ) -> i
         if hook is None:
             _write(project, one, FAILED, f"tell: {audience.tell if audience is not None else '-'}", None)
             continue
-        state, reason, after = _request(project, hook, one, environment)
+        try:
+            state, reason, after = _request(project, hook, one, environment)
+        except UsageError as fault:  # its files have gone by age: there is nothing to fetch any more
+            state, reason, after = FAILED, fault.text("en"), None
         told += state == TOLD
         _write(project, one, state, reason, after)
     return told

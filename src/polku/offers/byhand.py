@@ -98,6 +98,38 @@ def change(
     return standing
 
 
+def spend(
+    project: Project, customer: int, points: int, reason: str, key: str, author: str, *, order_id: str | None = None,
+    address: str = "",
+) -> tuple[Standing, bool]:  # fmt: skip
+    """Spend points, as a shop's checkout does; how the customer stands, and whether they were spent now: a second time
+    with the same ``key`` spends nothing. Raises UsageError, PointsShort (then nothing is spent)."""
+    programme = programme_of(project)
+    reason, key = reason.strip(), key.strip()
+    if not 1 <= points <= ledger.MOST:
+        raise UsageError(N_("{points} points can neither be given nor taken."), points=points)
+    if not reason or len(reason) > LONGEST:
+        raise UsageError(N_("Say why, in 1 to {most} signs: every entry of the ledger has its reason."), most=LONGEST)
+    if not key:
+        raise UsageError(N_("Give a key of your own, such as the order's number: the same key spends once."))
+    at, told = now(), Told()
+    with project.state.write(LANE) as connection:
+        earner = Earner(project, connection, project.journey(), programme, told, at)
+        spent = earner.with_level(
+            customer,
+            lambda: ledger.take(
+                project.state, connection, customer, points, "redeemed", reason, f"spend:{key}", at, at,
+                order_id=order_id, author=author,
+            ),
+        )  # fmt: skip
+        if spent:
+            facts = {"points": points, "customer": customer}
+            project.audit.note(author, "points.spent", f"#{customer}", facts, address=address, connection=connection)
+        standing = loyalty.standing(programme, ledger.entries_of(connection, customer), at)
+        told.put(project, connection, at)
+    return standing, bool(spent)
+
+
 def standing_of(project: Project, customer: int) -> tuple[Standing, list[ledger.Entry]]:
     """How a customer stands, and their ledger. Raises UsageError where the map has no programme."""
     programme = programme_of(project)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import socket
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import sqlalchemy as sa
@@ -32,6 +35,11 @@ SECONDS: Final = 60.0
 REDIRECTS: Final = 5
 #: A feed that failed is tried again after so many seconds, where its own time is longer.
 AGAIN: Final = 900
+#: Seconds after which a feed that still comes is given up.
+LONGEST: Final = 1800.0
+#: Where clouds answer questions about the machine, besides link-local addresses; IPv4 as IPv6 networks write it.
+_HALLS: Final = ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -149,12 +157,11 @@ def _note(project: Project, url: str, **values: Any) -> None:
 
 def _get(project: Project, url: str, headers: Mapping[str, str], target: IO[bytes]) -> httpx.Response:
     """Fetch ``url`` into ``target``. Raises OfferError: nobody answers, an answer that is no feed, too much."""
-    here = url
+    here, last = url, time.monotonic() + LONGEST
     try:
         with httpx.Client(timeout=SECONDS, follow_redirects=False) as client:
             for _ in range(REDIRECTS + 1):
-                _may_ask(project, here)
-                with client.stream("GET", here, headers=dict(headers)) as answer:
+                with _asked(client, project, here, headers) as answer:
                     if answer.has_redirect_location:
                         here = urljoin(here, answer.headers["location"])
                         continue
@@ -167,6 +174,8 @@ def _get(project: Project, url: str, headers: Mapping[str, str], target: IO[byte
                     count = 0
                     for part in answer.iter_bytes():
                         count += len(part)
+                        if time.monotonic() > last:
+                            raise OfferError(N_("{url} took longer than {most} seconds."), url=url, most=LONGEST)
                         if count > MOST_BYTES:
                             raise OfferError(N_("{url} is longer than {most} bytes."), url=url, most=MOST_BYTES)
                         target.write(part)
@@ -178,18 +187,72 @@ def _get(project: Project, url: str, headers: Mapping[str, str], target: IO[byte
         ) from fault  # fmt: skip
 
 
-def _may_ask(project: Project, url: str) -> None:
-    """A server that others reach asks neither itself nor what only its own machine or hall reaches: who may write the
-    map would see through it what they may not. Raises OfferError."""
+@contextlib.contextmanager
+def _asked(client: httpx.Client, project: Project, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    """The answer to a request that goes to the very address that was looked at: a name that leads elsewhere a moment
+    later leads nowhere. Behind a proxy the proxy looks names up, and decides."""
+    parts = httpx.URL(url)
+    addresses = _addresses(project, url)
+    told = dict(headers)
+    if _by_proxy(parts):
+        requests = [client.build_request("GET", parts, headers=told)]
+    else:
+        told["Host"] = parts.netloc.decode("ascii")
+        named = {"sni_hostname": parts.host}  # the certificate is the name's, and not the address's
+        requests = [
+            client.build_request("GET", parts.copy_with(host=one), headers=told, extensions=named) for one in addresses
+        ]
+    for at, request in enumerate(requests, 1):
+        try:
+            answer = client.send(request, stream=True)
+        except httpx.ConnectError:
+            if at == len(requests):
+                raise
+            continue  # of another family, which this machine may not reach
+        try:
+            yield answer
+        finally:
+            answer.close()
+        return
+
+
+def _by_proxy(url: httpx.URL) -> bool:
+    """Whether the environment names a proxy for an address."""
+    found = getproxies()
+    return bool(found.get(url.scheme) or found.get("all")) and not proxy_bypass(url.host)
+
+
+def _addresses(project: Project, url: str) -> list[str]:
+    """The addresses of a URL's host. A server that others reach asks neither itself nor its hall's own services: who
+    may write the map would see through it what they may not. Raises OfferError."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise OfferError(N_("{url} is no address on the web."), url=url)
     try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-    except OSError as fault:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as fault:  # UnicodeError of a name that is none, and a port that is none
         raise OfferError(N_("There is no host {host}."), host=parts.hostname) from fault
     alone = project.settings.server.host in ("127.0.0.1", "::1", "localhost")
-    for _, _, _, _, address in found:
-        ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
-        if ip.is_link_local or (not alone and (ip.is_loopback or ip.is_unspecified)):
-            raise OfferError(N_("{host} is this machine itself, and its feeds are not fetched."), host=parts.hostname)
+    addresses = [str(address[0]).partition("%")[0] for _, _, _, _, address in found]
+    if any(is_own(one, alone) for one in addresses):
+        raise OfferError(N_("{host} is this machine itself, and its feeds are not fetched."), host=parts.hostname)
+    return list(dict.fromkeys(addresses))
+
+
+def is_own(address: str, alone: bool = False) -> bool:
+    """Whether an address is this machine, or a service of the hall for its machines alone; ``alone``: a server that
+    only its own machine reaches may ask itself.
+
+    >>> [is_own(one) for one in ("::ffff:127.0.0.1", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "93.184.216.34")]
+    [True, True, True, False]
+    """
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip in _NAT64:
+            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    if ip.is_link_local or str(ip) in _HALLS:
+        return True
+    return not alone and (ip.is_loopback or ip.is_unspecified)

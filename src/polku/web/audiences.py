@@ -23,7 +23,7 @@ from polku.journey.document import Document
 from polku.journey.model import segment_title
 from polku.language import N_
 from polku.record.clock import moment, now
-from polku.web.guard import actor_of, form_of, may, needs, note
+from polku.web.guard import NotAllowedError, actor_of, form_of, may, needs, note, who_of
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
 from polku.web.options import refuse_unknown
@@ -123,8 +123,10 @@ def acted(request: Request, id: str, sent: dict[str, str]) -> Response:
 
 
 def file_given(request: Request, id: str, number: int, name: str) -> Response:
-    """A file of a refresh, and a row in the audit log of who took it."""
-    project = project_of(request)
+    """A file of a refresh, and a row in the audit log of who took it: machines with a key, and people who may edit."""
+    project, who = project_of(request), who_of(request)
+    if not (may(request, "edit") or (who is not None and who.how == "key")):
+        raise NotAllowedError(N_("Files of lists for ads are for editors, and for machines with a key that reads."))
     try:
         found = files.file_of(project, id, number, name)
     except UsageError as error:

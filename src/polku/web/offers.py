@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from polku.errors import PolkuError, UsageError
 from polku.journey.offers import Offers
@@ -18,7 +19,7 @@ from polku.offers import byhand, catalogue, codes, fetching, ledger, referral
 from polku.offers.product import AVAILABILITY
 from polku.record.clock import moment
 from polku.record.naming import names_of
-from polku.web.guard import actor_of, form_of, may, needs
+from polku.web.guard import actor_of, body_of, form_of, may, needs
 from polku.web.live import project_of
 from polku.web.options import read_number, refuse_unknown
 from polku.web.pages import own_query, read_language
@@ -339,3 +340,54 @@ def points_data(
     project = project_of(request)
     standing, entries = byhand.standing_of(project, customer_meant(project, customer))
     return {**standing.to_dict(), "entries": [entry.to_dict() for entry in entries]}
+
+
+class Spent(msgspec.Struct, forbid_unknown_fields=True):
+    """Points that a customer spends, as the shop's checkout tells it. ``key``: the same one spends once."""
+
+    customer: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    points: Annotated[int, msgspec.Meta(ge=1, le=ledger.MOST)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=byhand.LONGEST)]
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    order_id: Annotated[str, msgspec.Meta(max_length=300)] | None = None
+
+
+#: The body of the request, in the description of the API.
+BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": msgspec.json.schema(Spent)["$defs"][
+        "Spent"]}}}
+}  # fmt: skip
+
+
+@api.post(
+    "/api/points",
+    description=N_(
+        "Spend a customer's points; 409 where there are too few. Takes an editor, or a key that reads and writes."
+    ),
+    openapi_extra=BODY,
+)
+@needs("tell")
+async def api_spend(request: Request) -> Response:
+    return await run_in_threadpool(spent, request, await body_of(request))
+
+
+def spent(request: Request, body: bytes) -> Response:
+    """``spent``: whether it was done now; False: the key was used before, and nothing changed."""
+    from polku.content.preview import customer_meant
+
+    try:
+        told = msgspec.json.decode(body, type=Spent)
+    except msgspec.DecodeError as fault:
+        raise UsageError(
+            N_("The body spends no points: {fault}. Send for example {example}."), fault=str(fault),
+            example='{"customer": "anna", "points": 100, "reason": "order 1001", "key": "order-1001"}',
+        ) from fault  # fmt: skip
+    project, (by, address) = project_of(request), actor_of(request)
+    customer = customer_meant(project, told.customer)
+    try:
+        standing, done = byhand.spend(
+            project, customer, told.points, told.reason, told.key, by, order_id=told.order_id, address=address
+        )
+    except ledger.PointsShort as short:
+        return JSONResponse(short.to_dict(read_language(request)), 409)
+    return JSONResponse({"spent": done, **standing.to_dict()})

@@ -26,6 +26,8 @@ F64 = npt.NDArray[np.float64]
 OTHERS = "(others)"
 #: Channels are bits of a 64-bit number in the Shapley model.
 MOST_CHANNELS = 60
+#: Channels of events by which nobody came: what customers answered, and what Polku tells of its own offers.
+NO_TOUCH = frozenset({"survey", "offers"})
 #: What channels may be told by, besides any property.
 BY = (*ORIGINS, "channel", "touchpoint", "event")
 
@@ -167,8 +169,9 @@ def ask(
         names = [str(g.name) for g in groups]
         direct = int(channel[0]) if len(channel) else -1
     elif by == "channel":
-        names = sorted({c for c in tables.code_channel if c is not None})
-        code_label = np.array([0 if c is None else names.index(c) + 1 for c in tables.code_channel], np.uint32)
+        names = sorted({c for c in tables.code_channel if c is not None} - NO_TOUCH)
+        numbers = {name: n for n, name in enumerate(names, 1)}
+        code_label = np.array([0 if c is None else numbers.get(c, 0) for c in tables.code_channel], np.uint32)
         channel = np.arange(len(names) + 1) - 1
     elif by == "touchpoint":
         ids = view.journey.touchpoint_ids
