@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,14 @@ def test_exports_of_others_are_understood(project: Project, client: world.Here, 
         (tmp_path / "odd.csv").write_text(text, encoding="utf-8")
         with pytest.raises(SourceError, match=why):
             importing.import_reviews(project, tmp_path / "odd.csv")
+
+
+def test_an_order_that_the_page_told_verifies_no_review(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviews, "FRESH", -1.0)
+    for orders, anna in (("till", False), ("till, shop", True)):
+        settings = dataclasses.replace(project.settings.reviews, orders=orders)
+        monkeypatch.setattr(project, "settings", dataclasses.replace(project.settings, reviews=settings))
+        assert {r.author: r.verified for r in reviews.reviews_of(project)}["Anna"] is anna
 
 
 def test_what_was_bought_is_reviewed_by_link(project: Project, client: world.Here) -> None:

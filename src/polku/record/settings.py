@@ -435,6 +435,13 @@ class Reviews:
         ),
         one_of=("verified", "all"),
     )
+    orders: str = setting(
+        "",
+        N_(
+            "Sources, with commas between them, whose orders make a review verified; empty: every source. Anybody can "
+            "send an order with the key of a web page: name the source of the shop's own server."
+        ),
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

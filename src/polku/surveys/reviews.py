@@ -54,6 +54,8 @@ LONGEST_REPLY: Final = 4000
 LONGEST_DETAIL: Final = 1000
 #: Orders that are recorded late make a review verified after so many seconds at the latest.
 FRESH: Final = 300.0
+#: Of so many reviews their replies and reports are asked for one by one, of more all there are.
+FEW: Final = 1_000
 _TOLD: Final = """
     select event_id, customer, time, seq, source, {told},
            try_cast(json_extract_string(properties, '$.rating') as double) as rating
@@ -134,20 +136,30 @@ class _Kept:
     of: pa.Table
     at: float
     reviews: list[Review]
+    by_product: dict[str, list[Review]] = dataclasses.field(default_factory=dict)
+
+    def about(self, product: str) -> list[Review]:
+        """Those of one product: anybody may ask for them, so nobody waits for all the others."""
+        if not self.by_product:
+            found: dict[str, list[Review]] = {}
+            for review in self.reviews:
+                found.setdefault(review.product, []).append(review)
+            self.by_product = found
+        return self.by_product.get(product, [])
 
 
 _kept: dict[Path, _Kept] = {}
 _guard = threading.Lock()
 
 
-def reviews_of(project: Project) -> list[Review]:
-    """All reviews, the latest first, with their replies and reports as they are now."""
+def reviews_of(project: Project, product: str | None = None) -> list[Review]:
+    """All reviews (of one ``product``, "" the shop itself), the latest first, with replies and reports as of now."""
     found = answers_of(project, (EVENT,))
     with _guard:
         kept = _kept.get(project.folder)
         if kept is None or kept.of is not found or time.monotonic() - kept.at > FRESH:
             kept = _kept[project.folder] = _Kept(found, time.monotonic(), _read(project, found))
-    return _with_state(project, kept.reviews)
+    return _with_state(project, kept.reviews if product is None else kept.about(product))
 
 
 def _read(project: Project, found: pa.Table) -> list[Review]:
@@ -167,14 +179,17 @@ Order = tuple[dt.datetime, frozenset[str]]
 
 
 def _orders(project: Project, customers: list[int]) -> dict[int, list[Order]]:
-    """When each of these customers has ordered what."""
+    """When each of these customers has ordered what, as the sources told it whose orders count."""
+    sources = {each.strip() for each in project.settings.reviews.orders.split(",")} - {""}
     found: dict[int, list[Order]] = {}
     for at in range(0, len(customers), 10_000):
         keys = ", ".join(str(int(key)) for key in customers[at : at + 10_000])
         rows = project.sql(
-            f"select customer, time, properties from events where event = '{ORDER}' and customer in ({keys})"
+            f"select customer, time, source, properties from events where event = '{ORDER}' and customer in ({keys})"
         )
         for row in rows.to_pylist():
+            if sources and row["source"] not in sources:
+                continue
             properties = json.loads(row["properties"]) if row["properties"] else {}
             products = frozenset(id for id, _ in bought(properties)) if isinstance(properties, dict) else frozenset()
             found.setdefault(int(row["customer"]), []).append((row["time"], products))
@@ -187,7 +202,8 @@ def _has_ordered(orders: Iterable[Order], row: Mapping[str, Any]) -> bool:
 
 
 def _with_state(project: Project, reviews: list[Review]) -> list[Review]:
-    replies, reports = _replies(project), _reports(project)
+    about = [review.id for review in reviews] if len(reviews) <= FEW else None
+    replies, reports = _replies(project, about), _reports(project, about)
     only_verified = project.settings.reviews.publish == "verified"
     told = []
     for review in reviews:
@@ -198,20 +214,25 @@ def _with_state(project: Project, reviews: list[Review]) -> list[Review]:
     return told
 
 
-def _replies(project: Project) -> dict[str, Reply]:
+def _replies(project: Project, about: list[str] | None) -> dict[str, Reply]:
     row = tables.review_replies.c
+    query = sa.select(row.review, row.text, row.made_at, row.author)
+    if about is not None:
+        query = query.where(row.review.in_(about))
     with project.state.read() as connection:
-        found = connection.execute(sa.select(row.review, row.text, row.made_at, row.author))
+        found = connection.execute(query)
         return {review: Reply(text, moment(int(at)), author) for review, text, at, author in found}
 
 
-def _reports(project: Project) -> dict[str, list[Report]]:
+def _reports(project: Project, about: list[str] | None) -> dict[str, list[Report]]:
     row = tables.review_reports.c
     told: dict[str, list[Report]] = {}
     with project.state.read() as connection:
         query = sa.select(row.number, row.review, row.reason, row.detail, row.made_at, row.decision, row.note).order_by(
             row.number
         )
+        if about is not None:
+            query = query.where(row.review.in_(about))
         for number, review, reason, detail, at, decision, note in connection.execute(query):
             told.setdefault(review, []).append(
                 Report(int(number), review, reason, detail, moment(int(at)), decision, note)
@@ -229,7 +250,7 @@ def review_of(project: Project, id: str) -> Review:
 
 def public(project: Project, product: str, limit: int = 20, offset: int = 0) -> dict[str, Any]:
     """What anybody may ask of a product's reviews ("" : of the shop's own), as JSON. ``average`` is of all of them."""
-    mine = [review for review in reviews_of(project) if review.product == product]
+    mine = reviews_of(project, product)
     shown = [review for review in mine if review.state == "published"]
     stars = Counter(str(round(review.rating)) for review in shown)
     return {
