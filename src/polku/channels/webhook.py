@@ -69,6 +69,11 @@ class Webhook:
         if not self._secret:
             facts = {"channel": self.name, "name": self.hook.secret}
             return N_("The secret of the channel {channel} is missing: put it into {name} or {name}_FILE."), facts
+        try:
+            secret_bytes(self._secret)
+        except ValueError:
+            facts = {"channel": self.name, "name": self.hook.secret}
+            return N_("The secret of the channel {channel} does not read: base64 stands after whsec_ in {name}."), facts
         return None
 
     async def deliver(self, outgoing: Outgoing) -> Delivery:
@@ -129,12 +134,12 @@ def _words(fault: Exception) -> str:
 def retry_after(header: str | None) -> float | None:
     """Seconds of a Retry-After header (RFC 9110, 10.2.3): a number or a date.
 
-    >>> retry_after("120"), retry_after("nonsense")
-    (120.0, None)
+    >>> retry_after("120"), retry_after("nonsense"), retry_after("\N{SUPERSCRIPT TWO}")
+    (120.0, None, None)
     """
     if not header:
         return None
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():  # not every digit is a number: ² is none
         return float(header)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())

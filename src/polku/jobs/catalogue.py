@@ -19,7 +19,7 @@ HOUR = 3600.0
 #: What runs tell of themselves, for those who read it.
 WORDS = (
     N_("duplicates"), N_("files"), N_("folders"), N_("places"), N_("version"), N_("author"), N_("found"),
-    N_("reports"), N_("events"), N_("learned"),
+    N_("reports"), N_("events"), N_("learned"), N_("noted"),
     N_("timers"), N_("changes"), N_("messages"), N_("products"), N_("codes"), N_("referrals"), N_("points"),
     N_("feeds"), N_("failed"), N_("listed"), N_("decided"),
     N_("refreshed"), N_("told"),
@@ -47,6 +47,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
         Job("sending", N_("Sends the messages of the outbox that are due"), send, 1.0, sendable),
         Job("mailbox", N_("Reads what came back of the mail"), mailbox, 120.0, lambda p: bool(p.settings.mailbox.host)),
         Job("variants", N_("Learns which variants of messages do best"), learn, HOUR / 2, alone=True),
+        Job("effects", N_("Notes what is known of each rule's effect, once a day"), note_effects, 600.0, effects_due),
         Job("guidance", N_("Takes what arrived through the rules of guidance"), guide(live), 1.0, lambda _: live.due()),
         Job("offers", N_("Takes what arrived into carts, codes, referrals and points"), offer, 2.0, offered),
         Job("feeds", N_("Fetches the feeds of products whose time has come"), feed, 60.0, feeds_due),
@@ -83,6 +84,19 @@ def learn(project: Project) -> Outcome | None:
 
     learned = learn_all(project) if project.map_file.exists() else 0
     return {"learned": learned} if learned else None
+
+
+def effects_due(project: Project) -> bool:
+    from polku.guidance.effects import due as waits
+
+    return waits(project)
+
+
+def note_effects(project: Project) -> Outcome | None:
+    from polku.guidance.effects import note_day
+
+    noted = note_day(project)
+    return {"noted": noted} if noted else None
 
 
 def mailbox(project: Project) -> Outcome | None:

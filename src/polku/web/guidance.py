@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from polku.errors import MapError, MissingExtraError, PolkuError, UsageError
 from polku.guidance import patterns as ready
 from polku.guidance.contests import Contest, contests
+from polku.guidance.effects import effects_of
 from polku.guidance.in_words import condition_text, limit_texts, step_texts, trigger_text
 from polku.guidance.lag import lag
 from polku.guidance.messages import STATE_WORDS
@@ -32,9 +33,10 @@ from polku.language import N_
 from polku.measures.periods import named_period
 from polku.measures.result import to_dict
 from polku.measures.view import view_of
-from polku.record.clock import moment
+from polku.record.clock import moment, now
 from polku.record.naming import meant, names_of
 from polku.trails import open_trails
+from polku.web.effects import drawn_days
 from polku.web.guard import actor_of, form_of, needs
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
@@ -266,6 +268,7 @@ def rule_drawn(
         may_edit=may_edit(request, visit.answers), switch=switch_of(project), message=message, changed=changed,
         message_words=STATE_WORDS, href=href, most=_most(runs), saved=query.get("saved"),
         qualifies=qualifies, looks=query.get("looks"), contests=contests_of(request, rule),
+        figures=drawn_days(effects_of(project, id), made, moment(now()).astimezone(reader.zone).date(), reader),
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
     return fresh(answer(request, body, language=visit.language, status=status))
@@ -346,6 +349,13 @@ def proof_data(request: Request, id: RuleId) -> Any:
     if missing is not None:
         raise missing
     return to_dict(made)
+
+
+@api.get("/api/guidance/{id}/proof/days", description=N_("What was known of a rule at the end of each day."))
+@needs("see")
+def proof_days_data(request: Request, id: RuleId) -> Any:
+    rule = rule_named(request, Visit.of(request), id)
+    return {"days": [to_dict(one) for one in effects_of(project_of(request), rule.id)]}
 
 
 @api.get("/api/guidance/{id}/replay", description=N_("A dry run of a rule on history: who would have got what."))
