@@ -34,16 +34,22 @@ _NO_LINK: Final = re.compile(r"[^!-;=?-~]")
 
 
 def address_of(text: str) -> Address | None:
-    """The name and address of ``Shop <hello@shop.example>``; None when it is none.
+    """The name and address of ``Shop <hello@shop.example>``, its domain as on the wire (IDNA); None when it is none.
 
     >>> address_of("Shop <hello@shop.example>").addr_spec, address_of("Shop")
     ('hello@shop.example', None)
+    >>> address_of("Pöytä Oy <hei@pöytä.example>").domain
+    'xn--pyt-sla1g.example'
     """
     name, spec = parseaddr(text)
     local, at, domain = spec.rpartition("@")
     if not (local and at and domain) or any(sign in text for sign in "\r\n"):
         return None
-    return Address(display_name=name, username=local, domain=domain)
+    try:
+        wire = domain.encode("idna").decode("ascii")
+    except UnicodeError:  # a label that is empty or too long
+        return None
+    return Address(display_name=name, username=local, domain=wire)
 
 
 def letter(outgoing: Outgoing, sender: Address, reply_to: Address | None, now: dt.datetime, service: str = "") -> bytes:

@@ -18,13 +18,13 @@ from polku.content import liquid
 from polku.content.facts import constants, filled, language_of, traits_of
 from polku.content.piece import Piece, in_language, read_piece
 from polku.content.render import Rendered, render
-from polku.errors import ContentError
+from polku.errors import ContentError, PolkuError
 from polku.guidance.links import Link, path_of
-from polku.guidance.outbox import DROPPED, FAILED, OFF
+from polku.guidance.outbox import DROPPED, FAILED, OFF, WAITING
 from polku.guidance.switch import Switch
 from polku.guidance.tracked import count_clicks, count_opens
 from polku.language import N_
-from polku.offers.facts import facts_of
+from polku.offers.facts import Carts, facts_of
 from polku.onsite.confirmlink import confirm_facts
 from polku.record import tables
 from polku.record.clock import now
@@ -91,7 +91,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Held:
-    """A message that does not leave: its state from now on, and why."""
+    """A message that does not leave: its state from now on (``waiting``: to be tried again), and why."""
 
     state: str
     reason: str
@@ -172,6 +172,8 @@ class Preparing:
             return self._filled(row, channel, people, contact, switch.test_address if testing else None)
         except ContentError as error:
             return Held(FAILED, f"content: {error.text('en')}")
+        except PolkuError as error:  # not this message's: the map has a fault while somebody works on it
+            return Held(WAITING, error.text("en"))
 
     def _agreed(self, purpose: str, ids: Iterable[tuple[str, str]]) -> bool:
         held = self.project.consents.held(ids, now())
@@ -206,7 +208,10 @@ class Preparing:
             facts |= links_of(project, project.journey().surveys, whose, row.facts)
         if piece is not None:
             own = self._constants(language)
-            facts |= facts_of(project, piece, row.customer, row.key, row.facts, language, real=test is None, own=own)
+            facts |= facts_of(
+                project, piece, row.customer, row.key, row.facts, language, real=test is None, own=own,
+                filled=people.carts,
+            )  # fmt: skip
         made = render(project.folder, piece, facts) if piece is not None else self._bare(row, facts)
         html = made.html
         if html and test is None and channel.name == "email":  # a web hook's request is the same at every try
@@ -287,6 +292,7 @@ class People:
         self._keys = sorted(set(customers))
         self._ids: Mapping[int, tuple[Id, ...]] = project.identities.ids_of_many(self._keys)
         self._traits = traits_of(project, self._keys)
+        self.carts = Carts(project, self._keys)
         hashes = {hash_ for key in self._keys for hash_ in self._hashes(key)}
         self._contacts = project.contacts.of_many(hashes)
         row = tables.suppressions.c

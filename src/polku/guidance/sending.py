@@ -199,12 +199,35 @@ class Sender:
     # -- one batch -------------------------------------------------------------------------------------------------
 
     async def _batch(self, rows: Sequence[Row]) -> None:
-        made = self._preparing.make(rows, switch_of(self.project))
+        try:
+            made = self._preparing.make(rows, switch_of(self.project))
+        except BaseException:
+            self._give_back(rows)  # none has left: a claim that stays would make them unknown
+            raise
         held = {key: one for key, one in made.items() if isinstance(one, Held)}
         ready = {key: one for key, one in made.items() if isinstance(one, Ready)}
-        deliveries = await asyncio.gather(*(self._deliver(row, ready[row.key]) for row in rows if row.key in ready))
+        leaving = [row for row in rows if row.key in ready]
+        found = await asyncio.gather(*(self._deliver(row, ready[row.key]) for row in leaving), return_exceptions=True)
         reached("messages delivered")
-        self._finish(rows, held, ready, dict(deliveries))
+        # what came of the others is written down before a channel's error ends the run
+        faults = {row.key: one for row, one in zip(leaving, found, strict=True) if isinstance(one, BaseException)}
+        done = {key: self._broken(row, faults[key]) for row in leaving if (key := row.key) in faults}
+        done |= dict(one for one in found if not isinstance(one, BaseException))
+        self._finish(rows, held, ready, done)
+        for fault in faults.values():
+            raise fault
+
+    def _broken(self, row: Row, fault: BaseException) -> Delivery:
+        """What is known of a message whose channel raised an error, which it never should."""
+        repeats = self.channels[row.channel].repeats
+        return Delivery("again" if repeats else "unknown", f"{type(fault).__name__}: {fault}"[:500])
+
+    def _give_back(self, rows: Sequence[Row]) -> None:
+        """Undo a claim, as if it had not been made."""
+        row = tables.outbox.c
+        mine = sa.and_(row.key.in_([one.key for one in rows]), row.state == SENDING, row.claimed_by == self.me)
+        with self.project.state.write(LANE) as connection:
+            connection.execute(sa.update(tables.outbox).where(mine).values(state=WAITING, attempts=row.attempts - 1))
 
     async def _deliver(self, row: Row, ready: Ready) -> tuple[str, Delivery]:
         channel = self.channels[row.channel]
@@ -226,9 +249,7 @@ class Sender:
         pauses: dict[str, str] = {}
         for row in rows:
             if row.key in held:
-                one = held[row.key]
-                changes.append(_change(row.key, one.state, at, one.reason))
-                self.done.held += 1
+                changes.append(self._held(row, held[row.key], at))
                 continue
             sent, delivery = ready[row.key], done[row.key]
             change = self._fate(row, sent, delivery, at)
@@ -247,6 +268,20 @@ class Sender:
             self._resume(channel)
         for channel, reason in pauses.items():
             self._pause(channel, reason)
+
+    def _held(self, row: Row, held: Held, at: int) -> dict[str, Any]:
+        """What becomes of a message that does not leave: for good, or until what stops all of them is mended."""
+        attempts = row.attempts + 1
+        if held.state == WAITING and attempts < tries(self.project.settings.sending.hours):
+            self.done.again += 1
+            return {
+                "k": row.key, "state": WAITING, "reason": f"again: {held.reason}", "finished_at": None,
+                "next_at": at + int(back_off(row.key, attempts) * MICRO), "attempts": attempts,
+            }  # fmt: skip
+        self.done.held += 1
+        if held.state == WAITING:
+            return _change(row.key, FAILED, at, f"gave_up: {held.reason}")
+        return _change(row.key, held.state, at, held.reason)
 
     def _fate(self, row: Row, sent: Ready, delivery: Delivery, at: int) -> dict[str, Any]:
         """What becomes of a message after a try."""

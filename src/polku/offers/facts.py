@@ -8,7 +8,7 @@ the test address draw none, and show what one would look like.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -46,24 +46,42 @@ def roots_of(piece: Piece) -> frozenset[str]:
 
 def facts_of(
     project: Project, piece: Piece, customer: int | None, key: str, given: Mapping[str, Any], language: str, *,
-    real: bool, own: Collection[str] = (),
+    real: bool, own: Collection[str] = (), filled: Carts | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """What ``piece`` asks for of offers, by name.
 
     ``customer``: whom it is for, None for nobody; ``key``: the message's; ``given``: the facts of the message
     (``event``); ``real``: it leaves, so codes are drawn; ``own``: names to which the shop has given values of its own
-    (``content/facts.yaml``), which stay. Raises ContentError.
+    (``content/facts.yaml``), which stay; ``filled``: the carts of many, where they were read already. Raises
+    ContentError.
     """
     asked = roots_of(piece) - set(own)
     if not asked:
         return {}
-    return _Facts(project, customer, key, given, language, real).told(asked)
+    mine = filled if filled is not None else Carts(project, () if customer is None else (customer,))
+    return _Facts(project, customer, key, given, language, real, mine).told(asked)
+
+
+class Carts:
+    """The carts of some customers, all read when the first is asked for."""
+
+    def __init__(self, project: Project, customers: Iterable[int]) -> None:
+        self._project, self._customers = project, customers
+        self._found: dict[int, dict[str, carts.Lines]] | None = None
+
+    def of(self, customer: int) -> dict[str, carts.Lines]:
+        if self._found is None:
+            with self._project.state.read() as connection:
+                self._found = carts.carts_of(connection, self._customers)
+        return self._found.get(customer, {})
 
 
 class _Facts:
     def __init__(
-        self, project: Project, customer: int | None, key: str, given: Mapping[str, Any], language: str, real: bool
-    ) -> None:
+        self, project: Project, customer: int | None, key: str, given: Mapping[str, Any], language: str, real: bool,
+        filled: Carts,
+    ) -> None:  # fmt: skip
+        self._carts = filled
         self.project, self.customer, self.key, self.language, self.real = project, customer, key, language, real
         self.journey = project.journey()
         self.reader = Reader(
@@ -99,8 +117,7 @@ class _Facts:
     def _lines(self) -> list[Mapping[str, Any]]:
         """What is in the cart: as live events told it, else what the event itself says."""
         if self.customer is not None:
-            with self.project.state.read() as connection:
-                mine = carts.carts_of(connection, [self.customer]).get(self.customer, {})
+            mine = self._carts.of(self.customer)
             key = carts.cart_key(self.properties)
             chosen = mine.get(key) if key in mine else next(iter(reversed(mine.values())), None)
             if chosen:

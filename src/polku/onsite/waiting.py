@@ -167,7 +167,8 @@ def _draw(
             payloads[row.key] = json.dumps(one.payload, ensure_ascii=False)
     with project.state.write(LANE) as connection:
         for key, one in held.items():
-            _hold(connection, key, one, at)
+            if one.state != WAITING:  # what waits for the map to be mended stays as it is
+                _hold(connection, key, one, at)
         for key, told in drawn.items():
             _keep(connection, key, json.dumps(told, ensure_ascii=False), at, ends[key])
             connection.execute(sa.update(tables.outbox).where(tables.outbox.c.key == key).values(payload=payloads[key]))
