@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
+from properties import project_with
 from shop import shop_with, tell
 
 GROUP = "Guidance"
@@ -19,13 +21,31 @@ RULES: tuple[tuple[str, dict[str, Any], int | None], ...] = (
     ("abandoned cart, all of it", {"when": {"reached": "cart", "without": "order", "for": "4h"}}, None),
     ("lapsed customers, 90 days", {"when": {"lapsed": "retention"}, "limit": {"times": 1, "every": "180d"}}, 90),
 )
+#: The same over events that say which product they are about, and what it costs.
+ABOUT_PRODUCTS: tuple[tuple[str, dict[str, Any], int | None], ...] = (
+    (
+        "each product by itself, 90 days",
+        {"when": {"reached": "product", "without": "cart", "for": "4h", "per": "product_id"}},
+        90,
+    ),
+    (
+        "products above 100, 90 days",
+        {"when": {"reached": "cart", "without": "order", "for": "4h", "where": "properties.price > 100"}},
+        90,
+    ),
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=1_000_000)
     events = parser.parse_args().events
+    measure(shop_with(events), events, RULES)
+    measure(project_with(events), events, ABOUT_PRODUCTS)
 
+
+def measure(folder: Path, events: int, rules: tuple[tuple[str, dict[str, Any], int | None], ...]) -> None:
+    """Each rule over the project in ``folder``."""
     import datetime as dt
 
     from polku.guidance.replay import replay
@@ -35,13 +55,13 @@ def main() -> None:
     from polku.record.project import open_project
     from polku.trails import open_trails
 
-    with open_project(shop_with(events)) as project:
+    with open_project(folder) as project:
         trails, journey = open_trails(project), project.journey()
         assert trails.last is not None
         assert trails.first is not None
         view = view_of(trails, journey, project=project, as_of=trails.last)
         send = {"only_if": {"consent": "email"}, "send": {"channel": "email", "content": "content/a.en.md"}}
-        for name, said, days in RULES:
+        for name, said, days in rules:
             rule = compile_rule(Guidance.model_validate({"id": "rule", "state": "draft", **send, **said}), journey)
             start = trails.first if days is None else trails.last - dt.timedelta(days=days)
             replay(project, rule, start=trails.last - dt.timedelta(days=1), view=view)  # kernels

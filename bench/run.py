@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
 SCRIPTS = (
     "trails", "properties", "imports", "refresh", "measures", "funnels", "value", "attribution", "analysis", "larger",
-    "engines", "serving", "collecting", "sustained", "joining", "guidance",
+    "engines", "serving", "collecting", "sustained", "joining", "guidance", "replaying", "sending",
 )  # fmt: skip
 
 
