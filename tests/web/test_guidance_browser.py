@@ -188,7 +188,8 @@ def test_with_the_keyboard_alone(here: Here, page_of: PageOf) -> None:
 PAGES = (
     "/guidance", "/guidance/new", "/guidance/new?begin=empty", "/guidance/cart_reminder",
     "/guidance/cart_reminder/edit", "/content",
-    "/content/edit?piece=content/cart.fi.md", "/content/new", "/experiments?show=all", "/outbox", "/tasks",
+    "/content/edit?piece=content/cart.fi.md", "/content/new", "/experiments?show=all", "/outbox", "/outbox/addresses",
+    "/tasks",
 )  # fmt: skip
 
 

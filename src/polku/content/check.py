@@ -306,7 +306,7 @@ def _translations(there: list[str]) -> Iterator[Fault]:
 
 
 def named_in(journey: Any) -> dict[str, str]:
-    """Pieces that the map's rules name: path to the rule's id."""
+    """Pieces that the map names: path to the id of the rule, the campaign or the piece for everybody that does."""
     found: dict[str, str] = {}
 
     def look(value: Any, rule: str) -> None:
@@ -321,6 +321,8 @@ def named_in(journey: Any) -> dict[str, str]:
 
     for rule in journey.guidance:
         look(rule.model_dump(), rule.id)
+    for name, campaign in journey.campaigns.items():
+        look(campaign.model_dump(), f"campaign:{name}")
     for name, piece in journey.site.items():
         look(piece.content, f"site.{name}")
     return found
