@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels import shop
+from polku.content import render as rendering
 from polku.content.check import check_content
 from polku.content.piece import Piece, paths, read_piece
 from polku.content.render import render, templates
@@ -110,3 +111,52 @@ def test_a_missing_translation_is_told(folder: Any) -> None:
 def test_no_other_file_is_a_piece(folder: Any, path: str) -> None:
     with pytest.raises(ContentError):
         read_piece(folder.folder, path)
+
+
+RICH = """# Hello {{ name }}
+
+See [us & them](https://shop.example/?a=1&b={{ name }}), or
+
+- one
+- two **bold**
+
+| a | b |
+|---|---|
+| {{ name }} | 2 |
+
+![A dress](https://shop.example/d.png)
+"""
+FRAMES = [
+    (None, True),  # Polku's own
+    ("<mjml><mj-body><mj-section><mj-column><mj-text>{{ body }} {{ name }}</mj-text></mj-column></mj-section></mj-body>"
+     "</mjml>", False),  # another fact of the customer's
+    ("<mjml><mj-body><mj-section><mj-column><mj-text>{{ subject | upcase }}{{ body }}</mj-text></mj-column>"
+     "</mj-section></mj-body></mjml>", False),  # what it does with a value depends on the value
+    ("<mjml><mj-body><mj-section><mj-column><mj-text>{% if subject == 'x' %}y{% endif %}{{ body }}</mj-text>"
+     "</mj-column></mj-section></mj-body></mjml>", False),
+    ("<mjml><mj-body><mj-section><mj-column><mj-text>{%- if preheader -%}p{% endif %}{{- body -}}</mj-text>"
+     "<mj-button href='{{ unsubscribe_url }}'>{{ unsubscribe_text }}</mj-button></mj-column></mj-section></mj-body>"
+     "</mjml>", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "once"), FRAMES)
+@pytest.mark.parametrize("link", [None, "https://polku.example/u/a?b=1&c=2"])
+@pytest.mark.parametrize("name", ["Anna", "<b>& \"Co\" {{ x }}</b> 'slot'"])
+def test_a_frame_drawn_once_makes_the_same_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, once: bool, link: str | None, name: str
+) -> None:
+    if source is not None:
+        (tmp_path / "content").mkdir()
+        (tmp_path / "content" / "frame.mjml").write_text(source, encoding="utf-8")
+    piece = Piece("content/hi.en.md", "hi", "en", "md", RICH, 1, subject="{{ name }} & you", preheader="For {{ name }}")
+    facts = {"name": name, "unsubscribe_url": link, "sender": "Shop & Co", "postal_address": "Street 1\nHelsinki"}
+    frame = rendering.frame_of(tmp_path, piece)
+    assert frame is not None
+    assert rendering._has_slots(frame[1]) is once
+    drawn = render(tmp_path, piece, facts)
+    monkeypatch.setattr(rendering, "_has_slots", lambda _: False)
+    whole = render(tmp_path, piece, facts)
+    assert (drawn.subject, drawn.preheader, drawn.text) == (whole.subject, whole.preheader, whole.text)
+    between = re.compile(r">\s+<")  # MJML leaves out the line breaks between elements
+    assert between.sub("><", drawn.html) == between.sub("><", whole.html)

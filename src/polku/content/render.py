@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
+import secrets
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -55,6 +57,13 @@ def markdown() -> MarkdownIt:
 
 
 _markdown: Final = markdown()
+#: What differs from letter to letter in a frame, and what does not.
+SLOTS: Final = ("body", "subject", "preheader", "unsubscribe_url")
+SAME: Final = ("language", "sender", "postal_address", "unsubscribe_text")
+#: The sign that stands in a slot until a letter is made: nobody who is written to can know it.
+_SIGN: Final = f"slot{secrets.token_hex(8)}n"
+_SLOT: Final = re.compile(rf"{_SIGN}(\d)z")
+_APART: Final = re.compile(r"\n{3,}")
 
 
 @functools.lru_cache(maxsize=512)
@@ -106,8 +115,49 @@ def render(folder: Path, piece: Piece, facts: Mapping[str, Any]) -> Rendered:
             }  # fmt: skip
             if not piece.unsubscribe:
                 given["unsubscribe_url"] = None
+            if _has_slots(frame[1]):
+                return Rendered(subject, *_framed(frame, given), preheader)
             html = from_mjml(liquid.render(frame[1], given, frame[0]), frame[0])
     return Rendered(subject, html, plain(html), preheader)
+
+
+# -- a frame that is drawn once for many letters -----------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=64)
+def _has_slots(template: BoundTemplate) -> bool:
+    """Whether a frame asks for nothing but SLOTS and SAME, and of SLOTS only writes them or asks whether there are any:
+    then their places are known, and the rest of it is the same for many letters."""
+    found = template.analyze()
+    if found.filters or set(map(str, found.globals)) - {*SLOTS, *SAME}:
+        return False
+    source = template.nodes[0].token.source if template.nodes else ""
+    names = "|".join(SLOTS)
+    plainly = re.findall(rf"{{{{-?\s*(?:{names})\s*-?}}}}|{{%-?\s*(?:if|elsif|unless)\s+(?:{names})\s*-?%}}", source)
+    return len(plainly) == sum(len(found.globals.get(name, ())) for name in SLOTS)
+
+
+def _framed(frame: tuple[str, BoundTemplate], given: Mapping[str, Any]) -> tuple[str, str]:
+    """(HTML, plain text) of a letter in a frame with slots."""
+    there = tuple(name for name in SLOTS if given[name])
+    same = tuple((name, given[name]) for name in SAME)
+    html, text = _drawn(frame, there, same)
+    shown = [liquid.as_html(given[name]) for name in there]
+    read = [
+        f"\n\n{plain(str(given[name]))}\n\n" if name == "body" else " ".join(str(given[name]).split()) for name in there
+    ]
+    written = _SLOT.sub(lambda m: read[int(m[1])], text)
+    return _SLOT.sub(lambda m: shown[int(m[1])], html), _APART.sub("\n\n", written).strip()
+
+
+@functools.lru_cache(maxsize=128)
+def _drawn(
+    frame: tuple[str, BoundTemplate], there: tuple[str, ...], same: tuple[tuple[str, Any], ...]
+) -> tuple[str, str]:
+    """(HTML, plain text) of a frame with signs in its slots. ``there``: the slots that are filled."""
+    given = {**dict.fromkeys(SLOTS), **dict(same), **{name: f"{_SIGN}{n}z" for n, name in enumerate(there)}}
+    html = from_mjml(liquid.render(frame[1], given, frame[0]), frame[0])
+    return html, plain(html)
 
 
 def frame_of(folder: Path, piece: Piece) -> tuple[str, BoundTemplate] | None:
@@ -116,7 +166,7 @@ def frame_of(folder: Path, piece: Piece) -> tuple[str, BoundTemplate] | None:
         return None
     name = FRAME if piece.layout is None else f"{FOLDER}/{piece.layout.removeprefix(FOLDER + '/')}"
     file = folder / name
-    if (folder / FOLDER).resolve() not in file.resolve().parents:
+    if piece.layout is not None and (folder / FOLDER).resolve() not in file.resolve().parents:
         raise ContentError(N_("{file}: the layout must be a file under content/."), file=piece.path)
     try:
         source = file.read_text(encoding="utf-8")
