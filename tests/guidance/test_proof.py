@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -159,6 +160,27 @@ def test_entries_come_from_the_notes(tmp_path):
         assert found.until.tolist() == [int(UNLIMITED), 6]
         assert p.entries_of(project, "nobody").customer.tolist() == []
         assert p.entries_of(project, "reminder", 4_000_000).at.tolist() == [5, 9]
+
+
+def test_who_came_while_nobody_was_held_out_is_compared_with_nobody(tmp_path):
+    from polku.record.project import create_project
+
+    shares = {1: 0, 2: 0, 3: 0.2, 4: 0.6}  # the map changed twice
+    with create_project(tmp_path / "shop") as project:
+        with project.state.write() as connection:
+            for customer, share in shares.items():
+                note = {"run": customer, "rule": "reminder", "customer": customer, "what": "treated"}
+                facts = json.dumps({"share": share, "content": "content/cart.en.md"})
+                at = customer * 1_000_000
+                connection.execute(
+                    tables.run_notes.insert().values(id=customer, time=at, known=at, facts=facts, **note)
+                )
+        found = p.entries_of(project, "reminder")
+        assert found.customer.tolist() == [3, 4]
+        assert p.planned(found, 0.9) == pytest.approx(0.4)  # what the map says now was not what they were dealt by
+        with project.state.write() as connection:
+            connection.execute(tables.run_notes.delete().where(tables.run_notes.c.customer > 2))
+        assert p.entries_of(project, "reminder").customer.tolist() == [1, 2]
 
 
 def worlds(n: int, seed: int):

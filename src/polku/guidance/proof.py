@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -142,43 +143,60 @@ class Proof:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entries:
     """First acts of a rule, by customer: ``customer`` int64[n] ascending, ``at`` int64[n] seconds, ``held`` bool[n],
-    ``until`` int64[n]: the second from which another rule has credit for what the customer does.
+    ``until`` int64[n]: the second from which another rule has credit for what the customer does. ``share`` float64[n]:
+    the hold-out by which each was dealt; None: that of the rule.
     """
 
     customer: I64
     at: I64
     held: npt.NDArray[np.bool_]
     until: I64
+    share: F64 | None = None
 
 
 def entries_of(project: Project, rule: str, since: int = 0) -> Entries:
     """Who came to the first act of ``rule`` first at or after ``since`` (microseconds), from the notes of its runs.
 
     The engine notes ``treated`` or ``held_out`` at the moment when the message was due and all conditions held, so both
-    groups are of those who would have got it.
+    groups are of those who would have got it. Where a share was held out at some time, those who came while none was
+    are left out.
     """
     notes = tables.run_notes
     dealt = (notes.c.what.in_(ARMS), notes.c.known >= since)
-    mine = sa.select(notes.c.customer, notes.c.known, notes.c.id, notes.c.what).where(notes.c.rule == rule, *dealt)
+    columns = (notes.c.customer, notes.c.known, notes.c.id, notes.c.what, notes.c.facts)
+    mine = sa.select(*columns).where(notes.c.rule == rule, *dealt)
     whose = sa.select(notes.c.customer).where(notes.c.rule == rule, *dealt)
     others = sa.select(notes.c.customer, notes.c.known).where(notes.c.rule != rule, notes.c.customer.in_(whose), *dealt)
     first: dict[int, tuple[int, int, bool]] = {}
+    shares: dict[int, float] = {}
     nexts: dict[int, int] = {}
     with project.state.engine.connect() as connection:
-        for customer, at, number, what in connection.execute(mine):
+        for customer, at, number, what, facts in connection.execute(mine):
             key = (at, number, what == ARMS[HELD_OUT])
             if customer not in first or key < first[customer]:
                 first[customer] = key
+                shares[customer] = json.loads(facts).get("share", math.nan)
         for customer, at in connection.execute(others):
             if at > first[customer][0] and at < nexts.get(customer, 1 << 62):
                 nexts[customer] = at
-    order = sorted(first)
+    # who came while nobody could be held out is compared with nobody: it was another time
+    compared = [c for c in first if shares[c] != 0]
+    order = sorted(compared or first)
     return Entries(
         np.array(order, np.int64),
         np.array([first[c][0] // 1_000_000 for c in order], np.int64),
         np.array([first[c][2] for c in order], np.bool_),
         np.array([nexts[c] // 1_000_000 if c in nexts else int(columns_of_acts.UNLIMITED) for c in order], np.int64),
+        np.array([shares[c] for c in order], np.float64),
     )
+
+
+def planned(entries: Entries, share: float) -> float:
+    """The share of those who entered that was to be held out: a map may change it, and the groups are judged by the
+    shares by which they were dealt. ``share``: the rule's own, where a deal says none."""
+    if entries.share is None or not len(entries.share):
+        return share
+    return float(np.where(np.isnan(entries.share), share, entries.share).mean())
 
 
 def judged(journey: Journey, rule: Rule) -> tuple[str | None, int]:
@@ -230,7 +248,7 @@ def proof_of(view: View, rule: Rule, entries: Entries, *, level: float = LEVEL, 
     if money is None and value[TREATED].n + value[HELD_OUT].n and not (value[TREATED] + value[HELD_OUT]).scatter[0, 0]:
         money = NO_MONEY
     each = _money(value, level, why or money)
-    share = rule.holdout
+    share = planned(entries, rule.holdout)
     sizes = sample_ratio((groups[0].entered, groups[1].entered), (1 - share, share)) if 0 < share < 1 else None
     return Proof(
         rule=rule.id, judge_by=rule.judge_by, goal=goal, goal_title=title_of(view.journey, goal or ""),
