@@ -34,8 +34,18 @@ def state(folder: Path, busy: float = 5) -> State:
 
 def test_migrations_make_exactly_the_tables_of_the_code(tmp_path):
     made = state(tmp_path)
-    with made.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    migrated = State(f"sqlite:///{(tmp_path / 'migrated.db').as_posix()}")
+    migrated.migrate_to(FORMAT)
+    told = []
+    for each in (made, migrated):
+        with each.read() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+            query = (
+                "select name, tbl_name, type from sqlite_master union select version_num, '', '' from alembic_version"
+            )
+            told.append(set(connection.exec_driver_sql(query)))
+    assert told[0] == told[1]
+    migrated.close()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.schema import CreateTable
 
 from polku.errors import NewerProject, RecordError
 from polku.language import N_
@@ -28,6 +29,13 @@ from polku.record.staging import workplace
 #: The newest format that this version of Polku knows: the last migration's number.
 FORMAT = "0018"
 MIGRATIONS = Path(__file__).parent / "migrations"
+#: Where Alembic keeps the format; as it makes the table itself.
+_VERSION = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 
 class State:
@@ -157,9 +165,24 @@ class State:
                 known=FORMAT,
                 backups=str(backups),
             )
+        if current is None and self._create():
+            return None
         backup = self.backup(backups, f"format-{current}") if current is not None else None
         self.migrate_to(FORMAT)
         return backup
+
+    def _create(self) -> bool:
+        """Make all tables of an empty database at once; False when another process has begun it meanwhile.
+
+        They are what the migrations make one after the other (a test holds both together), in a tenth of the time.
+        """
+        with self.write() as connection:
+            if self._stamped(connection) is not None:
+                return False
+            tables.metadata.create_all(connection, checkfirst=False)
+            connection.execute(CreateTable(_VERSION))
+            connection.execute(_VERSION.insert().values(version_num=FORMAT))
+        return True
 
     def migrate_to(self, revision: str) -> None:
         """Run Alembic's migrations up or down to ``revision``, in one transaction."""
