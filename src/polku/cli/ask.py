@@ -1,5 +1,6 @@
 """Commands that ask: status, customers, customer; ``polku measure`` is in :mod:`polku.cli.measure`."""
 
+import dataclasses
 from typing import Annotated, Any, Literal
 
 import typer
@@ -50,6 +51,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     from polku.cli import draw, telling
+    from polku.guidance.lag import lag
     from polku.offers.warnings import warnings
 
     if view not in VIEWS:
@@ -58,8 +60,10 @@ def status(
     living = shop.living(
         period=period, compare=compare, persona=persona, segment=segment, language=terminal.reader.language
     )
+    behind = lag(shop.project.state) if any(g.state == "on" for g in shop.journey.guidance) else None
     if as_json:
-        terminal.data(living.to_dict())
+        guidance = {} if behind is None else {"guidance": dataclasses.asdict(behind)}
+        terminal.data(living.to_dict() | guidance)
     else:
         terminal.out.soft_wrap = False
         # before the map, so that what a question refuses is told first
@@ -67,6 +71,8 @@ def status(
         drawn = draw.living_map(shop.journey, living, terminal.reader, VIEWS[view], terminal.out.width, personas)
         terminal.out.print(drawn)
         telling.goals(terminal, shop.goals(period=period, compare=compare, persona=persona, segment=segment))
+        if behind is not None:
+            telling.guidance(terminal, behind)
         for text, facts in warnings(shop.project):
             terminal.note(text, **facts)
 

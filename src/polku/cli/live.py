@@ -46,6 +46,7 @@ def live(
     language: Language = None,
     as_json: AsJson = False,
 ) -> None:
+    from polku.cli import telling
     from polku.guidance.lag import lag as guidance_lag
     from polku.live.lag import lag_of
     from polku.live.stream import Filters, Stream
@@ -89,11 +90,8 @@ def live(
                     N_("{n} events wait to be moved to history, the oldest for {time}."),
                     n=reader.number(lag.waiting, 0), time=reader.duration(lag.oldest or 0),
                 )  # fmt: skip
-            if behind is not None and (behind.events or behind.seconds):
-                terminal.say(
-                    N_("Guidance is {n} events behind; its oldest timer is {time} late."),
-                    n=reader.number(behind.events, 0), time=reader.duration(behind.seconds),
-                )  # fmt: skip
+            if behind is not None:
+                telling.guidance(terminal, behind)
             return
         seen = look.last_seq
         while True:

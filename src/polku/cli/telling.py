@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text as Styled
 
 from polku.cli.figures import SIGNS, STYLES
+from polku.language import N_
 from polku.measures.result import STATES
 from polku.web.words import channel_word
 
 if TYPE_CHECKING:
     from polku.cli.terminal import Terminal
+    from polku.guidance.lag import Lag
     from polku.measures.ask import GoalFigure
     from polku.measures.timeline import Timeline
     from polku.shop import Shop
@@ -43,6 +45,17 @@ def goals(terminal: Terminal, figures: Iterable[GoalFigure]) -> None:
         if goal.before is not None and goal.before.value is not None:
             line.append(" " + reader("before {share}", share=reader.percent(goal.before.value)), style="dim")
         terminal.out.print(line)
+
+
+def guidance(terminal: Terminal, behind: Lag) -> None:
+    """How far guidance is behind what has arrived, and behind the clock."""
+    if not behind.events and behind.seconds < 1:
+        terminal.say(N_("Guidance has taken everything that has arrived."))
+        return
+    terminal.say(
+        N_("Guidance is {n} events behind; its oldest timer is {time} late."),
+        n=terminal.reader.number(behind.events, 0), time=terminal.reader.duration(behind.seconds),
+    )  # fmt: skip
 
 
 def story(terminal: Terminal, shop: Shop, told: Timeline, limit: int) -> None:
