@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from guidance.shop import DAY, HOUR
+from polku.guidance.rules import compile_rules
 from polku.web.app import create_app
 from web.inprocess import Client, loop_in_a_thread
 
@@ -76,6 +77,26 @@ def test_rules_are_seen_run_turned_and_added(shop):
         assert stale.status_code == 409
         assert "state: off" in stale.text
         assert made.project.map_file.read_text(encoding="utf-8") == after
+
+        was = compile_rules(made.project.journey(), ("off",))[0].version
+        made.write(CART.replace("4h", "9h"))
+        made.tick()
+        name = f"cart_reminder@{was}"
+        both = client.get("/guidance/cart_reminder", params={"last": "all", "against": name})
+        assert f'<option value="{name}" selected>this rule until' in both.text
+        told = client.get("/api/guidance/cart_reminder/replay", params={"last": "all", "against": name}).json()
+        assert [r["version"] == was for r in told["replays"]] == [False, True]
+        assert client.get("/guidance/cart_reminder?last=all&against=nothing").status_code == 400
+        assert client.get("/guidance/cart_reminder?last=all&against=cart_reminder@1").status_code == 400
+
+        letter = "  - {id: letter, when: {every: day}, send: {channel: email, content: a.md}, state: on}\n"
+        made.write(CART + letter)
+        made.tick()
+        made.wait(DAY)
+        told = client.get("/guidance/letter").text
+        assert re.search(
+            r'Looks at everybody.*<td class="right">3</td><td class="right">3</td><td>done</td>', told, re.S
+        )
 
         added = client.post("/guidance/pattern", data={"token": token, "name": "thank_you"})
         assert added.headers["location"] == "/guidance/thank_you"

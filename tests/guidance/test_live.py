@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
 import sqlalchemy as sa
 
 from guidance.shop import DAY, HOUR
 from polku.backups.restoring import restore
 from polku.backups.taking import take
+from polku.cli import main
 from polku.guidance.lag import Lag, lag
 from polku.guidance.live import Live
 from polku.guidance.livelook import LiveLook
@@ -326,7 +328,7 @@ def test_the_end_of_a_trial_is_told_before_it(shop):
 
 def test_a_score_that_crosses_its_bound(shop):
     made = shop(rule("{score: properties.score, above: 50}"))
-    for score in (10, 40, 60, 70, 30, 55):
+    for score in (10, 40, "60", 70, "30", 55, "a lot", True):
         made.event("anna", "Scored", score=score)
     assert len(made.outbox()) == 2
 
@@ -449,6 +451,73 @@ def test_conditions_on_persona_stage_and_where(shop):
     assert len(made.outbox()) == 1
 
 
+def identify(made, **traits):
+    made.event("anna", "identify", context={"traits": traits})
+
+
+#: (only_if, what makes it hold no longer)
+NO_LONGER = [
+    ("{stage: looking}", lambda made: made.event("anna", "Order Completed")),
+    ("{consent: email}", lambda made: made.consent("anna", granted=False)),
+    ("{persona: sara}", lambda made: identify(made, segment="games")),
+    ("{where: \"traits.vip = 'yes'\"}", lambda made: identify(made, vip="no")),
+    ("{not: {segment: fans}}", lambda made: [made.event("anna", "Order Completed") for _ in range(2)]),
+    ("{not: {consent: sms}}", lambda made: made.consent("anna", "sms")),
+]
+
+
+@pytest.mark.parametrize(("only_if", "change"), NO_LONGER, ids=[only_if for only_if, _ in NO_LONGER])
+def test_a_run_ends_as_soon_as_its_conditions_hold_no_longer(shop, only_if, change):
+    made = shop(rule("{reached: product, for: 1d}", f"    only_if: {only_if}"))
+    made.consent("anna")
+    identify(made, segment="fashion", vip="yes")
+    made.event("anna", "Product Viewed")
+    made.wait(HOUR)
+    made.event("anna", "Product Viewed")
+    assert made.notes("anna") == ["entered", "waits"]
+    change(made)
+    made.tick()
+    assert made.notes("anna") == ["entered", "waits", "not_met"]
+    assert (made.runs()[0]["status"], made.runs()[0]["finished_at"], made.timers()) == ("left", made.now, 0)
+
+
+def test_who_does_not_meet_the_conditions_yet_has_time_until_the_message(shop):
+    made = shop(rule("{reached: product, for: 2d}", "    only_if: {stage: loyal, consent: email, persona: sara}"))
+    made.event("anna", "Product Viewed")
+    made.wait(HOUR)
+    made.event("anna", "Order Completed")
+    identify(made, segment="fashion")
+    made.event("anna", "Order Completed")
+    made.consent("anna")
+    made.wait(2 * DAY)
+    assert len(made.outbox()) == 1
+
+
+def test_a_series_ends_between_two_of_its_messages(shop):
+    series = "    only_if: {stage: looking}\n    do: [{wait: 3d}, {send: {channel: email, content: b.md}}]"
+    made = shop(rule("{reached: product}", series))
+    made.event("anna", "Product Viewed")
+    made.wait(DAY)
+    made.event("anna", "Order Completed")
+    assert made.notes("anna") == ["entered", "treated", "message", "waits", "not_met"]
+    assert len(made.outbox()) == 1
+
+
+def test_a_day_of_the_traits_comes_by_the_customers_own_clock(shop):
+    days = rule("{date: traits.birthday, yearly: true, at: '10:00'}")
+    made = shop(days, "contact_policy: {quiet_hours: null}")
+    for user, zone in (("anna", None), ("bert", "America/New_York"), ("carla", "Asia/Tokyo")):
+        made.event(user, "identify", context={"traits": {"birthday": "1990-01-20", "timezone": zone}})
+    made.wait(8 * DAY - 2 * HOUR)
+    assert [m["customer"] for m in made.outbox()] == [made.customer("anna"), made.customer("carla")]
+    made.wait(7 * HOUR - 1)
+    assert len(made.outbox()) == 2
+    made.wait(1)
+    assert made.outbox()[-1]["customer"] == made.customer("bert")
+    made.wait(DAY)
+    assert len(made.outbox()) == 3
+
+
 def test_a_merge_sends_nothing_and_takes_the_runs_along(shop):
     made = shop(CART + rule("{entered: loyal}"))
     made.consent("anna")
@@ -511,10 +580,14 @@ def test_a_restored_project_lets_its_runs_go(shop, tmp_path):
             assert connection.execute(sa.select(tables.timers.c.run)).all() == []
 
 
-def test_how_far_guidance_is_behind(shop):
+def test_how_far_guidance_is_behind(shop, capsys):
     made = shop(CART)
     made.consent("anna")
     made.event("anna", "Product Added")
     assert lag(made.project.state, made.now) == Lag(0, 0.0)
     made.event("anna", "Product Viewed", tick=False)
     assert lag(made.project.state, made.now + 4 * HOUR + 5_000_000) == Lag(1, 5.0)
+    for words, said in ((["status"], "Guidance is 1 events behind"), (["status", "--json"], '"events": 1')):
+        with pytest.raises(SystemExit):
+            main([*words, str(made.folder), "--language", "en"])
+        assert said in capsys.readouterr().out

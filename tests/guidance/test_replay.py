@@ -64,6 +64,14 @@ RULES = """
     until: order
     limit: {times: 1, every: 2d, capped: wait}
     state: on
+  - id: lookers
+    when: {reached: product, for: 9h}
+    only_if: {consent: email, stage: looking}
+    do:
+      - send: {channel: webhook}
+      - wait: 2d
+      - send: {channel: webhook}
+    state: on
 """
 POLICY = "contact_policy: {caps: {email: {times: 2, every: 7d}}}\n"
 EVENTS = ("Product Viewed", "Product Added", "Order Completed", "Review Written", "Something Else")
@@ -215,6 +223,17 @@ def test_rules_of_the_calendar_and_of_segments(shop):
     assert found["letter"].entered == 6  # three Mondays for each of the two
     assert found["fans"].entered == 1
     assert found["gone"].entered == 1  # anna is loyal by then, and that stage never lapses
+
+
+def test_a_score_from_before_the_span_is_known(shop):
+    made = shop("  - {id: hot, when: {score: properties.score, above: 50}, send: {channel: email}, holdout: 0 %}\n")
+    for score in (60, 70, 20, "80", 90):
+        made.event("anna", "Scored", score=score)
+        made.event("ben", "Something Else")
+        made.wait(DAY)
+    view, hot = looked(made), rule_of(made.project.journey(), "hot")
+    whole, part = (replay(made.project, hot, start=at(NOON + span), view=view) for span in (-1, HOUR))
+    assert (whole.met, whole.entered, part.entered) == (1, 2, 1)
 
 
 def test_why_tells_what_was_noted_and_else_what_would_have_been(shop):

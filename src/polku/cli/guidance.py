@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from polku.guidance.proof import Proof
     from polku.guidance.qualifying import Qualifies
     from polku.guidance.replay import Person, Replay
-    from polku.guidance.rules import Rule
     from polku.guidance.why import Sent, Story
     from polku.measures.result import Estimate
-    from polku.record.project import Project
     from polku.shop import Shop
 
 RuleId = Annotated[str, typer.Argument(metavar="RULE", help=N_("A rule of the map's guidance."))]
@@ -224,6 +222,7 @@ def replay(
     from zoneinfo import ZoneInfo
 
     from polku.guidance import replay as room
+    from polku.guidance.versions import version_of
     from polku.guidance.why import rule_of
     from polku.measures.periods import named_period
     from polku.measures.result import to_dict
@@ -256,31 +255,6 @@ def replay(
             return
         replayed(terminal, found)
         people(terminal, shop, found[0].sample)
-
-
-def version_of(project: Project, text: str) -> Rule:
-    """The rule that ``RULE`` or ``RULE@VERSION`` means. Raises UsageError with the versions that there were."""
-    import sqlalchemy as sa
-
-    from polku.guidance.rules import from_definition
-    from polku.guidance.why import rule_of
-    from polku.record import tables
-
-    id, _, version = text.partition("@")
-    if not version:
-        return rule_of(project.journey(), id)
-    table = tables.rule_versions.c
-    with project.state.read() as connection:
-        known = {
-            row.version: row.definition
-            for row in connection.execute(sa.select(table.version, table.definition).where(table.rule == id))
-        }
-    if version not in known:
-        raise UsageError(
-            N_("{rule} has had no version {version}; it has had: {known}."),
-            rule=id, version=version, known=", ".join(known) or "-",
-        )  # fmt: skip
-    return from_definition(id, known[version], project.journey())
 
 
 def replayed(terminal: Terminal, found: Sequence[Replay]) -> None:

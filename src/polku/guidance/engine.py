@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -37,8 +39,9 @@ from polku.guidance.rules import (
     at_path,
     meets_where,
 )
+from polku.trails.properties import NUMBER
 
-#: How a run stands. waiting: for a moment or a happening; done: at its end; left: ``only_if`` no longer held; goal:
+#: How a run stands. waiting: for a moment or a happening; done: at its end; left: ``only_if`` did not hold; goal:
 #: came to what the rule leads to; called_off: ``without`` happened; held_out; limited: by the
 #: rule's own limit.
 WAITING, DONE, LEFT, GOAL, CALLED_OFF, HELD_OUT, LIMITED = (
@@ -46,6 +49,7 @@ WAITING, DONE, LEFT, GOAL, CALLED_OFF, HELD_OUT, LIMITED = (
 )  # fmt: skip
 #: Channels that disturb nobody at night, and that caps over all rules leave alone.
 SILENT: Final = frozenset({"task", "site", "webhook", "audience"})
+WRITTEN: Final = re.compile(NUMBER)
 #: A timer that fires later than this (microseconds) says that it is late.
 LATE: Final = 60 * MICRO
 
@@ -53,7 +57,8 @@ LATE: Final = 60 * MICRO
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
     """A customer's way through a rule. ``id`` 0: not stored yet. ``facts``: JSON data: ``event`` that began it,
-    ``position`` (its seq), ``happened`` and ``since`` of a wait, ``arm``. Times: microseconds since 1970 UTC."""
+    ``position`` (its seq), ``happened`` and ``since`` of a wait, ``arm``, ``held``: that ``only_if`` did. Times:
+    microseconds since 1970 UTC."""
 
     rule: str
     version: str
@@ -150,6 +155,9 @@ class _Going:
 
     def wait(self, due: int) -> None:
         self.set(due_at=due)
+        assert self.run is not None
+        if self.rule.remembers and "held" not in self.run.facts and holds(self.rule.only_if, self.look, self.run)[0]:
+            self.remember(held=True)
 
     def next(self, step: int | None = None) -> None:
         assert self.run is not None
@@ -209,6 +217,9 @@ class _Going:
                 self.told("late", run.due_at, late=late // MICRO)
             self.proceed(fired=True)
             return
+        if happening.kind == "condition":
+            self.ask_again()
+            return
         if not self.concerns():
             return
         step = rule.steps[run.step]
@@ -223,6 +234,18 @@ class _Going:
             self.remember(happened=True)
             self.next()
             self.proceed()
+
+    def ask_again(self) -> None:
+        """Whether ``only_if`` holds still: who met it and does not any more leaves at once, and so does who says no to
+        what it needs consent to. Who has not met it yet has time until the message."""
+        assert self.run is not None
+        so, facts = holds(self.rule.only_if, self.look, self.run)
+        refused = self.happening.name == "consent" and False in facts.get("consent", {}).values()
+        if not so and (refused or "held" in self.run.facts):
+            self.told("not_met", **facts)
+            self.finish(LEFT)
+        elif so and self.rule.remembers and "held" not in self.run.facts:
+            self.remember(held=True)
 
     def concerns(self) -> bool:
         """Whether the happening is of this run: later than its beginning, and not of another key."""
@@ -490,8 +513,21 @@ def kept_of(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number_of(value: Any) -> float | None:
-    """A number as it stands, not one that is written in a text; true and false are none."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """A number, or a text that is written as one, as the properties beside the trails know them; true and false are
+    none.
+
+    >>> number_of(" 12.5"), number_of("1e3"), number_of("12 %"), number_of(True)
+    (12.5, 1000.0, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and not WRITTEN.match(value):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return found if math.isfinite(found) else None
 
 
 def beyond(value: float, bound: float, rising: bool) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from polku.journey.values import UnreadableError, shown
 from polku.language import N_
 from polku.record.clock import moment
+from polku.zones import is_zone
 
 _SPAN = re.compile(r"\s*(\d{1,2})(?:[:.](\d{2}))?\s*(?:-|–|to)\s*(\d{1,2})(?:[:.](\d{2}))?\s*")
 _CLOCK = re.compile(r"\s*(\d{1,2})[:.](\d{2})\s*")
@@ -60,6 +62,16 @@ class Hours:
 
     def __str__(self) -> str:
         return f"{self.start // 60:02}:{self.start % 60:02}-{self.end // 60:02}:{self.end % 60:02}"
+
+
+def zone_of(traits: Mapping[str, Any], usual: ZoneInfo) -> ZoneInfo:
+    """A customer's own time zone by the trait ``timezone``; ``usual`` where that tells none.
+
+    >>> zone_of({"timezone": "Asia/Tokyo"}, ZoneInfo("UTC")), zone_of({"timezone": "Moon"}, ZoneInfo("UTC"))
+    (zoneinfo.ZoneInfo(key='Asia/Tokyo'), zoneinfo.ZoneInfo(key='UTC'))
+    """
+    said = traits.get("timezone")
+    return ZoneInfo(said) if isinstance(said, str) and is_zone(said) else usual
 
 
 def minute_of(time: int, zone: ZoneInfo) -> int:

@@ -26,8 +26,9 @@ from polku.guidance.place import FOLLOWED, RESTORED, Done, Place
 from polku.guidance.qualifying import Qualifier
 from polku.guidance.rules import Rule, compile_rules, from_definition
 from polku.guidance.sweeps import Sweep
-from polku.guidance.tick import Tick
+from polku.guidance.tick import DECIDED, Tick
 from polku.record import clock, tables
+from polku.record.consents import COUNTER as DECISIONS
 from polku.trails import open_trails
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Live:
             arrived = connection.execute(sa.select(sa.func.max(tables.inbox.c.last_seq))).scalar() or 0
             if max(int(arrived), self.project.state.counter(connection, "moved")) > place.cursor:
                 return True
+            if self.project.state.counter(connection, DECISIONS) >= self.project.state.counter(connection, DECIDED):
+                return True
             next_timer = timers.next_due(connection)
             now = clock.now()
             if next_timer is not None and next_timer <= now:
@@ -96,13 +99,15 @@ class Live:
         if not project.map_file.exists():
             return Done()
         arrived = project.position().inbox
+        with project.state.read() as connection:
+            decided = project.state.counter(connection, DECISIONS)
         project.consents.refresh()
         place = self._begun(arrived, moment, rules)
         if place is None:
             return Done()
         trails = open_trails(project)
         seen = min(int((trails.position or {}).get("inbox", 0)), 1 << 62)
-        return Tick(self, trails, rules, place, moment, seen, arrived).run()
+        return Tick(self, trails, rules, place, moment, seen, arrived, decided).run()
 
     # -- where it stands ---------------------------------------------------------------------------------------------
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from polku.guidance.hours import zone_of
 from polku.guidance.limits import MICRO
 from polku.guidance.recogniser import Customer, Meaning, Recogniser
 from polku.guidance.rules import Matcher, Rule, at_path, meets_where, text_of
 from polku.kernels import fold
-from polku.zones import is_zone
 
 if TYPE_CHECKING:
     from polku.guidance.book import Book
@@ -42,8 +42,7 @@ class LiveLook:
 
     @functools.cached_property
     def zone(self) -> ZoneInfo:
-        said = self.traits().get("timezone")
-        return ZoneInfo(said if isinstance(said, str) and is_zone(said) else self.journey.timezone)
+        return zone_of(self.traits(), ZoneInfo(self.journey.timezone))
 
     def consent(self, purpose: str) -> bool | None:
         held = self.project.consents.held(self.book.ids(self.customer), self.now)

@@ -22,9 +22,12 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from polku.guidance import outbox, schedule
+from polku.guidance.arrivals import event_of
 from polku.guidance.engine import number_of
 from polku.guidance.happenings import Happening, Kind
+from polku.guidance.hours import zone_of
 from polku.guidance.limits import MICRO
+from polku.guidance.numbers import Numbers
 from polku.guidance.rules import (
     Branch,
     Condition,
@@ -45,7 +48,6 @@ from polku.measures.view import View, columns_of
 from polku.record import tables
 from polku.record.hashes import id_hash
 from polku.trails.layout import Bucket
-from polku.zones import is_zone
 
 if TYPE_CHECKING:
     from polku.journey.model import Journey
@@ -57,6 +59,8 @@ STAGES = frozenset({"stage_entered", "stage_left", "lapsed", "won_back"})
 STAGE_KINDS: Mapping[int, Kind] = {
     fold.ENTERED: "stage_entered", fold.LAPSED_KIND: "lapsed", fold.WON_BACK: "won_back",
 }  # fmt: skip
+#: Columns of an event that conditions and messages read.
+COLUMNS = ("event", "source", "channel", "value", "currency", "consent", "properties", "context")
 #: What an event that came so much later than it happened (microseconds) is: late; or, later still, imported.
 LATE, IMPORTED = 60 * MICRO, 86400 * MICRO
 
@@ -168,12 +172,16 @@ class World:
         self.properties = _Properties(self) if asks_properties(rule) else None
         purposes = {p for c in conditions_of(rule) for p in c.consent}
         self.consents = Decisions(project, purposes, assume_consent)
-        self.segments = {name: self._segment(name) for c in conditions_of(rule) for name in c.segment}
-        self.triggers = {m.name: self._segment(m.name) for m in matchers_of(rule) if m.kind == "segment"}
+        # a version of the past may name what the map no longer has: that holds for nobody
+        there = view.journey.segments
+        self.segments = {n: self._segment(n) for c in conditions_of(rule) for n in c.segment if n in there}
+        named = {m.name for m in matchers_of(rule) if m.kind == "segment"}
+        self.triggers = {n: self._segment(n) for n in sorted(named) if n in there}
         channels = {s.channel for s in rule.steps if isinstance(s, Send) and s.channel in rule.caps}
         self.messages = _messages(project, rule, channels) if channels else {}
         self.groups = _group_runs(project, view.journey, rule) if rule.group else {}
         self.shares: Mapping[int, Mapping[str, float]] = learned_shares(project, rule)
+        self.numbers = None if rule.trigger.score is None else Numbers(project, view.trails)
 
     def listens(self, kind: str, name: str) -> bool:
         """Whether the rule listens to this."""
@@ -186,13 +194,13 @@ class World:
             return [Happening(customer, t, t, "schedule", rule) for t in self._calendar if t >= begun]
         if trigger.date is None or trigger.matchers:
             return []
-        value = at_path({"traits": self.traits(customer)}, f"traits.{trigger.date.path.removeprefix('traits.')}")
+        traits, date = self.traits(customer), trigger.date
+        value = at_path({"traits": traits}, f"traits.{date.path.removeprefix('traits.')}")
         event = {"properties": {"date": value}, "context": {}}
-        since = max(begun, self.since)
-        return [
-            Happening(customer, t, t, "date", rule, event)
-            for t in schedule.days_of(value, trigger.date, self.zone, since, self.end)
-        ]
+        own = zone_of(traits, self.zone)
+        days = schedule.days_of(value, date, self.zone, max(begun, self.since), self.end)
+        times = (schedule.own_moment(value, date, self.zone, own, time) for time in days)
+        return [Happening(customer, time, time, "date", rule, event) for time in times]
 
     @functools.cached_property
     def _calendar(self) -> tuple[int, ...]:
@@ -233,29 +241,40 @@ class _Properties:
 
     def __init__(self, world: World) -> None:
         names = sorted({n for h in world.by_code for k, n in h if k == "event"} | _events(world))
-        columns = ["seq", "event", "source", "channel", "value", "properties", "context", "time"]
+        columns = ["seq", "time", *COLUMNS]
         snapshot, tail = world.project.look(columns)
         where = pc.field("event").isin(pa.array(names, pa.string())) & (
             pc.field("time") >= pa.scalar(world.since, pa.timestamp("us", "UTC"))
         )
+        if (told := _only_of(world.rule)) is not None:
+            where = where & told
         first = np.datetime64(world.since, "us").astype("datetime64[D]").item()
         files = [f for f in snapshot.files if f.day >= first]
         rows = world.project.history.read(columns, files=files, where=where).read_all()
         rows = pa.concat_tables([rows, tail.filter(where).cast(rows.schema)]).sort_by("seq").combine_chunks()
         self._seq = _ints(rows["seq"]) if rows.num_rows else np.zeros(0, np.int64)
-        self._rows = rows
+        # one chunk is read several times as fast; there are more where its text is beyond two gigabytes
+        self._columns = {n: rows[n].chunk(0) if rows[n].num_chunks == 1 else rows[n] for n in COLUMNS}
 
     def event(self, seq: int) -> dict[str, Any] | None:
         """The event's columns, JSON read."""
         at = int(np.searchsorted(self._seq, seq))
         if at == len(self._seq) or self._seq[at] != seq:
             return None
-        row = {name: self._rows[name][at].as_py() for name in ("event", "source", "channel", "value")}
-        for name in ("properties", "context"):
-            text = self._rows[name][at].as_py()
-            row[name] = json.loads(text) if text else {}
-        row["traits"] = row["context"].get("traits") or {}
-        return row
+        return event_of({name: column[at].as_py() for name, column in self._columns.items()})
+
+
+def _only_of(rule: Rule) -> pc.Expression | None:
+    """Of a rule on a score the events that may tell it, where no others are asked for their properties."""
+    score, others = rule.trigger.score, (*rule.trigger.without, *rule.exits)
+    waits = (m for s in rule.steps if isinstance(s, WaitFor) for m in s.matchers)
+    if score is None or rule.key is not None or any(m.where is not None for m in (*others, *waits)):
+        return None
+    root, *_, name = ("properties." * ("." not in score.path) + score.path).split(".")
+    if score.path == "value" or root not in ("properties", "context", "traits") or not name.isascii():
+        return None
+    column = "properties" if root == "properties" else "context"
+    return pc.match_substring(pc.field(column), f'"{name}"')
 
 
 def _events(world: World) -> set[str]:
@@ -292,6 +311,12 @@ class Decisions:
     def any(self, purpose: str) -> bool:
         """Whether anybody ever decided on this purpose."""
         return any(said == purpose for said, _ in self._said)
+
+    def times(self, customer: int) -> list[int]:
+        """When the customer decided on any of the purposes (microseconds, ascending)."""
+        low, high = (int(np.searchsorted(self._customer, customer, side)) for side in ("left", "right"))
+        times: list[int] = self._time[low:high].tolist()
+        return times
 
     def at(self, customer: int, purpose: str, time: int) -> bool | None:
         """What the customer had last decided by ``time``; None: nothing."""
@@ -364,18 +389,19 @@ class Past:
 
     @functools.cached_property
     def zone(self) -> ZoneInfo:
-        said = self.traits().get("timezone")
-        return ZoneInfo(said) if isinstance(said, str) and is_zone(said) else self.world.zone
+        return zone_of(self.traits(), self.world.zone)
 
     def consent(self, purpose: str) -> bool | None:
         return self.world.consents.at(self.customer, purpose, self.now)
 
     def persona(self, id: str) -> bool:
-        where = self.world.view.journey.personas[id].where
-        return where is not None and meets_where(where, {"properties": {}, "context": {}, "traits": self.traits()})
+        persona = self.world.view.journey.personas.get(id)
+        if persona is None or persona.where is None:
+            return False
+        return meets_where(persona.where, {"properties": {}, "context": {}, "traits": self.traits()})
 
     def segment(self, id: str) -> bool:
-        return self.holds(self.world.segments[id])
+        return id in self.world.segments and self.holds(self.world.segments[id])
 
     def holds(self, condition: fold.Rules) -> bool:
         """Whether a segment's condition holds now."""
@@ -389,8 +415,8 @@ class Past:
         return self._moves[at - 1] if at else None
 
     def role(self, id: str, event: Mapping[str, Any] | None) -> bool:
-        where = self.world.view.journey.roles[id].where
-        return where is not None and event is not None and meets_where(where, event)
+        role = self.world.view.journey.roles.get(id)
+        return role is not None and role.where is not None and event is not None and meets_where(role.where, event)
 
     def stage(self) -> str | None:
         last = self.last_move
@@ -417,13 +443,16 @@ class Past:
         return first
 
     def number_before(self, path: str, position: int) -> float | None:
-        for h in reversed(self.happenings):
+        last: tuple[int, int, float] | None = None
+        for h in self.happenings:
             if h.event is None or h.position >= position or h.known > self.now:
                 continue
             value = number_of(at_path(h.event, path))
-            if value is not None:
-                return value
-        return None
+            if value is not None and (last is None or (h.time, h.position) >= last[:2]):
+                last = h.time, h.position, value
+        if last is not None or self.world.numbers is None:
+            return None if last is None else last[2]
+        return self.world.numbers.until(self.customer, path, self.world.since // MICRO)
 
     def acted(self, rule: str, key: str) -> Sequence[int]:
         return self.own_acts
@@ -459,14 +488,19 @@ def happenings_of(
     found: list[Happening] = []
     tables, touch, ids = world.view.trails.tables, world.view.rules.code_touchpoint, world.view.journey.touchpoint_ids
 
-    def told(i: int) -> tuple[int, int, Mapping[str, Any], int]:
-        """Time, when it was known, the event, its seq."""
+    def when(i: int) -> tuple[int, int, int]:
+        """Time, when it was known, the event's seq."""
         time = int(bucket.time[i]) * MICRO + (0 if bucket.micros is None else int(bucket.micros[i]))
         seq = -1 if bucket.seq is None else int(bucket.seq[i]) + bucket.seq_base
+        return time, time if world.known is None else max(time, world.known.of(seq, time)), seq
+
+    def told(i: int) -> tuple[int, int, Mapping[str, Any], int]:
+        """The same with the event."""
+        time, known, seq = when(i)
         event = None if world.properties is None else world.properties.event(seq)
         if event is None:
             event = {"event": tables.code_event[int(bucket.code[i])], "properties": {}, "context": {}}
-        return time, time if world.known is None else max(time, world.known.of(seq, time)), event, seq
+        return time, known, event, seq
 
     def put(kind: Kind, name: str, time: int, known: int, event: Mapping[str, Any] | None, seq: int) -> None:
         if world.since <= time <= world.end:
@@ -494,6 +528,15 @@ def happenings_of(
             changes.append((change, to, second, place))
     for kind, name, second, place in changes:
         put(kind, name, *(told(place) if place >= 0 else (second * MICRO, second * MICRO, None, -1)))
+    if "consent" in world.rule.watches:
+        for time in world.consents.times(customer):
+            put("condition", "consent", time, time, None, -1)
+    if stood := world.rule.watches & {"stage", "segment"}:
+        for i in range(low, high):
+            time, known, seq = when(i)
+            put("condition", min(stood), time, known, None, seq)
+        for time in (int(m[fold.TIME]) * MICRO for m in moves if m[fold.POSITION] < 0):
+            put("condition", min(stood), time, time, None, -1)
     found += world.dates_of(customer, int(bucket.time[low]) * MICRO if high > low else world.end)
     found.sort(key=lambda h: (h.known, h.time, h.position))  # stable: an event stands before what it changed
     return found

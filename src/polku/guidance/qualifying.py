@@ -151,7 +151,8 @@ class Qualifier:
             if day is not None and day < self.now:
                 return []  # a reminder of what is over
         event = {"properties": {"date": value}, "context": {}}
-        return [Happening(past.customer, due[-1], self.now, "date", self.rule.id, event)]
+        own = schedule.own_moment(value, date, self.world.zone, past.zone, due[-1])
+        return [Happening(past.customer, own, max(self.now, own), "date", self.rule.id, event)]
 
 
 def since_of(rule: Rule, now: int, last: int | None) -> int:

@@ -298,8 +298,8 @@ def candidates(world: World) -> Iterator[tuple[Bucket, int, Any, Sequence[Any]]]
     """Customers who meet the trigger in the span, with their changes of stage and what segments they came into."""
     view, rule = world.view, world.rule
     needs_moves = bool(world.kinds & {"stage_entered", "stage_left", "lapsed", "won_back"}) or world.asks_stage
-    for bucket, columns in zip(view.buckets, view.columns, strict=True):
-        rows, moves = np.flatnonzero(_meeting(world, columns)), np.zeros((0, 1 + fold.MOVE), np.int64)
+    for number, (bucket, columns) in enumerate(zip(view.buckets, view.columns, strict=True)):
+        rows, moves = np.flatnonzero(_meeting(world, columns, number)), np.zeros((0, 1 + fold.MOVE), np.int64)
         if needs_moves:
             everyone = np.flatnonzero(~columns.skip) if _by_stage(rule) else rows
             moves = fold.transitions(columns, view.rules, everyone.astype(np.int64), world.end // MICRO)
@@ -336,9 +336,9 @@ def _by_stage(rule: Rule) -> bool:
     return any(m.kind in ("stage_entered", "stage_left", "lapsed", "won_back") for m in rule.trigger.matchers)
 
 
-def _meeting(world: World, columns: Columns) -> Bools:
-    """bool[C]: who has an event of the trigger in the span; for a time of the calendar or a day of a trait, everyone
-    whose first event is before the end.
+def _meeting(world: World, columns: Columns, number: int) -> Bools:
+    """bool[C]: who has an event of the trigger in the span, of a score beyond its bound; for a time of the calendar or
+    a day of a trait, everyone whose first event is before the end. ``number``: that of the bucket.
     """
     rule, view = world.rule, world.view
     everyone = np.asarray(~columns.skip & (np.diff(columns.offsets) > 0))
@@ -358,6 +358,9 @@ def _meeting(world: World, columns: Columns) -> Bools:
     if not codes.any():
         return np.zeros(len(everyone), np.bool_)
     hit = codes[columns.code] & (columns.time >= world.since // MICRO) & (columns.time <= world.end // MICRO)
+    if rule.trigger.score is not None and world.numbers is not None:
+        told, bound = world.numbers.told(rule.trigger.score.path, number), rule.trigger.score.bound
+        hit &= told >= bound if rule.trigger.score.rising else told <= bound
     total = np.concatenate([[0], np.cumsum(hit)])
     return np.asarray(everyone & (total[columns.offsets[1:]] > total[columns.offsets[:-1]]))
 
@@ -369,6 +372,8 @@ def _triggering(world: World, moves: Any) -> Any:
     kind, to, was = (moves[:, 1 + k] for k in (fold.KIND, fold.TO, fold.FROM))
     numbers = {"stage_entered": fold.ENTERED, "lapsed": fold.LAPSED_KIND, "won_back": fold.WON_BACK}
     for m in world.rule.trigger.matchers:
+        if m.name not in ids:
+            continue  # of another kind, or of a map that had this stage
         if m.kind == "stage_left":
             hit |= (kind == fold.ENTERED) & (was == ids.index(m.name))
         elif m.kind in numbers:

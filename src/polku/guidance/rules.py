@@ -62,6 +62,14 @@ class Condition:
     happened: bool | None = None  # whether the wait before came to what it waited for, not to its time-out
     none_of: tuple[Condition, ...] = ()
 
+    def watches(self) -> frozenset[str]:
+        """What of a customer may change whether it holds: consent, traits, stage, segment."""
+        parts = {
+            "consent": self.consent, "segment": self.segment, "stage": self.stage,
+            "traits": self.persona or (self.where is not None and "traits" in self.where),
+        }  # fmt: skip
+        return frozenset(name for name, asked in parts.items() if asked).union(*(c.watches() for c in self.none_of))
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Calendar:
@@ -214,6 +222,7 @@ class Rule:
     state: str
     version: str
     definition: str = dataclasses.field(repr=False, default="")
+    watches: frozenset[str] = frozenset()  # what may change whether ``only_if`` holds
 
     @property
     def title_text(self) -> Any:
@@ -231,6 +240,11 @@ class Rule:
         if happening.kind in ("schedule", "date"):
             return happening.name == self.id
         return any(m.meets(happening) for m in self.trigger.matchers)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a run has to remember that ``only_if`` held: a consent tells itself what it was before."""
+        return bool(self.watches - {"consent"}) or bool(self.only_if.none_of)
 
     @property
     def asks_events(self) -> bool:
@@ -290,7 +304,7 @@ def compile_rule(guidance: Guidance, journey: Journey) -> Rule:
     """One rule. Raises UnreadableError for a value that cannot be read (a checked map has none)."""
     definition = definition_of(guidance)
     compiled = _Compiler(journey)
-    trigger = compiled.trigger(guidance.when)
+    trigger, only_if = compiled.trigger(guidance.when), compiled.condition(guidance.only_if)
     steps: list[Step] = [Hold(trigger.wait)]
     written: list[Any] = [{"send": guidance.send}] if guidance.send else []
     compiled.steps([*written, *guidance.do], steps)
@@ -303,7 +317,7 @@ def compile_rule(guidance: Guidance, journey: Journey) -> Rule:
         id=guidance.id,
         title=guidance.title,
         trigger=trigger,
-        only_if=compiled.condition(guidance.only_if),
+        only_if=only_if,
         steps=tuple(steps),
         exits=compiled.places(guidance.until),
         limit=Cap(int(limit.get("times", 1)), values.duration(limit["every"]) if limit.get("every") else 0)
@@ -321,6 +335,7 @@ def compile_rule(guidance: Guidance, journey: Journey) -> Rule:
         state=guidance.state,
         version=hashlib.sha256(definition.encode()).hexdigest()[:12],
         definition=definition,
+        watches=only_if.watches(),
     )
 
 

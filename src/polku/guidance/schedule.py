@@ -14,7 +14,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from polku.guidance.engine import moment_of
-from polku.guidance.hours import micros, moved
+from polku.guidance.hours import micros, moved, zone_of
 from polku.guidance.limits import MICRO
 from polku.guidance.rules import Calendar, DateOf, Rule, at_path
 from polku.record import tables
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Minute of the day at which a day of the traits counts where the rule says no hour.
 MORNING = 9 * 60
+#: How far apart (microseconds) two clocks of the world can be.
+APART = 26 * 3600 * MICRO
 #: Values of a trait that one slice looks at, at most.
 LOOKED_AT = 20_000
 
@@ -68,30 +70,34 @@ def customers_after(trails: Trails, after: int, limit: int, upto: int) -> list[i
 
 def due_after(
     connection: Connection, date: DateOf, zone: ZoneInfo, time: int, after: int, limit: int
-) -> tuple[list[tuple[int, Any]], int | None]:
+) -> tuple[list[tuple[int, Any, int]], int | None]:
     """The next customers by key, beyond ``after``, whose day of the traits is due at ``time``: (customer, the day as
-    their traits tell it), at most about ``limit``; and how far was looked, None: to the end."""
+    their traits tell it, when it is due by their own clock), at most about ``limit``; and how far was looked, None: to
+    the end."""
     name = date.path.removeprefix("traits.")
     trait, who = tables.traits.c, tables.identities.c
-    found: list[tuple[int, Any]] = []
+    found: list[tuple[int, Any, int]] = []
     looked = after
     query = (
-        sa.select(who.customer, trait.value)
+        sa.select(who.customer, trait.name, trait.value)
         .join_from(tables.traits, tables.identities, trait.identity == who.id)
-        .where(trait.name == name.partition(".")[0], who.customer > sa.bindparam("after"))
+        .where(trait.name.in_([name.partition(".")[0], "timezone"]), who.customer > sa.bindparam("after"))
         .order_by(who.customer, trait.time, trait.seq)
         .limit(LOOKED_AT)
     )
     rows = connection.execute(query, {"after": after}).all()
-    latest = {int(customer): value for customer, value in rows}
+    latest: dict[int, dict[str, str]] = {}
+    for customer, told, text in rows:
+        latest.setdefault(int(customer), {})[told] = text
     full = len(rows) == LOOKED_AT
     if full and len(latest) > 1:
         del latest[int(rows[-1].customer)]  # perhaps not all of theirs: the next slice begins with them
-    for customer, text in latest.items():
+    for customer, texts in latest.items():
         looked = customer
-        value = at_path({"traits": {name.partition(".")[0]: json.loads(text)}}, f"traits.{name}")
+        traits = {told: json.loads(text) for told, text in texts.items()}
+        value = at_path({"traits": traits}, f"traits.{name}")
         if any(t == time for t in days_of(value, date, zone, time - 1, time)):
-            found.append((customer, value))
+            found.append((customer, value, own_moment(value, date, zone, zone_of(traits, zone), time)))
             if len(found) == limit:
                 return found, looked
     return found, looked if full else None
@@ -142,3 +148,16 @@ def days_of(value: Any, date: DateOf, zone: ZoneInfo, since: int, until: int) ->
         due = moved(micros(wall), date.offset, zone)
         if since < due <= until:
             yield due
+
+
+def own_moment(value: Any, date: DateOf, zone: ZoneInfo, own: ZoneInfo, time: int) -> int:
+    """When a day of the traits that is due at ``time`` (microseconds) in the map's ``zone`` is due for a customer whose
+    zone is ``own``: at the same hour of their own clock; where that has passed already, at ``time``.
+
+    >>> utc, day = ZoneInfo("UTC"), 86400 * MICRO
+    >>> moment(own_moment("1970-01-02", DateOf("traits.day"), utc, ZoneInfo("America/New_York"), day * 33 // 24)).hour
+    14
+    """
+    if own.key == zone.key:
+        return time
+    return max([time, *days_of(value, date, own, time - APART, time + APART)])

@@ -7,12 +7,14 @@ one transaction: whoever is killed in the middle of a letter to everybody goes o
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from polku.guidance.rules import Rule
+from polku.language import N_
 from polku.record import tables
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from polku.record.state import State
 
 Kind = Literal["schedule", "date", "now"]
+#: Why a look ended early.
+REASONS: Final[Mapping[str, str]] = {
+    "turned_off": N_("ended: the rule was turned off"), "changed": N_("ended: the rule was changed"),
+    "restored": N_("ended: the project was brought back from a backup"),
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from polku.guidance.live import Live
     from polku.trails.layout import Trails
 
+#: Counter of the state: the decisions on consent that were looked at, and one.
+DECIDED = "guidance_decided"
 #: Kinds of happenings that are changes of stage.
 STAGES = ("lapsed", "stage_entered", "stage_left", "won_back")
 #: Looks at everybody of which one tick takes a slice, at most.
@@ -48,15 +51,18 @@ EVENT = ("event", "source", "channel", "value", "currency", "consent", "properti
 
 
 class Tick:
-    """See the module. ``seen``: up to which seq the trails tell; ``arrived``: what had arrived when it began."""
+    """See the module. ``seen``: up to which seq the trails tell; ``arrived``: what had arrived when it began;
+    ``decided``: up to which number decisions on consent are known."""
 
     def __init__(
-        self, live: Live, trails: Trails, rules: tuple[Rule, ...], place: Place, now: int, seen: int, arrived: int
-    ) -> None:
+        self, live: Live, trails: Trails, rules: tuple[Rule, ...], place: Place, now: int, seen: int, arrived: int,
+        decided: int,
+    ) -> None:  # fmt: skip
         self.live, self.project, self.trails = live, live.project, trails
         self.journey = self.project.journey()
         self.current = {rule.id: rule for rule in rules}
-        self.place, self.now, self.seen, self.arrived = place, now, seen, arrived
+        self.place, self.now, self.seen, self.arrived, self.decided = place, now, seen, arrived, decided
+        self.touched: dict[int, set[str]] = {}  # customers of whom something changed that conditions ask, and what
         self.repeats: frozenset[int] = frozenset()
         self._new_seqs: frozenset[int] = frozenset()
         self._last = 0
@@ -81,6 +87,7 @@ class Tick:
             self.definitions = kept.definitions(connection)
             plan = self._plan(connection)
         self.index = Index((*self.current.values(), *self._older_rules()))
+        self.watched = frozenset(what for rule in self.index.rules for what in rule.watches)
         happenings = self._of_rows(found.rows) + self._of_time(passed)
         with self.project.state.write() as connection:
             state = self.project.state
@@ -93,6 +100,8 @@ class Tick:
             self.events = EventsOf(self.project, self.book)
             for happening in happenings:
                 self._happen(happening)
+            left = self._look_at_decisions()
+            self._ask_again()
             self.book.flush()
             fired = self._fire() if whole else 0
             for part in plan:
@@ -103,7 +112,7 @@ class Tick:
             state.set_counter(connection, PASSED, passed)
             reached("guidance written")
         reached("guidance committed")
-        more = full or fired >= self.live.batch or bool(plan) or begun
+        more = full or fired >= self.live.batch or bool(plan) or begun or left
         return dataclasses.replace(self.done, events=found.rows.num_rows, timers=fired, more=more)
 
     def _received(self, rows: pa.Table) -> int:
@@ -128,6 +137,7 @@ class Tick:
             resolver(rows), rows["seq"].to_numpy(), pc.cast(rows["received_at"], pa.int64()).to_numpy(),
             columns["event"].to_pylist(), event,
         )  # fmt: skip
+        self._touch(new.customer, columns["context"])
         repeats = np.array(sorted(self.repeats), np.int64)
         since = self.place.passed // MICRO
         folded = fold_together(
@@ -188,7 +198,7 @@ class Tick:
         found: list[Happening] = []
         heard = Index(self.current.values())
         parts = []
-        if any(heard.hears(kind) for kind in STAGES):
+        if "stage" in self.watched or any(heard.hears(kind) for kind in STAGES):
             parts.append(self.meaning.rules)
         if heard.hears("segment"):
             parts += self.meaning.segments.values()
@@ -196,7 +206,21 @@ class Tick:
             due = self.live.moments.due(self.trails, parts, self.place.passed // MICRO, passed // MICRO)
             for customer in due:
                 found += self.recogniser.pass_time(customer, passed // MICRO, self.now)
+                if "stage" in self.watched:
+                    self.touched.setdefault(customer, set()).add("stage")
         return [dataclasses.replace(h, known=self.now) if h.known < self.now else h for h in found]
+
+    def _touch(self, customers: npt.NDArray[np.int64], contexts: pa.Array) -> None:
+        """Mark the customers (-1: none) of whom new events may have changed what conditions of waiting runs ask."""
+        stood = self.watched & {"stage", "segment"}
+        if stood:
+            for customer in np.unique(customers).tolist():
+                self.touched.setdefault(customer, set()).update(stood)
+        if "traits" in self.watched:
+            told = pc.fill_null(pc.match_substring(contexts, '"traits"'), False).to_numpy(zero_copy_only=False)
+            for customer in np.unique(customers[told]).tolist():
+                self.touched.setdefault(customer, set()).add("traits")
+        self.touched.pop(-1, None)
 
     # -- what comes of it (inside the transaction) -------------------------------------------------------------------
 
@@ -248,6 +272,40 @@ class Tick:
         self._keep(rule, None, advance(rule, None, happening, look), customer)
         return look
 
+    def _look_at_decisions(self) -> bool:
+        """Mark who decided on consent since the last tick; True where there are more than one batch of them."""
+        state, connection = self.project.state, self.connection
+        seen = state.counter(connection, DECIDED)
+        if seen == self.decided + 1:
+            return False
+        upto = self.decided
+        if seen and "consent" in self.watched:
+            upto = min(upto, seen - 1 + self.live.batch)
+            made, who = tables.consents.c, tables.identities.c
+            same = sa.and_(who.kind == made.kind, who.value == made.value)
+            query = sa.select(who.customer).join_from(tables.consents, tables.identities, same)
+            for customer in connection.execute(query.where(made.id >= seen, made.id <= upto).distinct()).scalars():
+                self.touched.setdefault(int(customer), set()).add("consent")
+        state.set_counter(connection, DECIDED, upto + 1)
+        return upto < self.decided
+
+    def _ask_again(self) -> None:
+        """Ask the runs that wait whether their conditions hold still, where something changed that they ask."""
+        self.book.about(self.touched)
+        for customer in sorted(self.touched):
+            for run in tuple(self.book.waiting(customer)):
+                rule = self._rule_of(run)
+                if rule is not None and (changed := rule.watches & self.touched[customer]):
+                    happening = Happening(customer, self.now, self.now, "condition", min(changed))
+                    self._keep(rule, run, advance(rule, run, happening, self._look(happening)))
+
+    def _rule_of(self, run: Run) -> Rule | None:
+        """The rule of a run as it was when the run began; None where it is not on."""
+        rule = self.current.get(run.rule)
+        if rule is not None and rule.version != run.version:
+            rule = self._of_version(run.rule, run.version)
+        return rule
+
     def _look(self, happening: Happening) -> LiveLook:
         now = max(self.now, happening.time) if happening.time <= self.now else self.now
         return LiveLook(
@@ -286,9 +344,7 @@ class Tick:
         return len(waiting)
 
     def _fired(self, timer: timers.Timer, run: Run) -> None:
-        rule = self.current.get(run.rule)
-        if rule is not None and rule.version != run.version:
-            rule = self._of_version(run.rule, run.version)
+        rule = self._rule_of(run)
         happening = Happening(run.customer, timer.due, self.now, "timer", str(run.id))
         if rule is None:
             off = Note("turned_off", self.now, self.now)
@@ -363,10 +419,10 @@ class Tick:
                 sweeps.stop(self.connection, sweep, self.now, "changed")
                 return
             due, after = schedule.due_after(self.connection, date, zone, sweep.time, sweep.after, part.limit)
-            asked = [customer for customer, _ in due]
+            asked = [customer for customer, _, _ in due]
             happenings = [
-                Happening(c, sweep.time, known, "date", rule.id, {"properties": {"date": day}, "context": {}})
-                for c, day in due
+                Happening(c, own, max(known, own), "date", rule.id, {"properties": {"date": day}, "context": {}})
+                for c, day, own in due
             ]
         elif sweep.kind == "schedule":
             happenings = [Happening(c, sweep.time, known, "schedule", rule.id) for c in asked]

@@ -286,7 +286,9 @@ class Guidance(Part):
         examples=[{"reached": "cart", "without": "order", "for": "4h"}],
     )
     only_if: Annotated[Free, BeforeValidator(empty, json_schema_input_type=Free | None)] = Field(
-        default_factory=Frozen, description="What must hold besides.", examples=[{"consent": "email"}]
+        default_factory=Frozen,
+        description="What must hold besides; who met it and no longer does leaves the rule.",
+        examples=[{"consent": "email"}],
     )
     send: Free | None = Field(
         default=None,

@@ -24,9 +24,11 @@ from polku.guidance.proof import Proof, messages_of, proof
 from polku.guidance.qualifying import look_now, who_qualifies
 from polku.guidance.replay import OUTCOMES, Replay, replay
 from polku.guidance.rules import Rule, Send, compile_rules
+from polku.guidance.sweeps import REASONS, of_rule
 from polku.guidance.switch import switch_of
 from polku.guidance.telling import lines
 from polku.guidance.turning import STATES, place_of, turn
+from polku.guidance.versions import version_of, versions_of
 from polku.guidance.why import rule_of, why
 from polku.journey.document import Document
 from polku.language import N_
@@ -40,7 +42,7 @@ from polku.web.effects import drawn_days
 from polku.web.guard import actor_of, form_of, needs
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
-from polku.web.options import known, refuse_unknown
+from polku.web.options import refuse_unknown
 from polku.web.pages import Visit, answer, frame_of, own_query
 from polku.web.reading import href, render
 from polku.web.saving import diff, mark_of, may_edit
@@ -56,7 +58,10 @@ api = APIRouter(tags=["guidance"])
 SPANS = {"7d": N_("the last week"), "30d": N_("30 days"), "90d": N_("90 days"), "1y": N_("12 months")}
 #: Dry runs and proofs kept, of the same record and map.
 MOST_KEPT = 32
+#: Looks at everybody that a rule's page tells of.
+MOST_LOOKS = 6
 Given = str | None
+Against = Annotated[Given, Query(description=N_("another rule, or RULE@VERSION of the past: answers with both"))]
 LastDays = Annotated[Given, Query(description=N_("how much of the past: 7d, 90d, 1y, all, or days; default 30d"))]
 Assume = Annotated[Given, Query(description=N_("yes: as if everybody had agreed to be written to"))]
 RuleId = Annotated[str, PathParameter(description=N_("the id of a rule of the map"))]
@@ -140,7 +145,7 @@ def replay_of_rule(request: Request, rule: Rule, last: str, assume: bool) -> Rep
         start = period.start or view.trails.first or view.moment
         return replay(project, rule, start=start, end=period.end, view=view, assume_consent=assume)
 
-    made: Replay = kept_of(request).of(("replay", rule.id, last, assume, mark_of_record(project)), work)
+    made: Replay = kept_of(request).of(("replay", rule.id, rule.version, last, assume, mark_of_record(project)), work)
     return made
 
 
@@ -246,13 +251,16 @@ def rule_drawn(
     rule = rule_named(request, visit, id)
     last, assume = query.get("last"), query.get("assume") == "yes"
     others = [g.id for g in visit.journey.guidance if g.id != id]
-    against = known("against", query["against"], others) if query.get("against") else None
+    earlier = [v for v in versions_of(project, id) if v.version != rule.version]
+    against = query.get("against") or None
     runs = [replay_of_rule(request, rule, last, assume)] if last else []
     if last and against:
-        runs.append(replay_of_rule(request, rule_of(visit.journey, against), last, assume))
+        runs.append(replay_of_rule(request, version_of(project, against), last, assume))
     qualifies = who_qualifies(project, rule) if query.get("qualify") == "yes" else None
     made, missing = proof_of_rule(request, rule)
     content = project.map_file.read_bytes()
+    with project.state.read() as connection:
+        swept = of_rule(connection, id, MOST_LOOKS)
     sample = runs[0].sample if runs else ()
     body = render(
         "guidance_rule.html", reader, rule=rule, journey=visit.journey, runs=runs, proof=made,
@@ -261,12 +269,13 @@ def rule_drawn(
         steps=step_texts(rule, reader, visit.journey), limits=limit_texts(rule, reader, visit.journey),
         outcomes=OUTCOMES, spans=SPANS,
         rows=[(text, [r.outcomes.get(o, 0) for r in runs]) for o, text in OUTCOMES.items()],
-        last=last, assume=assume, against=against, others=others,
+        last=last, assume=assume, against=against, others=others, earlier=earlier,
         names=names_of(project, {p.customer for p in sample}, project.subject()),
         told=lambda notes: [(moment(note.time), text) for note, text in lines(notes, reader, visit.journey)],
         line=_line(content, id), mark=request.app.state.seen.note(project.map_file),
         may_edit=may_edit(request, visit.answers), switch=switch_of(project), message=message, changed=changed,
         message_words=STATE_WORDS, href=href, most=_most(runs), saved=query.get("saved"),
+        swept=swept, swept_why=REASONS, moment=moment,
         qualifies=qualifies, looks=query.get("looks"), contests=contests_of(request, rule),
         figures=drawn_days(effects_of(project, id), made, moment(now()).astimezone(reader.zone).date(), reader),
         **frame_of(request, reader, "/guidance", "", visit.zone),
@@ -360,10 +369,16 @@ def proof_days_data(request: Request, id: RuleId) -> Any:
 
 @api.get("/api/guidance/{id}/replay", description=N_("A dry run of a rule on history: who would have got what."))
 @needs("see")
-def replay_data(request: Request, id: RuleId, last: LastDays = None, assume: Assume = None) -> Any:
+def replay_data(
+    request: Request, id: RuleId, last: LastDays = None, assume: Assume = None, against: Against = None
+) -> Any:
     visit = Visit.of(request)
-    refuse_unknown(own_query(request), ("last", "assume"))
-    return to_dict(replay_of_rule(request, rule_named(request, visit, id), last or "30d", assume == "yes"))
+    refuse_unknown(own_query(request), ("last", "assume", "against"))
+    rules = [rule_named(request, visit, id)]
+    if against:
+        rules.append(version_of(project_of(request), against))
+    told = [to_dict(replay_of_rule(request, rule, last or "30d", assume == "yes")) for rule in rules]
+    return {"replays": told} if against else told[0]
 
 
 @api.get("/api/guidance/{id}/why", description=N_("Why a customer did, or did not, get what a rule sends."))
