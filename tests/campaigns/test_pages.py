@@ -80,7 +80,7 @@ def test_a_campaign_is_seen_launched_paused_and_ended(shop, loop):
     csv = client.get("/campaigns/party/answers.csv").text
     assert "anna@example.fi,yes,1,coming" in csv
     assert client.get("/api/campaigns/party/answers").json()["places"]["free"] == 0
-    added = client.post("/campaigns/pattern", data={"token": token, "name": "seasonal_offer"})
+    added = client.post("/campaigns/add-pattern", data={"token": token, "name": "seasonal_offer"})
     assert added.headers["location"] == "/campaigns/seasonal_offer", added.text
     assert client.get("/campaigns/seasonal_offer").status_code == 200
 

@@ -129,28 +129,48 @@ def test_when_the_file_has_changed_both_are_shown_and_the_person_chooses(world):
     assert re.search(r"<pre[^>]*><code>[^<]*holdout: 5 %  # by Anna", page)
     assert "-holdout: 5 %  # by Anna" in page
     assert shop.project.map_file.read_text(encoding="utf-8") == theirs
+    together = form_in(both.text.partition('<form class="both"')[0])  # the changes are of different lines
+    assert "Muistutus korista" in together["source"]
+    assert "holdout: 5 %  # by Anna" in together["source"]
     merged = form_in(both.text)
     assert "Muistutus korista" in merged["source"]
+    assert "by Anna" not in merged["source"]
     merged["source"] = merged["source"].replace("holdout: 0 %", "holdout: 5 %  # by Anna")
     assert client.post("/guidance/cart_reminder/edit", data={**merged, "do": "save"}).status_code == 303
     after = shop.project.map_file.read_text(encoding="utf-8")
     assert after == theirs.replace("Korimuistutus", "Muistutus korista")
+    # the same line: nothing is offered
+    form = form_in(client.get("/guidance/cart_reminder/edit").text)
+    shop.project.map_file.write_text(after.replace("holdout: 5 %", "holdout: 6 %"), encoding="utf-8")
+    mine = {**form, "source": form["source"].replace("holdout: 5 %", "holdout: 7 %")}
+    both = client.post("/guidance/cart_reminder/edit", data={**mine, "do": "save"})
+    assert both.status_code == 409
+    assert "Save both together" not in both.text
+    # changes of different lines, saved together by one button
+    form = form_in(client.get("/guidance/cart_reminder/edit").text)
+    shop.project.map_file.write_text(after, encoding="utf-8")
+    mine = {**form, "source": form["source"].replace("Muistutus korista", "Korimuistutus")}
+    both = client.post("/guidance/cart_reminder/edit", data={**mine, "do": "save"})
+    together = form_in(both.text.partition('<form class="both"')[0])
+    assert client.post("/guidance/cart_reminder/edit", data={**together, "do": "save"}).status_code == 303
+    assert shop.project.map_file.read_text(encoding="utf-8") == theirs
 
 
 def test_a_rule_is_begun_copied_and_taken_away(world):
     shop, client = world
-    assert "Begin with nothing" in client.get("/guidance/new").text
-    form = form_in(client.get("/guidance/new?begin=empty").text)
+    assert "Begin with nothing" in client.get("/guidance/new-rule").text
+    form = form_in(client.get("/guidance/new-rule?begin=empty").text)
     assert "id: new_rule" in form["source"]
     added = {**form, "f:title": "Browse: reminder", "do": "add:do:wait"}
-    form = form_in(client.post("/guidance/new", data=added).text)
+    form = form_in(client.post("/guidance/new-rule", data=added).text)
     assert "- {wait: 1d}" in form["source"]
-    done = client.post("/guidance/new", data={**form, "do": "save"})
+    done = client.post("/guidance/new-rule", data={**form, "do": "save"})
     assert done.headers["location"].startswith("/guidance/browse_reminder?saved=")
-    copy = form_in(client.get("/guidance/new?copy=cart_reminder").text)
+    copy = form_in(client.get("/guidance/new-rule?copy=cart_reminder").text)
     assert copy["source"].startswith("id: cart_reminder_2   # ours\n")
     assert "state: draft" in copy["source"]
-    assert client.get("/guidance/new?copy=nothing").status_code == 404
+    assert client.get("/guidance/new-rule?copy=nothing").status_code == 404
+    assert client.get("/guidance/new").status_code == 404  # an id like any other, and no rule has it
     again = form_in(client.get("/guidance/browse_reminder/edit").text)
     gone = client.post("/guidance/browse_reminder/edit", data={**again, "do": "delete"})
     assert gone.status_code == 303
@@ -199,6 +219,12 @@ def test_a_piece_is_written_checked_shown_and_both_are_shown_when_it_changed(wor
     merged = form_in(both.text)
     assert client.post("/content/edit", data={**merged, "do": "save"}).status_code == 303
     assert file.read_text(encoding="utf-8") == PIECE + "Mine.\n"
+    form = form_in(client.get("/content/edit?piece=content/cart.en.md").text)
+    file.write_text(PIECE.replace("Your cart", "Your own cart") + "Mine.\n", encoding="utf-8")
+    both = client.post("/content/edit", data={**form, "source": PIECE + "Ours.\n", "do": "save"})
+    together = form_in(both.text.partition('<form class="both"')[0])
+    assert client.post("/content/edit", data={**together, "do": "save"}).status_code == 303
+    assert file.read_text(encoding="utf-8") == PIECE.replace("Your cart", "Your own cart") + "Ours.\n"
     held = form_in(client.get("/content/edit?piece=content/cart.en.md").text)
     assert client.post("/content/edit", data={**held, "do": "delete"}).status_code == 400  # a rule sends it
     assert file.exists()

@@ -98,9 +98,9 @@ def test_rules_are_seen_run_turned_and_added(shop):
             r'Looks at everybody.*<td class="right">3</td><td class="right">3</td><td>done</td>', told, re.S
         )
 
-        added = client.post("/guidance/pattern", data={"token": token, "name": "thank_you"})
+        added = client.post("/guidance/add-pattern", data={"token": token, "name": "thank_you"})
         assert added.headers["location"] == "/guidance/thank_you"
         assert (made.folder / "content" / "order_thanks.en.md").is_file()
         assert client.get("/guidance/thank_you?lang=fi").status_code == 200
-        assert client.post("/guidance/pattern", data={"token": token, "name": "thank"}).status_code == 400
+        assert client.post("/guidance/add-pattern", data={"token": token, "name": "thank"}).status_code == 400
         client.close()

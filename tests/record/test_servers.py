@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 
 from backends import postgres as postgresql
 from polku.errors import NotAProject, ProjectError, RecordError
+from polku.guidance.turning import turn
 from polku.record import tables, whereabouts
 from polku.record.project import create_project, open_project
 from polku.record.settings import Record
@@ -22,6 +23,7 @@ from .events import event
 from .working import working
 
 MAP = "polku: 1\ntitle: A shop\nstages:\n  - id: all\n    touchpoints:\n      - {id: guide, match: {event: page}}\n"
+RULES = "guidance:\n  - {id: ask, when: {reached: handbook}, send: {channel: task, task: Ask}, state: on}\n"
 
 
 def test_a_number_is_seen_only_with_all_below_it(postgres):
@@ -227,6 +229,12 @@ def test_a_new_server_has_the_map_of_the_others_and_follows_it(postgres, tmp_pat
     assert (taken.author, b.journey().stages[0].touchpoints[0].id) == ("mikko", "handbook")
     assert not b.published.waits()
     assert b.published.take() is None
+    b.map_file.write_text(b.map_file.read_text("utf-8") + RULES, encoding="utf-8")
+    b.map_saved("anna")
+    a.published.take()
+    turn(a, "ask", "off", "bert")  # what a page or a command writes, all servers have at once
+    assert b.published.take() is not None
+    assert b.journey().guidance[0].state == "off"
     a.close()
     b.close()
 

@@ -105,6 +105,7 @@ def terms() -> list[tuple[str, str]]:
 #: Terms that must be the same wherever the program says them by themselves.
 CORE = {
     "stage", "touchpoint", "customer", "event", "channel", "source", "session", "conversion", "role", "consent",
+    "rule", "variant", "capped",
     "lapsed", "went on", "behind", "on target", "too few to say", "no data", "failed", "hypothesis", "moment of truth",
 }  # fmt: skip
 

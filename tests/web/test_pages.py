@@ -139,6 +139,17 @@ def test_the_lists_of_the_plan_begin_with_the_stages_own(tmp_path: Path) -> None
             assert len(found.further) != 1
 
 
+def test_a_touchpoint_leads_to_the_rules_that_it_sets_off(site: Site) -> None:
+    page = site.get("/").text
+    cards = {id: page.partition(f'id="touchpoint-{id}"')[2].partition("</section>")[0] for id in ("cart", "order")}
+    link = '<a href="/guidance/cart_reminder">Cart reminder</a> (draft)'
+    assert link in cards["cart"]
+    assert link not in cards["order"]  # what calls a rule off does not set it off
+    assert page.count('<a href="/guidance/cart_reminder">') == 2  # and the lane of guidance
+    measured = site.get("/?view=actual").text
+    assert "/guidance/cart_reminder" not in measured
+
+
 def test_what_customers_wrote_is_only_text(site: Site) -> None:
     response = site.get("/customers")
     assert "<script>alert" not in response.text

@@ -53,7 +53,7 @@ def list_(folder: Folder, language: Language = None, as_json: AsJson = False) ->
         rules = named_in(project.journey()) if project.map_file.exists() else {}
         told: list[dict[str, Any]] = []
         for path in paths(project.folder):
-            one: dict[str, Any] = {"path": path, "rule": rules.get(path)}
+            one: dict[str, Any] = {"path": path, "named_by": list(rules.get(path, ()))}
             try:
                 piece = read_piece(project.folder, path)
                 one |= {"name": piece.name, "language": piece.language, "subject": piece.subject}

@@ -492,8 +492,9 @@ def patterns(
         document = Document(project.map_file.read_bytes(), project.map_file)
         adopted = room.adopt(name, document.journey, terminal.reader.language)
         written = room.add(document, project.folder, adopted)
-        project.keep_map(actor())
-    ids = [r["id"] for r in adopted.rules]
+        project.map_saved(actor())
+        ids = [r["id"] for r in adopted.rules]
+        project.audit.note(actor(), "rule.saved", ", ".join(map(str, ids)), {"pattern": name})
     if as_json:
         terminal.data({"rules": ids, "content": list(written), "places": adopted.places})
         return

@@ -305,32 +305,43 @@ def _translations(there: list[str]) -> Iterator[Fault]:
             )  # fmt: skip
 
 
-def named_in(journey: Any) -> dict[str, str]:
-    """Pieces that the map names: path to the id of the rule, the campaign or the piece for everybody that does."""
-    found: dict[str, str] = {}
+def named_in(journey: Any) -> dict[str, tuple[str, ...]]:
+    """Pieces that the map names: path to what names it, a rule by its id, a campaign as ``campaign:ID``, a piece for
+    every visitor of the site as ``site:ID``.
+    """
+    found: dict[str, dict[str, None]] = {}
 
-    def look(value: Any, rule: str) -> None:
+    def look(value: Any, by: str) -> None:
         if isinstance(value, Mapping):
             for inner in value.values():
-                look(inner, rule)
+                look(inner, by)
         elif isinstance(value, (list, tuple)):
             for inner in value:
-                look(inner, rule)
+                look(inner, by)
         elif isinstance(value, str) and value.startswith(f"{FOLDER}/"):
-            found.setdefault(value, rule)
+            found.setdefault(value, {})[by] = None
 
     for rule in journey.guidance:
         look(rule.model_dump(), rule.id)
-    for name, campaign in journey.campaigns.items():
-        look(campaign.model_dump(), f"campaign:{name}")
+    for id, campaign in journey.campaigns.items():
+        look(campaign.send, f"campaign:{id}")
     for name, piece in journey.site.items():
-        look(piece.content, f"site.{name}")
-    return found
+        look(piece.content, f"site:{name}")
+    return {path: tuple(by) for path, by in found.items()}
+
+
+#: What is said of a piece that the map names and that is not there, by what names it.
+NAMED = {
+    "": N_("The rule {rule} names this file, and there is none."),
+    "campaign": N_("The campaign {rule} names this file, and there is none."),
+    "site": N_("The piece {rule} under site: names this file, and there is none."),
+}
 
 
 def _missing(project: Project, there: list[str]) -> Iterator[Fault]:
     if not project.map_file.exists():
         return
-    for path, rule in named_in(project.journey()).items():
+    for path, users in named_in(project.journey()).items():
         if path not in there:
-            yield Fault(path, 0, "missing", N_("The rule {rule} names this file, and there is none."), {"rule": rule})
+            kind, _, id = users[0].rpartition(":")
+            yield Fault(path, 0, "missing", NAMED[kind], {"rule": id})

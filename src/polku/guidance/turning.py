@@ -46,7 +46,7 @@ def place_of(document: Document, rule: str) -> int:
 
 
 def turn(project: Project, rule: str, state: str, author: str, *, content: bytes | None = None) -> Turned:
-    """Give ``rule`` the ``state`` in the project's map, keep the version, and publish nothing.
+    """Give ``rule`` the ``state`` in the project's map; the version is kept, and published where servers share it.
 
     ``content``: the map as the person saw it; MapError is raised when the file is another by now. Raises UsageError for
     an unknown rule or state, FaultyMapError when the map would have errors.
@@ -60,7 +60,7 @@ def turn(project: Project, rule: str, state: str, author: str, *, content: bytes
         return Turned(False, line)
     document.set(("guidance", place, "state"), state)
     document.save()
-    project.keep_map(author)
+    project.map_saved(author)
     project.audit.note(author, f"rule.{state}", rule)
     return Turned(True, line)
 
@@ -84,7 +84,7 @@ def adopt(
         if key in send:
             document.remove((*at, key))
     document.save()
-    project.keep_map(author)
+    project.map_saved(author)
     project.audit.note(author, "rule.adopted", f"{rule}: {variant}")
     return Turned(True, document.place(("guidance", place)).line)
 

@@ -119,6 +119,6 @@ def turn(project: Project, name: str, state: str, author: str) -> bool:
         drawn_piece(project, str(pieces[name].get("content", "")), None)
     document.set(("site", name, "state"), state)
     document.save()
-    project.keep_map(author)
+    project.map_saved(author)
     project.audit.note(author, f"site.{state}", name)
     return True

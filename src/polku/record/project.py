@@ -118,6 +118,15 @@ class Project:
             assert done.inserted_primary_key is not None
             return int(done.inserted_primary_key[0])
 
+    def map_saved(self, author: str) -> None:
+        """The map's file was edited by a page or a command: it is kept as a version, and where servers share the
+        project it is published, so that all of them follow. Raises ProjectError when another one was published since.
+        """
+        if self.published.shared:
+            self.published.publish(author)
+        else:
+            self.keep_map(author)
+
     def reader(self) -> Reader:
         """How this project's reader wants numbers, money and times written."""
         if not self.map_file.exists():

@@ -37,6 +37,7 @@ from polku.web import (
     identities,
     invitation,
     mailreports,
+    mapeditor,
     measures,
     note,
     offers,
@@ -129,7 +130,8 @@ def create_app(
     app.include_router(connect.router)
     app.include_router(note.router)
     app.include_router(note.api)
-    app.include_router(editor.router)  # its /guidance/new stands before the rules' ids
+    app.include_router(mapeditor.router)
+    app.include_router(editor.router)  # its /guidance/new-rule stands before the rules' ids
     app.include_router(guidance.router)
     app.include_router(guidance.api)
     app.include_router(experiments.router)

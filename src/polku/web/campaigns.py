@@ -113,7 +113,7 @@ def whom(project: Project, one: Standing, reader: Reader) -> str:
     )  # fmt: skip
 
 
-@router.post("/campaigns/pattern")
+@router.post("/campaigns/add-pattern")
 @needs("edit")
 async def add_pattern(request: Request) -> Response:
     return await run_in_threadpool(added, request, await form_of(request))

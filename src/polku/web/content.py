@@ -6,21 +6,22 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from polku.content.check import check_content, named_in
+from polku.content.check import check_content
 from polku.content.piece import named, paths, piece_of, read_piece
 from polku.content.preview import preview, preview_of
-from polku.errors import ContentError, MapError, UsageError
+from polku.errors import ContentError, UsageError
 from polku.language import Reader
 from polku.web.guard import needs
 from polku.web.live import project_of
 from polku.web.onsite import stage
 from polku.web.options import refuse_unknown
 from polku.web.pages import answers_of, own_query, read_language
-from polku.web.pieces import drafts_of
+from polku.web.pieces import drafts_of, users_by_name
 from polku.web.policy import FRAMING, LETTER
 from polku.web.reading import href
 from polku.web.saving import may_edit
 from polku.web.signin import drawn
+from polku.web.uses import uses_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,12 +42,10 @@ def content_page(request: Request) -> Response:
         except ContentError:
             subject = ""  # its fault is told beneath
         pieces.setdefault(found["name"], []).append({"path": path, "language": found["language"], "subject": subject})
-    try:
-        rules = named_in(project.journey())
-    except MapError:
-        rules = {}
+    users = users_by_name(project)
     return drawn(
-        request, "content.html", room="/content", pieces=pieces, rules=rules, href=href,
+        request, "content.html", room="/content", pieces=pieces, users=users, href=href,
+        uses=uses_of(project, {by for each in users.values() for by in each}, reader),
         may_edit=may_edit(request, answers_of(request)),
         faults=[(fault, fault.text(reader)) for fault in check_content(project)],
     )  # fmt: skip

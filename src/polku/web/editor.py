@@ -1,4 +1,4 @@
-"""/guidance/new, /guidance/RULE/edit: a rule as a form and its source side by side, checked and counted while typing.
+"""/guidance/new-rule, /guidance/RULE/edit: a rule as a form and its source side by side, checked and counted meanwhile.
 
 The form and the source are sent together, with the source that the form was drawn of (``base``): what differs from it
 in the form is written into the source. A script does that after each change and takes in what comes back; without one
@@ -29,6 +29,7 @@ from polku.journey.model import Journey
 from polku.journey.tree import read_text
 from polku.language import N_
 from polku.web.editing.known import Known, known_of
+from polku.web.editing.merging import merged
 from polku.web.editing.rule import ADDED, STEP_WORDS, form_of
 from polku.web.editing.sheet import Counting, OvertakenError, Sheet, sheet_of, would_have
 from polku.web.editing.writing import FIRST_ID, edited
@@ -69,7 +70,7 @@ class Page:
     told: tuple[str, ...] = ()
 
 
-@router.get("/guidance/new")
+@router.get("/guidance/new-rule")
 @needs("edit")
 def new_page(request: Request) -> Response:
     """Where to begin: a pattern, a rule of the map, or nothing; then the editor of a new rule."""
@@ -147,7 +148,7 @@ def edit_page(request: Request, id: str) -> Response:
     return editor_drawn(request, visit, _page(request, id, excerpt_of(document, id) or ""))
 
 
-@router.post("/guidance/new")
+@router.post("/guidance/new-rule")
 @needs("edit")
 async def new_sent(request: Request) -> Response:
     return await run_in_threadpool(sent_in, request, None, await sent_form(request))
@@ -203,7 +204,7 @@ def saved(request: Request, visit: Visit, page: Page) -> Response:
     except MapError:  # written in this very moment
         return both_drawn(request, visit, page, project.map_file.read_bytes())
     name, address = actor_of(request)
-    project.keep_map(name)
+    project.map_saved(name)
     id = str(sheet.tree.data["id"])
     project.audit.note(name, "rule.saved", id, address=address)
     return RedirectResponse(href(f"/guidance/{id}", saved=sheet.line), 303)
@@ -227,7 +228,7 @@ def taken_away(request: Request, visit: Visit, id: str, sent: Mapping[str, str])
         page = dataclasses.replace(_page(request, id, text), message=error.text(visit.language))
         return editor_drawn(request, visit, page, status=400)
     name, address = actor_of(request)
-    project.keep_map(name)
+    project.map_saved(name)
     project.audit.note(name, "rule.deleted", id, address=address)
     return RedirectResponse("/guidance", 303)
 
@@ -268,7 +269,7 @@ def editor_drawn(request: Request, visit: Visit, page: Page, *, status: int = 20
         elsewhere=[_told(fault, visit, "") for fault in sheet.elsewhere],
         beside={name: [_told(f, visit, name) for f in found] for name, found in by_field.items()},
         bad_lines={f.line for f in sheet.mine}, refused=sheet.refused.text(visit.language) if sheet.refused else "",
-        action=f"/guidance/{page.id}/edit" if page.id else "/guidance/new", spans=SPANS, outcomes=OUTCOMES,
+        action=f"/guidance/{page.id}/edit" if page.id else "/guidance/new-rule", spans=SPANS, outcomes=OUTCOMES,
         count=count, why_not=why_not, step_words=STEP_WORDS, added=ADDED, href=href,
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
@@ -306,6 +307,11 @@ def _count(request: Request, visit: Visit, sheet: Sheet, page: Page) -> tuple[Re
     return made, None
 
 
+def _new(together: str | None, *known: str | None) -> str | None:
+    """Both changes in one text, where that reads and is neither of the texts that are ``known``."""
+    return together if together is not None and together not in known and read(together) is not None else None
+
+
 def both_drawn(request: Request, visit: Visit, page: Page, content: bytes) -> Response:
     """Theirs and mine beside each other, with what differs: the person chooses, or merges by hand."""
     project, reader = project_of(request), visit.reader
@@ -315,10 +321,12 @@ def both_drawn(request: Request, visit: Visit, page: Page, content: bytes) -> Re
     was = excerpt_of(Document(before), page.id) if page.id and before is not None else None
     changed = "" if before is None else diff(before.decode("utf-8", "replace"), content.decode("utf-8", "replace"))
     mark = request.app.state.seen.note(project.map_file)
+    together = merged(was, theirs, page.text) if was is not None and theirs is not None else None
     body = render(
-        "rule_both.html", reader, page=page, mark=mark, theirs=theirs, changed=changed, known_before=before is not None,
+        "rule_both.html", reader, together=_new(together, theirs, page.text), page=page, mark=mark,
+        theirs=theirs, changed=changed, known_before=before is not None,
         elsewhere=theirs is not None and theirs == was, lines=diff(theirs or "", page.text).splitlines(),
-        action=f"/guidance/{page.id}/edit" if page.id else "/guidance/new", href=href,
+        action=f"/guidance/{page.id}/edit" if page.id else "/guidance/new-rule", href=href,
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
     return fresh(answer(request, body, language=visit.language, status=409))

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from polku.content.check import named_in
 from polku.errors import MapError, MissingExtraError, PolkuError, UsageError
 from polku.guidance import patterns as ready
 from polku.guidance.contests import Contest, contests
@@ -198,7 +199,7 @@ def fresh(response: Response) -> Response:
     return response
 
 
-@router.post("/guidance/pattern")
+@router.post("/guidance/add-pattern")
 @needs("edit")
 async def add_pattern(request: Request) -> Response:
     return await run_in_threadpool(added, request, await form_of(request))
@@ -212,7 +213,10 @@ def added(request: Request, sent: dict[str, str]) -> Response:
         document = Document(project.map_file.read_bytes(), project.map_file)
         adopted = ready.adopt(sent.get("name", ""), document.journey, visit.language)
         ready.add(document, project.folder, adopted)
-        project.keep_map(actor_of(request)[0])
+        name, address = actor_of(request)
+        project.map_saved(name)
+        ids = ", ".join(str(rule["id"]) for rule in adopted.rules)
+        project.audit.note(name, "rule.saved", ids, {"pattern": sent.get("name", "")}, address=address)
     except (UsageError, MapError) as fault:
         return rules_drawn(request, 400, fault.text(visit.language))
     return RedirectResponse(f"/guidance/{adopted.rules[0]['id']}", 303)
@@ -278,6 +282,7 @@ def rule_drawn(
         swept=swept, swept_why=REASONS, moment=moment,
         qualifies=qualifies, looks=query.get("looks"), contests=contests_of(request, rule),
         figures=drawn_days(effects_of(project, id), made, moment(now()).astimezone(reader.zone).date(), reader),
+        pieces=[path for path, users in named_in(visit.journey).items() if id in users],
         **frame_of(request, reader, "/guidance", "", visit.zone),
     )  # fmt: skip
     return fresh(answer(request, body, language=visit.language, status=status))

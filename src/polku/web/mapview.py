@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polku.journey.model import Guidance, Journey, Persona, Stage, Task, Text, Touchpoint, titled
 from polku.language import N_
@@ -17,6 +17,7 @@ from polku.measures.result import Count
 from polku.web.options import MapOptions
 
 if TYPE_CHECKING:
+    from polku.journey.surveys import Survey
     from polku.measures.obstacles.kept import Known
     from polku.measures.personas_here import PersonaHere
 
@@ -78,6 +79,8 @@ class Card:
     deviations: tuple[Deviation, ...]
     line: int | None
     not_for_persona: bool
+    rules: tuple[Guidance, ...] = ()  # those that it sets off
+    surveys: tuple[tuple[str, Survey], ...] = ()  # those that ask about it
 
     @property
     def no_data(self) -> bool:
@@ -218,6 +221,8 @@ def column(
                 not_for_persona=bool(
                     options.persona and touchpoint.personas and options.persona not in touchpoint.personas
                 ),
+                rules=tuple(g for g in journey.guidance if show_plan and touchpoint.id in names_in(setting_off(g))),
+                surveys=tuple((k, s) for k, s in journey.surveys.items() if s.touchpoint == touchpoint.id),
             )
         )
     ids = {t.id for t in stage.touchpoints}
@@ -283,13 +288,27 @@ def stage_of_guidance(journey: Journey, guidance: Guidance) -> str | None:
     """The stage a rule is drawn in: the one its ``when`` names, or its touchpoint's; the first in doubt."""
     stages = set(journey.stage_ids)
     of_touchpoint = {t.id: s.id for _, s, t in journey.touchpoints()}
-    for value in guidance.when.values():
-        for name in value if isinstance(value, (list, tuple)) else (value,):
-            if name in stages:
-                return str(name)
-            if name in of_touchpoint:
-                return of_touchpoint[name]
+    for name in names_in(guidance.when):
+        if name in stages:
+            return name
+        if name in of_touchpoint:
+            return of_touchpoint[name]
     return journey.stages[0].id
+
+
+def setting_off(guidance: Guidance) -> dict[str, Any]:
+    """What of a rule's ``when`` sets it off: without what calls it off."""
+    return {key: value for key, value in guidance.when.items() if key != "without"}
+
+
+def names_in(when: Mapping[str, Any]) -> tuple[str, ...]:
+    """The texts of a rule's ``when``, alone or in lists: among them are the touchpoints and stages that it names.
+
+    >>> names_in({"reached": ["cart", "product"], "without": "order", "for": "4h"})
+    ('cart', 'product', 'order', '4h')
+    """
+    values = (each for value in when.values() for each in (value if isinstance(value, (list, tuple)) else (value,)))
+    return tuple(each for each in values if isinstance(each, str))
 
 
 def lanes(

@@ -64,10 +64,7 @@ class ProjectAnswers:
     # -- the map --------------------------------------------------------------------------------------------------
 
     def saved(self, author: str) -> None:
-        if self.project.published.shared:
-            self.project.published.publish(author)
-        else:
-            self.project.keep_map(author)
+        self.project.map_saved(author)
 
     def version(self) -> str:
         found = self.project.map_file.stat()

@@ -18,7 +18,7 @@ from polku.guidance.messages import Filters
 from polku.guidance.sending import pauses
 from polku.guidance.switch import set_test_address, switch_of, turn
 from polku.guidance.unsubscribing import task_done
-from polku.language import N_
+from polku.language import N_, Reader
 from polku.record.clock import moment, now
 from polku.record.naming import names_of
 from polku.web.guard import actor_of, form_of, may, needs
@@ -27,6 +27,7 @@ from polku.web.options import read_number, refuse_unknown
 from polku.web.pages import own_query, read_language
 from polku.web.reading import href
 from polku.web.signin import drawn, zone_here
+from polku.web.uses import uses_of
 
 router = APIRouter(include_in_schema=False)
 api = APIRouter(tags=["guidance"])
@@ -51,10 +52,12 @@ def outbox(request: Request, status: int = 200, message: str | None = None) -> R
     asked = Filters.read(**{name: query.get(name) for name in ASKED}, zone=zone_here(request).name)
     limit = read_number("limit", query.get("limit") or str(SHOWN), 1, 1000)
     kept = {name: getattr(asked, name) for name in ASKED}
+    told, choices = messages.messages(project, asked, limit), messages.choices(project)
+    uses = uses_of(project, [*choices["rule"], *(one.rule for one in told)], Reader(read_language(request)))
     return drawn(
-        request, "outbox.html", status, room="/outbox", told=messages.messages(project, asked, limit), asked=asked,
-        kept=kept, counts=messages.counts(project, dataclasses.replace(asked, state=None)), limit=limit,
-        choices=messages.choices(project), words=messages.STATE_WORDS, switch=switch_of(project),
+        request, "outbox.html", status, room="/outbox", told=told, asked=asked, uses=uses, kept=kept,
+        counts=messages.counts(project, dataclasses.replace(asked, state=None)), limit=limit,
+        choices=choices, words=messages.STATE_WORDS, switch=switch_of(project),
         pauses=pauses(project), suppressed=messages.suppressed(project), mail=project.settings.mail,
         may_own=may(request, "own"), message=message, moment=moment, href=href, lag=lag(project.state),
     )  # fmt: skip
@@ -92,9 +95,11 @@ def message(request: Request, status: int = 200, told: str | None = None) -> Res
     """One message: what it says, what became of it and why."""
     query = own_query(request)
     refuse_unknown(query, ("key",))
-    one = messages.message_of(project_of(request), query.get("key", ""))
+    project = project_of(request)
+    one = messages.message_of(project, query.get("key", ""))
+    use = uses_of(project, [one.rule], Reader(read_language(request)))[one.rule]
     return drawn(
-        request, "message.html", status, room="/outbox", one=one, words=messages.STATE_WORDS, message=told,
+        request, "message.html", status, room="/outbox", one=one, use=use, words=messages.STATE_WORDS, message=told,
         may_edit=may(request, "edit"), again=one.state in messages.AGAIN,
     )  # fmt: skip
 

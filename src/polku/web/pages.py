@@ -41,6 +41,7 @@ from polku.web.options import (
 from polku.web.reading import href, language_of, reader_of, render
 from polku.web.review import review_due
 from polku.web.rooms import shelf, tabs
+from polku.web.saving import may_edit
 from polku.web.timezone import Zone, zone_of
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def frame_of(request: Request, reader: Reader, room: str, version: str, zone: Zo
         "setting_rooms": [each for each in shelf("settings") if may(request, each.needs)],
         "who": who_of(request),
         "token": token_of(request),
+        "edits_map": may_edit(request, answers_of(request)),
         "zone": zone,
         "at": request.url.path,
         "live": live,

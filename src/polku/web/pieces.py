@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from polku.content.check import Fault, check_piece, known_of
+from polku.content.check import Fault, check_piece, known_of, named_in
 from polku.content.facts import FILE as FACTS
 from polku.content.facts import NAMES, constants
 from polku.content.piece import FOLDER, named, parts_of, paths, piece_of
@@ -34,6 +34,7 @@ from polku.language import LANGUAGES, N_, Reader
 from polku.record import tables
 from polku.record.naming import names_of
 from polku.web.editing.fields import Field, changed, one, put, written
+from polku.web.editing.merging import merged
 from polku.web.guard import actor_of, form_of, needs
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
@@ -41,8 +42,9 @@ from polku.web.options import refuse_unknown
 from polku.web.pages import answers_of, own_query, read_language
 from polku.web.policy import FRAMING
 from polku.web.reading import href
-from polku.web.saving import diff, mark_of, may_edit
+from polku.web.saving import Seen, diff, mark_of, may_edit
 from polku.web.signin import drawn
+from polku.web.uses import uses_of
 
 if TYPE_CHECKING:
     from polku.record.project import Project
@@ -94,6 +96,15 @@ def drafts_of(request: Request) -> Drafts:
     return drafts
 
 
+def seen_of(request: Request) -> Seen:
+    """The texts that this server's editors were opened with."""
+    state = request.app.state
+    if not hasattr(state, "seen_pieces"):
+        state.seen_pieces = Seen()
+    seen: Seen = state.seen_pieces
+    return seen
+
+
 @dataclasses.dataclass(frozen=True)
 class Page:
     """What one drawing of the editor shows."""
@@ -142,7 +153,8 @@ def edit_page(request: Request) -> Response:
     if content is None and path != FACTS:
         raise NotFoundError(N_("There is no {file}."), file=path)
     text = plain((content or b"").decode("utf-8-sig", "replace"))
-    return piece_drawn(request, Page(path, text, text, mark_of(content or b""), query.get("customer", "").strip()))
+    mark = seen_of(request).keep(content or b"")
+    return piece_drawn(request, Page(path, text, text, mark, query.get("customer", "").strip()))
 
 
 @router.post("/content/edit")
@@ -233,7 +245,10 @@ def taken_away(request: Request, path: str, sent: dict[str, str]) -> Response:
         told = reader(N_("{file} has changed since you opened the page. Look at it, then do it once more."), file=path)
         return piece_drawn(request, dataclasses.replace(page, message=told), 409)
     if by := users_of(project, path):
-        told = reader(N_("It is not removed: {users} would have nothing to send."), users=", ".join(by))
+        told = reader(
+            N_("It is not removed: {users} would have nothing to send."),
+            users=", ".join(use.title for use in uses_of(project, by, reader).values()),
+        )
         return piece_drawn(request, dataclasses.replace(page, message=told), 400)
     (project.folder / path).unlink(missing_ok=True)
     name, address = actor_of(request)
@@ -242,17 +257,22 @@ def taken_away(request: Request, path: str, sent: dict[str, str]) -> Response:
 
 
 def users_of(project: Project, path: str) -> tuple[str, ...]:
-    """What of the map names the piece in any of its languages: rules, campaigns, by their ids."""
-    from polku.content.check import named_in
+    """What of the map names the piece in any of its languages, as ``named_in`` calls it."""
+    parts = named(path)
+    return users_by_name(project).get(parts["name"], ()) if parts else ()
 
-    found = named(path)
+
+def users_by_name(project: Project) -> dict[str, tuple[str, ...]]:
+    """What of the map names each piece in any of its languages, by the piece's name; {} of a map with faults."""
     try:
         there = named_in(project.journey())
     except MapError:
-        return ()
-    name = found["name"] if found else ""
-    users = (by for piece, by in there.items() if (parts := named(piece)) and parts["name"] == name)
-    return tuple(dict.fromkeys(users))
+        return {}
+    found: dict[str, dict[str, None]] = {}
+    for path, users in there.items():
+        if parts := named(path):
+            found.setdefault(parts["name"], {}).update(dict.fromkeys(users))
+    return {name: tuple(users) for name, users in found.items()}
 
 
 # -- a new piece ------------------------------------------------------------------------------------------------------
@@ -343,6 +363,7 @@ def shown_of(project: Project, page: Page, language: str) -> tuple[Preview | Non
 def piece_drawn(request: Request, page: Page, status: int = 200) -> Response:
     project, language = project_of(request), read_language(request)
     reader = Reader(language)
+    users = users_of(project, page.path) if page.path != FACTS else ()
     shown, why_not = shown_of(project, page, language)
     found = named(page.path)
     others = [
@@ -355,7 +376,7 @@ def piece_drawn(request: Request, page: Page, status: int = 200) -> Response:
     ]
     response = drawn(
         request, "piece_editor.html", status, room="/content", page=page, fields=head_fields(page.text), faults=faults,
-        shown=shown, why_not=why_not, others=others, users=users_of(project, page.path) if page.path != FACTS else (),
+        shown=shown, why_not=why_not, others=others, users=list(uses_of(project, users, reader).values()),
         draft=drafts_of(request).keep(page.path, page.text), names=NAMES, shared=_shared(project), facts=FACTS,
         saved=own_query(request).get("saved") == "yes" and request.method == "GET", href=href,
         traits=sorted(known_of(project)[0].traits), people=_people(project, page.customer),
@@ -387,7 +408,11 @@ def _people(project: Project, chosen: str) -> list[str]:
 def both_drawn(request: Request, page: Page, now: bytes) -> Response:
     """Theirs and mine beside each other, with what differs."""
     theirs = now.decode("utf-8-sig", "replace")
+    was = seen_of(request).text(page.mark)
+    before = None if was is None else plain(was.decode("utf-8-sig", "replace"))
+    together = merged(before, plain(theirs), page.text) if before and now else None
     return drawn(
-        request, "piece_both.html", 409, room="/content", page=page, theirs=theirs, mark=mark_of(now), href=href,
+        request, "piece_both.html", 409, room="/content", page=page, theirs=theirs, mark=seen_of(request).keep(now),
+        together=None if together in (plain(theirs), page.text) else together, href=href,
         there=bool(now), lines=diff(plain(theirs) if now else "", page.text).splitlines(),
     )  # fmt: skip

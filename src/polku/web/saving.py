@@ -116,13 +116,15 @@ def mark_of(content: bytes) -> str:
 
 
 class Seen:
-    """The last texts of the map that pages were drawn of, by their mark."""
+    """The last texts of the map (or of pieces of content) that pages were drawn of, by their mark."""
 
     def __init__(self) -> None:
         self._texts: collections.OrderedDict[str, bytes] = collections.OrderedDict()
 
     def note(self, file: Path) -> str:
-        content = file.read_bytes()
+        return self.keep(file.read_bytes())
+
+    def keep(self, content: bytes) -> str:
         mark = mark_of(content)
         self._texts[mark] = content
         self._texts.move_to_end(mark)

@@ -94,7 +94,7 @@ def add(project: Project, name: str, language: str, by: str, address: str = "") 
                 (project.folder / file).write_text(text, encoding="utf-8", newline="\n")
                 written.append(file)
     document.save()
-    project.keep_map(by)
+    project.map_saved(by)
     project.audit.note(by, "campaign.added", id, {"pattern": name}, address=address)
     return Added(id, tuple(written))
 

@@ -163,15 +163,22 @@ export function editor() {
     const link = event.target.closest("a[data-line]");
     if (!link) return;
     event.preventDefault();
+    goTo(Number(link.dataset.line));
+  });
+
+  function goTo(line) {
     const area = form.elements.source;
     const lines = area.value.split("\n");
-    const nth = Math.max(0, Math.min(lines.length - 1, Number(link.dataset.line) - Number(area.dataset.first)));
-    const start = lines.slice(0, nth).reduce((sum, line) => sum + line.length + 1, 0);
-    area.focus();
+    const nth = Math.max(0, Math.min(lines.length - 1, line - Number(area.dataset.first)));
+    const start = lines.slice(0, nth).reduce((sum, each) => sum + each.length + 1, 0);
+    area.focus({ preventScroll: true });
     area.setSelectionRange(start, start + lines[nth].length);
-  });
+    const top = area.getBoundingClientRect().top + nth * parseFloat(getComputedStyle(area).lineHeight);
+    if (top < 0 || top > innerHeight - 40) scrollBy(0, top - innerHeight / 3);
+  }
   addEventListener("beforeunload", (event) => {
     if (unsaved) event.preventDefault();
   });
+  if (form.dataset.at) goTo(Number(form.dataset.at));
   if (counts) count();
 }
