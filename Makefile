@@ -56,8 +56,8 @@ node: $(VENV)/.dev
 postgres: $(VENV)/.dev
 	$(BIN)/python scripts/find_postgres.py
 
-# A third of a test's time is waiting, for servers and browsers: three keep two cores at work.
-TEST_WORKERS ?= 3
+# A third of a test's time is waiting, for servers and browsers: four keep two cores at work.
+TEST_WORKERS ?= 4
 test: $(VENV)/.dev check browser java node postgres
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak"
 

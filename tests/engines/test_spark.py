@@ -242,6 +242,7 @@ def test_a_worker_killed_amid_a_measure_changes_nothing(
     assert found == here.view().map(work)
 
 
+@pytest.mark.soak  # making trails on what is left of a cluster takes half a minute
 def test_a_worker_killed_amid_making_trails_changes_nothing(
     cluster: tuple[str, psutil.Process], here: Shop, engine: SparkEngine, project: Project, tmp_path: Path
 ) -> None:

@@ -17,11 +17,18 @@ ONLY = ("test_a_customer_with_very_many_events", "test_sums_of_a_sliding_window"
         "test_where_nothing_goes_with_it", "test_the_plain_kernel", "test_codes_that_share_a_bit")  # fmt: skip
 
 
-def test_no_kernel_reads_or_writes_beyond_its_arrays(tmp_path):
+#: The kernels of stages and funnels, which hold what each customer did in windows, at every run; all others in the soak.
+ROOMS = [
+    pytest.param(["kernels/test_fold.py", "kernels/test_funnels.py"], id="kernels"),
+    pytest.param(["measures"], id="measures", marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_kernel_reads_or_writes_beyond_its_arrays(tmp_path, room):
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_OPT": "0", "NUMBA_CACHE_DIR": str(tmp_path)}
     # unoptimised: quicker to compile; a cache that cannot be written then is no fault of ours
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "-k", " or ".join(ONLY),
-               str(TESTS / "kernels" / "test_fold.py"), str(TESTS / "kernels" / "test_funnels.py"),
-               str(TESTS / "measures")]  # fmt: skip
+               *(str(TESTS / path) for path in room)]  # fmt: skip
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
