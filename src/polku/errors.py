@@ -121,6 +121,13 @@ class NoSecret(Unreadable):
     status = 503
 
 
+class Unready(Unreadable):
+    """What proves the request cannot be had now: the sender is told to come again."""
+
+    code = "unreadable.unready"
+    status = 503
+
+
 class RecordError(PolkuError):
     code = "record"
 

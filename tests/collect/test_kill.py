@@ -37,7 +37,7 @@ def stored(project: Project) -> tuple[Counter[str], list[int]]:
 
 def under_load(file: Path) -> None:
     """Wait until the server answers many, however slow the machine is."""
-    begun, until = len(told(file, "=")), time.monotonic() + 60
+    begun, until = len(told(file, "=")), time.monotonic() + 120
     while len(told(file, "=")) < begun + 50:
         assert time.monotonic() < until, "nothing is answered"
         time.sleep(0.02)

@@ -191,6 +191,7 @@ def test_doors_take_anything(polku: Site) -> None:
     ask = polku.client
     bodies: list[tuple[bytes, int]] = [
         (b"", 400), (b"[]", 400), (b"\xff\xfe", 400), (b'{"writeKey": 7}', 400), (b"{" * 5000, 400),
+        (b'{"x":' + b"[" * 90_000, 400), (b'{"id": "\\ud800"}', 400), (b'{"answers": NaN}', 400),
         (b"x" * 200_000, 413), (b'{"writeKey": "no"}', 401), (b"{}", 401),
     ]  # fmt: skip
     for path in ("/site/waiting", "/site/told", "/site/help"):

@@ -19,6 +19,7 @@ from polku.guidance import outbox
 from polku.guidance.links import read_link
 from polku.guidance.sending import due, send
 from polku.guidance.switch import turn
+from polku.live import refusals
 from polku.onsite.answering import UnfitError
 from polku.onsite.confirming import confirm, confirmed
 from polku.onsite.confirmlink import confirm_facts
@@ -229,6 +230,23 @@ def test_a_form_is_an_identity_a_consent_and_an_event(shop: Project) -> None:
     assert keys(shop) == [before], "what was made for the device is the customer's now, and stays with the browser"
     assert fates(shop)[needless].reason == "agreed", "nobody is asked for what they have given"
     told(shop, before, "closed")
+
+
+def test_what_the_door_refuses_is_counted_and_addresses_lose_their_parameters(shop: Project) -> None:
+    who = "0d" * 16
+    arrive(shop, seen(who, "v-0d"))
+    key = message(shop, piece(shop, "counted", "shows: banner"), who=who)
+    assert keys(shop, who) == [key]
+    page = {"url": "https://shop.example/p?id=7&token=secret&utm_source=x", "path": "/p"}
+    tell(shop, Report(Visitor(who, "s1"), key, "shown", "r", page=page, agent="Mozilla/5.0"))
+    row = next(r for r in shop.inbox.tail().to_pylist() if f'"{key}"' in (r["properties"] or ""))
+    assert "secret" not in row["context"]
+    assert "utm_source=x" in row["context"]
+    shop.consents.decide([Decision("anonymous", who, "analytics", False, now(), "test", None, "")])
+    tell(shop, Report(Visitor(who, "s1"), key, "closed", "r2", page=page, agent="Mozilla/5.0"))
+    assert events(shop, key) == ["Message Shown"]
+    assert [(one.reason, one.count) for one in refusals.counts(shop)] == [("no_consent", 1)]
+    assert refusals.latest(shop) == (), "nothing of it is kept but the count"
 
 
 def test_a_form_with_double_opt_in_waits_for_the_letter(shop: Project) -> None:

@@ -20,7 +20,9 @@ from hypothesis.stateful import (
 )
 
 from polku.errors import RecordError
+from polku.record import history
 from polku.record.changes import Position
+from polku.record.deltalog import log_name
 from polku.record.hashes import id_hash
 from polku.record.project import Project, create_project, open_project
 
@@ -238,6 +240,22 @@ def test_a_log_that_is_gone_means_starting_over(project):
     changes = project.changes(position, COLUMNS)
     assert changes.rebuild
     assert ids(changes.rows) == ["a", "b", "c"]
+
+
+def test_who_slept_for_longer_than_the_log_is_kept_wakes_up(project, monkeypatch):
+    """The entry after the last known one was cleaned away meanwhile; what came is there all the same."""
+    stored(project, event("a", 0))
+    with open_project(project.folder) as sleeper:
+        known = sleeper.history.version
+        for name in "bc":
+            stored(project, event(name, 1))
+        table = project.history.table()
+        table.create_checkpoint()
+        for version in range(known + 2):
+            (project.data / "history" / log_name(version)).unlink()
+        monkeypatch.setattr(history, "ASLEEP", -1.0)
+        assert sleeper.history.version == project.history.version
+        assert ids(sleeper.changes(None, ["event_id"]).rows) == ["a", "b", "c"]
 
 
 def test_a_repeat_of_what_was_moved_is_not_told(project):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +18,7 @@ import sqlalchemy as sa
 from polku.errors import UsageError
 from polku.events.arrival import Arrival
 from polku.events.refusals import Refusal
-from polku.record import erasure, handover, receipts, steps, tables
+from polku.record import clearing, erasure, handover, receipts, steps, tables
 from polku.record.consents import Decision
 from polku.record.contacts import Contact
 from polku.record.permission import Learned
@@ -23,6 +26,7 @@ from polku.record.project import Project, create_project, open_project
 from polku.record.refused import Refused, note_refused
 from polku.sources.importing import import_files
 from polku.trails import open_trails
+from polku.trails.lock import locked
 
 from .deeds import MAP
 from .events import event, stored
@@ -251,6 +255,31 @@ def test_a_death_at_any_moment_is_made_good(tmp_path: Path) -> None:
             (receipt,) = receipts.receipts(project)
             assert (receipt.done, receipt.counts["events"]) == (True, 7), passed[number]
         assert found(folder, words) == [], passed[number]
+
+
+def test_trails_that_another_refreshes_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes news in at that moment began before the customer was gone: their trails still have the customer."""
+    held, release = threading.Event(), threading.Event()
+
+    def refresh(lock: Path) -> None:
+        with locked(lock) as mine:
+            assert mine
+            held.set()
+            assert release.wait(30)
+
+    with create_project(tmp_path / "shop", "en") as project:
+        (project.folder / "journey.yaml").write_text(MAP, encoding="utf-8")
+        stored(project, event("a", 0, user="anna"))
+        assert open_trails(project).events == 1
+        stored(project, event("b", 1, user="anna"))
+        other = threading.Thread(target=refresh, args=(project.data / "trails" / "lock",))
+        other.start()
+        assert held.wait(30)
+        assert (open_trails(project).late, open_trails(project).events) == (True, 1)
+        monkeypatch.setattr(clearing, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: release.set()))
+        clearing.renew_trails(project, ["nobody"])
+        other.join(30)
+        assert open_trails(project, refresh=False).events == 2
 
 
 def test_on_a_server_as_well(project: Project) -> None:

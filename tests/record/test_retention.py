@@ -21,7 +21,7 @@ from polku.record.refused import Refused, note_refused
 from .events import event, stored
 
 DAY = 86_400_000_000
-RULES = "[retention]\nevents = 100\nanonymous = 30\nrefused = 7\ncontacts = 50\nbackups = 20\n"
+RULES = "[retention]\nevents = 100\nanonymous = 30\nrefused = 7\ncontacts = 50\nmessages = 40\nbackups = 20\n"
 
 
 def ago(days: float) -> dt.datetime:
@@ -64,6 +64,8 @@ def shop(tmp_path: Path) -> Iterator[Project]:
                 {"response": f"r{d}", "survey": "nps", "via": "qr", "finished_at": now() - d * DAY} for d in (99, 101)
             ]
             connection.execute(sa.insert(tables.survey_responses), used)
+            asked = {"code": "C", "via": "chat", "page": "/", "made_at": now() - 50 * DAY}
+            connection.execute(sa.insert(tables.handovers).values(asked))
         yield project
 
 
@@ -71,7 +73,16 @@ def names(project: Project) -> set[str]:
     return set(project.history.read(["event_id"]).read_all()["event_id"].to_pylist())
 
 
-DUE = {"events": 1, "anonymous": 3, "beside": 1, "visitors": 1, "refused": 2, "contacts": 1, "backups": 1}
+DUE = {
+    "events": 1,
+    "anonymous": 3,
+    "beside": 1,
+    "visitors": 1,
+    "refused": 2,
+    "contacts": 1,
+    "messages": 1,
+    "backups": 1,
+}
 
 
 def test_a_dry_run_changes_nothing(shop: Project) -> None:
@@ -122,6 +133,39 @@ def test_tags_and_replies_go_with_what_they_are_about(shop: Project) -> None:
     left = (tables.answer_tags.c.answer, tables.review_replies.c.review, tables.offer_orders.c.order_id)
     with shop.state.read() as connection:
         assert [connection.execute(sa.select(c)).scalars().all() for c in left] == [["a-young"], ["r-young"], ["young"]]
+
+
+def test_what_messages_said_goes_and_that_they_were_stays(shop: Project) -> None:
+    def message(key: str, days: float | None, state: str) -> dict[str, object]:
+        return {
+            "key": key, "rule": "thanks", "customer": 1, "channel": "email", "content": "content/x.md", "owed": False,
+            "priority": 0, "facts": '{"event": {}}', "payload": '{"text": "Hei Anna"}', "state": state,
+            "made_at": now() - 90 * DAY, "next_at": 0, "finished_at": None if days is None else now() - int(days * DAY),
+        }  # fmt: skip
+
+    lots = [message("old", 41, "sent"), message("young", 39, "sent"), message("waits", None, "waiting"),
+            message("shows", 41, "sent")]  # fmt: skip
+    with shop.state.write() as connection:
+        connection.execute(sa.insert(tables.outbox), lots)
+        drawn = [{"key": k, "drawn": "{}", "drawn_at": 1, "expires_at": now() - d * DAY} for k, d in
+                 (("old", 41), ("shows", 1))]  # fmt: skip
+        connection.execute(sa.insert(tables.site_messages), drawn)
+        asked = [
+            {"code": c, "via": "chat", "page": "/x", "made_at": now() - d * DAY} for c, d in (("A", 41), ("B", 39))
+        ]
+        connection.execute(sa.insert(tables.handovers), asked)
+    for run in (retention.preview, retention.apply):
+        assert {kept.rule: kept.due for kept in run(shop)}["messages"] == 4
+    row = tables.outbox.c
+    with shop.state.read() as connection:
+        left = connection.execute(sa.select(row.key, row.state, row.payload, row.facts).order_by(row.key)).all()
+        codes = connection.execute(sa.select(tables.handovers.c.code)).scalars().all()
+    whole = ('{"text": "Hei Anna"}', '{"event": {}}')
+    assert [tuple(one) for one in left] == [
+        ("old", "sent", None, "{}"), ("shows", "sent", *whole), ("waits", "waiting", *whole), ("young", "sent", *whole),
+    ]  # fmt: skip
+    assert codes == ["B"]
+    assert {kept.rule: kept.due for kept in retention.apply(shop)}["messages"] == 0
 
 
 def test_nothing_goes_where_everything_is_kept(tmp_path: Path) -> None:

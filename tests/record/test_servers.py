@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from backends import postgres as postgresql
 from polku.errors import NotAProject, ProjectError, RecordError
 from polku.guidance.turning import turn
+from polku.record import postgres as postgresql_of_state
 from polku.record import tables, whereabouts
 from polku.record.project import create_project, open_project
 from polku.record.settings import Record
@@ -100,6 +101,30 @@ def test_a_writer_that_waits_too_long_is_told_who_holds_what(postgres):
     with state.write(), pytest.raises(RecordError, match="holds the state"), state.write():
         pass
     state.close()
+
+
+def test_a_server_that_stops_in_the_middle_holds_nobody_up(postgres, monkeypatch):
+    """A machine that sleeps, or is gone: its transaction at the doors ends; both ends ask whether the other lives."""
+    monkeypatch.setattr(postgresql_of_state, "IDLE", {"inbox": 200})
+    url = postgres.database()
+    sleeping, other = State(url), State(url)
+
+    def sleep() -> None:
+        with sleeping.write("inbox") as held:
+            sleeping.reserve(held, "seq", 1)
+            with other.write("inbox") as connection:  # waits until the first one's time is over
+                assert other.reserve(connection, "seq", 1) == 1, "what the first one took was never given"
+            held.execute(sa.text("select 1"))
+
+    with pytest.raises(sa.exc.DBAPIError):
+        sleep()
+    with other.read() as connection:
+        address = connection.execute(sa.text("select inet_server_addr()")).scalar()
+        asks = connection.execute(sa.text("show tcp_keepalives_idle")).scalar()
+    if address is not None:  # by a socket of the machine itself the system tells at once
+        assert int(asks) == postgresql_of_state.ASKS_AFTER
+    sleeping.close()
+    other.close()
 
 
 def test_a_text_with_nul_is_kept_with_a_mark_in_its_place(postgres, tmp_path):

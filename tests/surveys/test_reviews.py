@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -13,11 +15,17 @@ import sqlalchemy as sa
 from channels import shop
 from polku.errors import SourceError, UsageError
 from polku.measures.ask import measure
+from polku.onsite.handing import hand_over
+from polku.onsite.waiting import Visitor
 from polku.record import tables
 from polku.record.project import Project
 from polku.surveys import importing, reviews
 from polku.surveys.links import SurveyLink, bought, path_of
+from polku.web.app import create_app
+from polku.web.policy import POLICY
 from surveys import world
+from web.inprocess import Client, loop_in_a_thread
+from web.test_security_inputs import Elements
 
 JUDGE = """title,body,rating,review_date,source,reviewer_name,reviewer_email,product_id,product_handle,reply,reply_date
 Hyvä,"Istuu, soita 040 123 4567",5,2026-03-01 10:00:00 UTC,web,Anna,anna@example.fi,7,mekko,Kiitos!,2026-03-02
@@ -119,6 +127,64 @@ def test_any_site_may_show_them(client: world.Here) -> None:
     assert (nothing.json()["count"], nothing.json()["average"]) == (0, None)
     assert client.get("/reviews").json()["product"] is None
     assert client.get("/reviews/7?limit=1000").status_code == 400
+
+
+def test_asking_costs_nothing_while_nothing_arrives(
+    project: Project, client: world.Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may ask: history is not read for each of them, and one address may not ask without end."""
+    public(client)
+    asked: list[str] = []
+    monkeypatch.setattr(project, "sql", lambda text: asked.append(text))
+    for product in ("7", "8", "nothing"):
+        public(client, product)
+    assert asked == []
+    monkeypatch.undo()
+    limits = dataclasses.replace(project.settings, limits=dataclasses.replace(project.settings.limits, api=3))
+    monkeypatch.setattr(project, "settings", limits)
+    with loop_in_a_thread() as loop:
+        stranger = Client(create_app(project), loop)
+        answers = [stranger.get("/reviews/7") for _ in range(4)]
+        stranger.close()
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert int(answers[3].headers["retry-after"]) > 0
+
+
+SCRIPT = '"><img data-evil src=x onerror=alert(1)><script data-evil>alert(1)</script>'
+
+
+def test_what_people_write_is_text_on_every_page(tmp_path: Path) -> None:
+    """Reviews, answers, hand-overs, reports: whatever stands in them, no page makes an element of it."""
+    with world.make(tmp_path / "shop") as project, world.client(project) as client:
+        shop.customers(project, "anna")
+        shop.arrive(project, world.order("anna", SCRIPT))
+        link = SurveyLink("", ("user", "anna"), "9:0:a", language="en", products=((SCRIPT, SCRIPT),))
+        path = path_of(project, link)
+        pages = [client.get(path)]
+        sent = {"stars_0": "1", "title_0": SCRIPT, "text_0": SCRIPT, "author": SCRIPT}
+        assert client.post(path, data=sent).status_code == 303
+        for wish in (f"?place={quote(SCRIPT)}&via={quote(SCRIPT)}&score=9", ""):
+            pages.append(client.get("/s/counter" + wish))
+        fields = world.hidden(pages[-1].text) | {"q_happy": "1", "q_stopped": SCRIPT}
+        pages.append(client.post("/s/counter", data=fields))
+        letter = SurveyLink("order_nps", ("user", "anna"), "9:0:b", language="en")
+        first = client.post(path_of(project, letter), data={"shown": "recommend", "q_recommend": "1"})
+        more = world.hidden(first.text) | {"q_why": SCRIPT}
+        pages += [first, client.post(path_of(project, letter), data=more)]
+        hand_over(project, Visitor("a" * 32), "chat", SCRIPT)
+        project.mover.move()
+        review = next(iter(reviews.reviews_of(project)))
+        report = f"/review-report?review={review.id}"
+        pages += [client.get(report), client.post(report, data={"reason": "fake", "detail": SCRIPT})]
+        for room in ("answers", "reviews", "answers?q=alert", f"answers?tag={quote(SCRIPT)}"):
+            pages.append(client.get(f"/surveys/{room}"))
+        pages += [client.get(place) for place in ("/surveys", "/survey/order_nps", "/survey/counter", "/on-site")]
+        assert any(SCRIPT in html.unescape(page.text) for page in pages if "/surveys/reviews" in str(page.url))
+        for page in pages:
+            assert page.status_code < 500, (page.url, page.text[:1000])
+            if page.headers.get("content-type", "").startswith("text/html"):
+                assert page.headers["content-security-policy"] == POLICY, page.url
+                assert set(Elements(page.text).faults) <= {"href=data:,"}, page.url  # the icon that there is not
 
 
 def test_the_shop_answers_and_removes_for_a_reason_alone(project: Project, client: world.Here) -> None:

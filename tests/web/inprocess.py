@@ -32,7 +32,7 @@ class Client:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=True, client=("203.0.113.9", 1234))
         self._client = httpx.AsyncClient(transport=transport, base_url=base_url, timeout=60)
         self._loop = loop
-        self.cookies = self._client.cookies
+        self.cookies, self.headers = self._client.cookies, self._client.headers
 
     def request(self, method: str, url: str, **more: Any) -> httpx.Response:
         return asyncio.run_coroutine_threadsafe(self._client.request(method, url, **more), self._loop).result(90)

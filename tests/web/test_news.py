@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from polku.trails.lock import locked
+
 from . import world
 from .conftest import Site
 from .reading import read
@@ -49,6 +51,24 @@ def test_what_just_arrived_is_on_the_map(own_site: Site) -> None:
     assert [
         (e["event"], e["source"], e["properties"]) for s in story["sessions"] for e in s["entries"] if "event" in e
     ] == [("Product Added", "live", [["product_id", "p1"]])]
+
+
+def test_a_page_made_while_another_takes_the_news_in_does_not_stay(own_site: Site) -> None:
+    """Whoever asks meanwhile gets the map before; it is not kept for those who ask when nothing arrives any more."""
+    own_site.get("/?period=all")
+    before = own_site.get("/api/version").json()["version"]
+    event = {"event_id": "late-1", "time": world.LAST, "event": "Product Added", "source": "live", "user_id": "late"}
+    own_site.project.inbox.append([event])
+    with locked(own_site.project.data / "trails" / "lock") as held:
+        assert held
+        old = own_site.get("/?period=all")
+        shown = own_site.get("/api/version").json()["version"]
+    assert shown != before
+    new = own_site.get("/?period=all")
+    assert new.headers["etag"] != old.headers["etag"]
+    settled = own_site.get("/api/version").json()["version"]
+    assert own_site.get("/?period=all").headers["etag"] == new.headers["etag"]
+    assert own_site.get("/api/version").json()["version"] == settled
 
 
 def test_a_faulty_map_is_told_with_its_lines(own_site: Site) -> None:

@@ -17,19 +17,23 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from polku.record.project import Project
 from polku.web.app import create_app
 from polku.web.description import SCHEMES
+from polku.web.guard import HEADER
 
+from . import world
 from .inprocess import Client, loop_in_a_thread
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
 @pytest.fixture(scope="module")
-def client(shop: Project) -> Iterator[Client]:
-    with loop_in_a_thread() as loop:
-        found = Client(create_app(shop), loop)
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Of a shop of its own: some operations write."""
+    with world.make(tmp_path_factory.mktemp("described") / "shop") as shop, loop_in_a_thread() as loop:
+        app = create_app(shop)
+        found = Client(app, loop)
+        found.headers.update({"Origin": "http://testserver", HEADER: app.state.token})
         yield found
         found.close()
 
@@ -50,10 +54,26 @@ def test_every_answer_is_as_described(operation: Any, client: Client) -> None:
         for case in (good, bad):
             wanted = case.as_transport_kwargs(base_url="http://testserver")
             headers = {name: str(value) for name, value in (wanted.get("headers") or {}).items()}
-            answer = client.request(wanted["method"], wanted["url"], params=wanted.get("params"), headers=headers)
+            body = {"json": wanted["json"]} if "json" in wanted else {"content": wanted.get("data")}
+            answer = client.request(
+                wanted["method"], wanted["url"], params=wanted.get("params"), headers=headers, **body
+            )
             case.validate_response(Response.from_any(answer), checks=CHECKS)
 
     hold()
+
+
+@pytest.mark.parametrize("path", sorted(path for path, found in DESCRIBED["paths"].items() if "post" in found))
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\0", b"[]", b"null", b"\xff\xfe", b'{"x":' + b"[" * 90_000, b'{"points": NaN}', b'{"points": 1e999}',
+     b'{"points": ' + b"9" * 9_000 + b"}", b'{"source": "\\ud800"}', b"x" * 300_000],
+    ids=lambda body: repr(body[:12]),
+)  # fmt: skip
+def test_bodies_that_are_none(client: Client, path: str, body: bytes) -> None:
+    answer = client.post(path.format(customer="anna"), content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 403), answer.text[:500]
+    assert answer.json()["error"]["message"]
 
 
 def test_the_description_is_complete(client: Client) -> None:

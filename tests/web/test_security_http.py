@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from polku.web import http
+from polku.web import guard, http
 
 from .conftest import Site
 
@@ -50,6 +50,16 @@ def test_heads_of_requests(site: Site, head: bytes, status: bytes) -> None:
     if status == b"200":
         assert answer
     assert sent(site, LINE + b"\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_never_ends_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nobody has to sign in."""
+    monkeypatch.setattr(guard, "SLOWEST_FORM", 0.2)
+    head = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n"
+    form = b"Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n\r\nname="
+    answer = sent(site, head + form)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in answer.lower()
 
 
 def test_a_head_that_never_ends_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from polku.channels.reports import GONE, Kind, Report
 from polku.channels.webhook import secret_bytes, sign
-from polku.errors import Unproven
+from polku.errors import Unproven, Unready
 from polku.language import N_
 
 #: The variable that holds what proves a request: Postmark's user:password, Mailgun's signing key, SendGrid's public
@@ -280,6 +280,9 @@ def _at_amazon(address: str) -> None:
 
 
 def _fetched(address: str) -> bytes:
-    answer = httpx.get(address, timeout=10, follow_redirects=False)
-    answer.raise_for_status()
+    try:
+        answer = httpx.get(address, timeout=10, follow_redirects=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as fault:
+        raise Unready(N_("{address} does not answer: {fault}"), address=address, fault=str(fault)) from fault
     return answer.content

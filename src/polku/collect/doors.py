@@ -25,9 +25,9 @@ from polku.collect.vitals import metrics, vitals
 from polku.collect.writer import UNWRITABLE, Deposit, Writer
 from polku.errors import Unreadable
 from polku.events.arrival import Call, Dropped, Outcome, Parsed, Reply
-from polku.events.door import Visit, enter
+from polku.events.door import Visit, enter, parameters_of
 from polku.events.plain import enter_plain
-from polku.events.refusals import Refusal
+from polku.events.refusals import UNKEPT, Refusal
 from polku.record.clock import now
 from polku.record.contacts import might_hold
 from polku.record.permission import Learned
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("polku.collect")
 
-#: Reasons of which only the count is kept: there is no right to keep the rest, or the project did not ask for it.
-UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED, Refusal.LEFT_OUT})
 #: Headers that parsers may ask for: no list of all, so that a stranger's are never kept.
 CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -95,7 +93,7 @@ class Doors:
                     self.beginnings.append((path[:-1], protocol))
                 else:
                     self.exact[path] = protocol
-        self.parameters = frozenset(w.strip().lower() for w in self.settings.parameters.split(",") if w.strip())
+        self.parameters = parameters_of(self.settings.parameters)
         # A connection of its own that waits for less long than others: a client waits with it.
         self.state = State(project.state.url.render_as_string(hide_password=False), self.settings.busy)
         self.writer = Writer(

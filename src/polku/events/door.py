@@ -53,6 +53,15 @@ class Visit:
     search: bool = True
 
 
+def parameters_of(listed: str) -> frozenset[str]:
+    """The query parameters that a setting lists with commas between.
+
+    >>> sorted(parameters_of("id, Page"))
+    ['id', 'page']
+    """
+    return frozenset(word.strip().lower() for word in listed.split(",") if word.strip())
+
+
 Step = Callable[[Arrival, Visit], Refusal | None]
 
 

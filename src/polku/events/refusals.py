@@ -64,6 +64,9 @@ class Refusal(IntEnum):
         return translate(language, TEXTS[self])
 
 
+#: Reasons of which only the count is kept: there is no right to keep the rest, or the project did not ask for it.
+UNKEPT = frozenset({Refusal.NO_CONSENT, Refusal.ERASED, Refusal.LEFT_OUT})
+
 TEXTS: dict[Refusal, str] = {
     Refusal.TRUNCATED: N_("the file ends in the middle of the line"),
     Refusal.TOO_FEW_COLUMNS: N_("the line has fewer columns than the header"),

@@ -20,7 +20,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from polku.access.entrance import is_loopback
-from polku.access.limits import network
+from polku.access.limits import Limit, network
 from polku.channels.site import SITE
 from polku.collect.doors import CORS, STRANGER, UNREAD, Refuse, call_of, of_this_machine, preflight, send_reply, within
 from polku.collect.writer import UNWRITABLE
@@ -33,6 +33,8 @@ from polku.onsite.everyone import pieces
 from polku.onsite.handing import hand_over
 from polku.onsite.telling import NoSuchMessageError, Report, What, tell
 from polku.onsite.waiting import Visitor, waiting
+from polku.record.clock import now
+from polku.record.refused import Refused
 
 if TYPE_CHECKING:
     from polku.collect.doors import Doors
@@ -56,6 +58,9 @@ TOLD: Final[Mapping[str, What]] = {what: what for what in get_args(What)}
 METHODS: Final = ("GET", "HEAD", "POST")
 #: Bytes of the longest request.
 MOST_BYTES: Final = 100_000
+#: Forms and calls for help of one address in an hour, as many as a household or an office of people writes: each may
+#: send a letter to whatever address it names, or is read by a person.
+MOST_AN_HOUR: Final = 120
 
 
 class Asked(msgspec.Struct, kw_only=True, rename="camel"):
@@ -92,6 +97,7 @@ class SiteDoors:
 
     def __init__(self, doors: Doors) -> None:
         self.doors, self.project = doors, doors.project
+        self.by_hand = Limit(MOST_AN_HOUR, 3600.0)
         self._pieces: dict[str | None, tuple[float, Any, list[dict[str, Any]]]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,10 +155,13 @@ class SiteDoors:
     async def _take(self, call: Call, body: bytes) -> Reply:
         try:
             asked = msgspec.json.decode(body, type=Asked)
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+            self._count(Refusal.UNREADABLE_REQUEST)
             raise Refuse(400, "unreadable", f"The body does not read: {fault}.") from fault
         source, payer = self._source(call, asked.write_key)
         within(self.doors.by_key, payer)
+        if (call.path == "/site/help" or asked.what == "submitted") and not is_loopback(call.address):
+            within(self.by_hand, network(call.address))
         try:
             return await asyncio.to_thread(PATHS[call.path], self.project, call, asked, source)
         except NoSuchMessageError as fault:
@@ -173,7 +182,14 @@ class SiteDoors:
             return found.source or NAME, f"key {found.id}"
         if self.doors.anyone and not keys.has_write and of_this_machine(call):
             return NAME, NAME
+        self._count(Refusal.WRONG_KEY)
         raise Refuse(401, "wrong_key", Refusal.WRONG_KEY.text())
+
+    def _count(self, reason: Refusal) -> None:
+        """Count a whole request that was refused, as the doors of events do."""
+        name = reason.name.lower()
+        self.doors.counters.refused(NAME, name)
+        self.doors.writer.note(Refused(NAME, NAME, "door", name, now(), None, None))
 
 
 class InUse:

@@ -14,13 +14,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import msgspec
 import sqlalchemy as sa
 
 from polku.channels.site import SITE
 from polku.collect.columns import Kept, table_of
 from polku.errors import UsageError
 from polku.events.arrival import Arrival
-from polku.events.door import Visit, enter
+from polku.events.door import Visit, enter, parameters_of
+from polku.events.refusals import UNKEPT
 from polku.guidance.outbox import SENT, WAITING
 from polku.guidance.sending import SOURCE
 from polku.language import N_
@@ -31,6 +33,7 @@ from polku.record import tables
 from polku.record.clock import now
 from polku.record.inbox import LANE as INBOX
 from polku.record.permission import Learned
+from polku.record.refused import Refused, note_refused
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -187,12 +190,24 @@ def _keep(
 ) -> None:  # fmt: skip
     """Events by the steps of the door, with what they tell of addresses and consent, in one transaction."""
     permission = project.permission
-    visit = Visit(source, report.address, received_at=now(), permission=permission, learned=Learned())
-    kept = [arrival for arrival in arrivals if enter(arrival, visit) is None]
+    visit = Visit(
+        source, report.address, received_at=now(), parameters=parameters_of(project.settings.collect.parameters),
+        permission=permission, learned=Learned(),
+    )  # fmt: skip
+    kept: list[Arrival] = []
+    refused: list[Refused] = []
+    for arrival in arrivals:
+        reason = enter(arrival, visit)
+        if reason is None:
+            kept.append(arrival)
+        else:
+            raw = None if reason in UNKEPT else msgspec.json.encode(arrival)
+            refused.append(Refused(source, SITE, "door", reason.name.lower(), visit.received_at, arrival.time, raw))
     assert visit.learned is not None
     with project.state.write(INBOX) as connection:
         if besides is not None:
             besides(connection)
+        note_refused(project.state, connection, refused)
         written = project.permission.write(connection, visit.learned) if visit.learned else []
         if kept:
             project.inbox.put(connection, table_of([Kept(kept)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from polku.errors import ProjectBusy
+from polku.language import N_
 from polku.record import tables
 from polku.record.belonging import Belongings
 from polku.record.inbox import pack, unpack
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from polku.record.project import Project
 
+#: Seconds to wait for whoever takes news into the trails just now.
+PATIENCE = 120.0
 #: Bytes of the largest imported file that is looked through for the customer.
 MOST_SEARCHED = 1 << 28
 
@@ -196,7 +201,14 @@ def renew_trails(project: Project, words: Sequence[str]) -> int:
     if any(_names(file, pattern) for file in sorted(folder.rglob("*")) if file.is_file()):
         shutil.rmtree(folder, ignore_errors=True)
     if project.map_file.exists():
-        open_trails(project)
+        until = time.monotonic() + PATIENCE
+        while open_trails(project).late:  # a server takes news in: it began before the customer was gone
+            if time.monotonic() > until:
+                raise ProjectBusy(
+                    N_("Another process is still building the trails in {folder}. Try again when it is done."),
+                    folder=str(folder),
+                )
+            time.sleep(0.1)
     return 1
 
 

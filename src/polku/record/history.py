@@ -13,6 +13,7 @@ import datetime as dt
 import json
 import os
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
     from polku.record.erased import Erased
 
+#: Whoever has not looked at the log for so many seconds (a machine that slept) reads it anew: the entry that comes next
+#: may have been cleaned away already, since entries are kept for some days only, and then seems not to be there yet.
+ASLEEP = 3600.0
 #: The lease under which history is changed.
 LEASE = "history"
 #: Delta's application id of the mover; its version is the last seq that was moved.
@@ -79,6 +83,7 @@ class History:
         self.erased: Erased | None = None
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
+        self._looked = 0.0  # when the log was last looked at, in seconds since 1970
 
     # -- opening ------------------------------------------------------------------------------------------------
 
@@ -116,7 +121,9 @@ class History:
     def snapshot(self) -> Snapshot:
         """The newest version and its files; costs one look at the log when nothing changed."""
         with self._lock:
-            if self._snapshot is None or self.place.exists(log_name(self._snapshot.version + 1)):
+            asked, self._looked = self._looked, time.time()
+            slept = not 0 <= self._looked - asked < ASLEEP
+            if self._snapshot is None or slept or self.place.exists(log_name(self._snapshot.version + 1)):
                 self._snapshot = self._read_snapshot()
             return self._snapshot
 

@@ -37,6 +37,7 @@ PLAINLY: dict[str, str] = {
     "anonymous": N_("Visits of which we do not know whose they are"),
     "refused": N_("Data that we could not use"),
     "contacts": N_("Your e-mail address and phone number, from your last visit or purchase"),
+    "messages": N_("What our messages to you said, and what you asked our people on our site"),
     "backups": N_("Backups"),
 }
 #: What becomes of events of those whom nobody asked for consent, by the setting ``consent.unknown``.

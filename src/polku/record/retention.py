@@ -63,6 +63,7 @@ RULES: dict[str, str] = {
     "beside": N_("Tags, replies and reports of answers and reviews that are gone, and what offers kept of old orders"),
     "visitors": N_("Ids of visitors of whom no event is left"),
     "contacts": N_("Addresses of customers who do nothing any more"),
+    "messages": N_("What messages said, tasks that are done, and visitors' turning to the shop's people"),
     "backups": N_("Backups of the state in .polku/backups"),
 }
 
@@ -109,6 +110,7 @@ def _each(project: Project, *, apply: bool) -> Iterator[Kept]:
         "visitors": (least, _visitors),
         "refused": (settings.refused, _refused),
         "contacts": (settings.contacts, _contacts),
+        "messages": (settings.messages, _messages),
         "backups": (settings.backups, _backups),
     }
     for rule, (days, run) in work.items():
@@ -236,6 +238,12 @@ def _refused(project: Project, before: int, apply: bool) -> int:
         for file in files:
             file.unlink(missing_ok=True)
     return count + len(files)
+
+
+def _messages(project: Project, before: int, apply: bool) -> int:
+    from polku.guidance.keeping import let_go
+
+    return let_go(project, before, apply)
 
 
 def _contacts(project: Project, before: int, apply: bool) -> int:

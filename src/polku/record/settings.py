@@ -420,6 +420,11 @@ class Retention:
     contacts: int = setting(
         0, N_("Days that an address is kept after it was last seen, or its customer last did anything."), least=0
     )
+    messages: int = setting(
+        0,
+        N_("Days that the texts of messages, tasks that are done and visitors' turning to the shop's people are kept."),
+        least=0,
+    )
     backups: int = setting(90, N_("Days that backups of the state in .polku/backups are kept."), least=0)
 
 

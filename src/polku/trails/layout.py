@@ -151,6 +151,7 @@ class Trails(Asking):
     timezone: str = "UTC"
     layers: tuple[Layer, ...] = ()  # of a project: what the buckets stand in
     facts: Facts | None = None  # in memory: where properties come from (polku.trails.properties)
+    late: bool = False  # news was being taken in by somebody else meanwhile: these are the trails before
 
     @property
     def customers(self) -> int:

@@ -44,7 +44,8 @@ def open_trails(
     ``refresh``: first take in what is new in the record and in the map. Only one process does so at a time; others
     get the generation in force. ``progress(what, done, total)`` is told of long work. ``as_of`` defaults to now, or to
     the last event's time when history ended more than two days ago. ``builder`` makes them when all of history has to
-    be read: an engine's own, where they are made on a cluster.
+    be read: an engine's own, where they are made on a cluster. ``late`` of what comes back tells that another was just
+    taking news in, and that they are without it.
 
     Raises TrailsError when there are no trails yet and ``refresh`` is off, ProjectBusy when another process has been
     building the first ones for too long.
@@ -86,13 +87,14 @@ def open_store(
                     N_("Another process is still building the trails in {folder}. Try again when it is done."),
                     folder=str(store.folder),
                 )
+    late = refresh and generation is None
     generation = generation or store.open()
     if generation is None:
         raise TrailsError(
             N_("There are no trails in {folder} yet. Open them with refresh, or run polku status once."),
             folder=str(store.folder),
         )
-    return trails_of_generation(store.folder, generation, as_of)
+    return dataclasses.replace(trails_of_generation(store.folder, generation, as_of), late=late)
 
 
 def trails_of_generation(folder: Path, generation: Generation, as_of: dt.datetime | None = None) -> Trails:

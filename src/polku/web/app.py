@@ -328,8 +328,10 @@ async def not_found(request: Request, error: Exception) -> Response:
     if error.status_code != 404:
         message = translate(language, N_("The server refused the request: {detail}."), detail=str(error.detail))
     if wants_data(request):
-        return JSONResponse({"error": {"code": "usage.page", "message": message}}, error.status_code)
-    return page(request, error.status_code, message)
+        return JSONResponse({"error": {"code": "usage.page", "message": message}}, error.status_code, error.headers)
+    told = page(request, error.status_code, message)
+    told.headers.update(error.headers or {})
+    return told
 
 
 async def wrong_parameters(request: Request, error: Exception) -> Response:

@@ -12,11 +12,14 @@ of scripts the header ``X-Polku-Token``; the guard has checked it before the rou
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from polku.access.entrance import Entrance, ThrottledError
@@ -31,7 +34,11 @@ F = TypeVar("F", bound=Callable[..., object])
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: A form may be this long, in bytes.
 LONGEST_FORM = 256 * 1024
+#: It has arrived within so many seconds: who may not sign in must not keep connections for ever either.
+SLOWEST_FORM = 60.0
 HEADER = "x-polku-token"
+#: What msgspec raises for a body that is not what it should be: not JSON, not UTF-8, nested too deeply.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class SignInNeededError(AccessError):
@@ -164,18 +171,22 @@ async def form_token(request: Request) -> str:
     return ""  # others carry it in the header
 
 
-async def body_of(request: Request) -> bytes:
-    """What was sent; raises ForeignFormError for more than LONGEST_FORM bytes."""
+async def body_of(request: Request, most: int = LONGEST_FORM) -> bytes:
+    """What was sent; raises ForeignFormError for more than ``most`` bytes, HTTPException (408) for what is too slow."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > LONGEST_FORM:
-        raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=LONGEST_FORM)
+    if length.isdigit() and int(length) > most:
+        raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=most)
     if not hasattr(request, "_body"):
         chunks, size = [], 0
-        async for chunk in request.stream():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LONGEST_FORM:
-                raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=LONGEST_FORM)
+        try:
+            async with asyncio.timeout(SLOWEST_FORM):
+                async for chunk in request.stream():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > most:
+                        raise ForeignFormError(N_("The form is too long: at most {most} bytes."), most=most)
+        except TimeoutError as fault:
+            raise HTTPException(408, headers={"Connection": "close"}) from fault
         request._body = b"".join(chunks)
     return await request.body()
 

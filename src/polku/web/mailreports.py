@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from polku.errors import Unreadable
 from polku.guidance.returned import take_all
-from polku.web.guard import by_link
+from polku.web.guard import ForeignFormError, body_of, by_link
 from polku.web.live import project_of
 
 router = APIRouter(include_in_schema=False)
@@ -21,11 +21,10 @@ MOST = 5 * 1024 * 1024
 @by_link
 async def mail_reports(request: Request, service: str) -> Response:
     """The reports of one request; 200 once they are on disk, so that the service tells them again otherwise."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST:
-            return JSONResponse({"error": "too large"}, 413)
+    try:
+        body = await body_of(request, MOST)
+    except ForeignFormError:
+        return JSONResponse({"error": "too large"}, 413)
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         taken = await run_in_threadpool(take_all, project_of(request), service, body, headers)

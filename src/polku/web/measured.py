@@ -59,6 +59,7 @@ class ProjectAnswers:
         self.map_file = project.map_file
         self._lock = threading.Lock()
         self._moving: bool | None = None  # whether the map's moment is now, so that time alone moves the numbers
+        self._late = 0  # how often trails came back without the latest news: what was made of them must not stay
         self._document: tuple[Any, dict[str, int]] | None = None
 
     # -- the map --------------------------------------------------------------------------------------------------
@@ -70,7 +71,7 @@ class ProjectAnswers:
         found = self.project.map_file.stat()
         position = self.project.position()
         parts = [position.history, position.inbox, position.identity, found.st_mtime_ns, found.st_size]
-        parts += [self.project.costs.version(), stamp(self.project)]
+        parts += [self.project.costs.version(), stamp(self.project), self._late]
         if self._moving is None:
             self._trails()
         if self._moving:
@@ -110,6 +111,9 @@ class ProjectAnswers:
 
     def _trails(self) -> Trails:
         trails = open_trails(self.project)
+        if trails.late:
+            with self._lock:
+                self._late += 1
         self._moving = dt.datetime.now(dt.UTC) - trails.as_of < dt.timedelta(hours=1)
         return trails
 

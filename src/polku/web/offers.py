@@ -19,7 +19,7 @@ from polku.offers import byhand, catalogue, codes, fetching, ledger, referral
 from polku.offers.product import AVAILABILITY
 from polku.record.clock import moment
 from polku.record.naming import names_of
-from polku.web.guard import actor_of, body_of, form_of, may, needs
+from polku.web.guard import UNREADABLE, actor_of, body_of, form_of, may, needs
 from polku.web.live import project_of
 from polku.web.options import read_number, refuse_unknown
 from polku.web.pages import own_query, read_language
@@ -355,7 +355,9 @@ class Spent(msgspec.Struct, forbid_unknown_fields=True):
 #: The body of the request, in the description of the API.
 BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": msgspec.json.schema(Spent)["$defs"][
-        "Spent"]}}}
+        "Spent"]}}},
+    "responses": {"409": {"description": "There are too few points.", "content": {"application/json": {"schema": {
+        "$ref": "#/components/schemas/Error"}}}}},
 }  # fmt: skip
 
 
@@ -377,7 +379,7 @@ def spent(request: Request, body: bytes) -> Response:
 
     try:
         told = msgspec.json.decode(body, type=Spent)
-    except msgspec.DecodeError as fault:
+    except UNREADABLE as fault:
         raise UsageError(
             N_("The body spends no points: {fault}. Send for example {example}."), fault=str(fault),
             example='{"customer": "anna", "points": 100, "reason": "order 1001", "key": "order-1001"}',

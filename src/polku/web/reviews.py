@@ -11,9 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from polku.access.entrance import ThrottledError, is_loopback
+from polku.access.limits import Limit, network
 from polku.errors import UsageError
 from polku.guidance.preparing import sender_of
-from polku.language import Reader, said
+from polku.language import N_, Reader, said
 from polku.surveys import reviews
 from polku.web.asking import NO_STORE, limited
 from polku.web.guard import by_link, form_of, needs
@@ -48,6 +50,7 @@ def of_a_product(request: Request, product: str) -> Response:
 
 
 def told(request: Request, product: str) -> Response:
+    slowed(request)
     query = own_query(request)
     refuse_unknown(query, ("limit", "offset"))
     limit = read_number("limit", query.get("limit") or str(SHOWN), 0, 200)
@@ -57,6 +60,16 @@ def told(request: Request, product: str) -> Response:
     if tag in [each.strip() for each in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers={**OPEN, "ETag": tag})
     return Response(body, media_type="application/json", headers={**OPEN, "ETag": tag})
+
+
+def slowed(request: Request) -> None:
+    """Raise ThrottledError where one address asks for more than a program that shows reviews needs: anybody may ask."""
+    state = request.app.state
+    if not hasattr(state, "reviews_limit"):
+        state.reviews_limit = Limit(project_of(request).settings.limits.api, 60.0)
+    address = request.client.host if request.client else ""
+    if not is_loopback(address) and (wait := state.reviews_limit.take(network(address))):
+        raise ThrottledError(N_("There were too many requests. Wait a while and try again."), wait)
 
 
 @router.get("/review-report")

@@ -19,7 +19,7 @@ from polku.record.clock import moment, now
 from polku.record.consenting import decide, ids_meant, moment_of
 from polku.record.project import Project
 from polku.web.api import CustomerId
-from polku.web.guard import actor_of, body_of, form_of, needs, who_of
+from polku.web.guard import UNREADABLE, actor_of, body_of, form_of, needs, who_of
 from polku.web.options import refuse_unknown
 from polku.web.pages import own_query, read_language
 from polku.web.reading import href
@@ -181,7 +181,7 @@ async def api_decide(request: Request, customer: CustomerId) -> Response:
 def decided(request: Request, customer: str, body: bytes) -> Response:
     try:
         told = msgspec.json.decode(body, type=Decided)
-    except msgspec.DecodeError as fault:
+    except UNREADABLE as fault:
         raise UsageError(
             N_("The body is no decision: {fault}. Send for example {example}."),
             fault=str(fault),

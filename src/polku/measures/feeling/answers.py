@@ -38,15 +38,17 @@ class Felt:
 
 @dataclasses.dataclass(slots=True)
 class _Kept:
-    """Answers read so far of one project to these events, as identities were, up to this arrival."""
+    """Answers read so far of one project to these events: as of a position of the record, up to this arrival."""
 
-    identity: int
+    position: Any
     seq: int
     answers: pa.Table
 
 
 _kept: dict[tuple[Path, tuple[str, ...]], _Kept] = {}
 _guard = threading.Lock()
+#: Commits of history that bring nothing but what has arrived. After others (an import, an erasure) all is read again.
+_NOTHING_ELSE = frozenset({"create", "move", "compact", "vacuum"})
 
 
 def felt(view: View) -> dict[str, Felt]:
@@ -124,20 +126,31 @@ def customers_in(view: View) -> I64:
 
 
 def answers_of(project: Any, events: tuple[str, ...]) -> pa.Table:
-    """The project's events of these names, with their customers."""
-    identity = project.position().identity
+    """The project's events of these names, with their customers. The same table as long as nothing has arrived, and
+    then nothing is read either: pages that anybody may open ask for it."""
     with _guard:
+        position = project.position()
         kept = _kept.get((project.folder, events))
-        if kept is None or kept.identity != identity:
-            kept = _Kept(identity, -1, _read(project, events, -1))
-        else:
+        if kept is None or not _only_arrivals(project, kept.position, position):
+            kept = _Kept(position, -1, _read(project, events, -1))
+        elif kept.position != position:
             new = _read(project, events, kept.seq)
-            kept = _Kept(identity, kept.seq, pa.concat_tables([kept.answers, new]) if new.num_rows else kept.answers)
+            kept = _Kept(position, kept.seq, pa.concat_tables([kept.answers, new]) if new.num_rows else kept.answers)
         seq = kept.answers.column("seq")
-        if len(seq):
-            kept.seq = int(np.max(seq.to_numpy()))
+        # all up to the position was read, and what came while it was read is known by its own number
+        kept.seq = max(kept.seq, position.inbox, int(np.max(seq.to_numpy())) if len(seq) else -1)
         _kept[project.folder, events] = kept
         return kept.answers
+
+
+def _only_arrivals(project: Any, then: Any, now: Any) -> bool:
+    """Whether nothing but arrivals lies between two positions: the same customers, and no event gone or brought."""
+    if then.identity != now.identity or then.inbox > now.inbox:
+        return False
+    if then.history == now.history:
+        return True
+    commits = project.history.commits_since(then.history)
+    return commits is not None and all(commit.kind in _NOTHING_ELSE for commit in commits)
 
 
 def _read(project: Any, events: tuple[str, ...], after: int) -> pa.Table:
