@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 LANE: Final = "sending"
 #: Messages that are claimed at once, for each connection. What one kill can leave unknown is as many.
 CLAIM: Final = 8
+#: So many groups are looked for at once, and looked for again after so many seconds: what is owed goes first.
+AHEAD: Final = 16
+OLD: Final = 2.0
 #: Seconds until a receiver that refuses for now is asked again, by the number of tries; the last goes on.
 BACK_OFF: Final = (60, 300, 900, 3600, 3 * 3600, 6 * 3600)
 #: Seconds until a channel whose receiver does not answer at all is tried again.
@@ -117,6 +120,8 @@ class Sender:
         self.done = Done()
         self.me = f"{me()}:{time.monotonic_ns()}"
         self._preparing = Preparing(project, channels)
+        self._next: list[str] = []
+        self._old = 0.0
 
     async def run(self, seconds: float = RUN) -> Done:
         """Until nothing is due, or the time is up."""
@@ -173,28 +178,42 @@ class Sender:
 
     def _claim(self) -> list[Row]:
         """The next messages, claimed: from here on nobody else sends them."""
-        row, at = tables.outbox.c, now()
-        count = CLAIM * self.project.settings.mail.connections
-        with self.project.state.write(LANE) as connection:
-            query = (
-                sa.select(tables.outbox)
-                .where(row.state == WAITING, row.next_at <= at, row.channel.not_in(FETCHED))
-                .order_by(row.owed.desc(), row.priority.desc(), row.next_at)
-                .limit(count)
-            )
-            if paused := _paused(self.project, connection):
-                query = query.where(row.channel.not_in(sorted(paused)))
-            found = connection.execute(query).all()
+        row, count = tables.outbox.c, CLAIM * self.project.settings.mail.connections
+        while True:
+            if not self._next or time.monotonic() > self._old:
+                self._next, self._old = self._look(count * AHEAD), time.monotonic() + OLD
+            if not self._next:
+                return []
+            keys, self._next = self._next[:count], self._next[count:]
+            at = now()
+            with self.project.state.write(LANE) as connection:
+                still = self._ready(connection, at)
+                found = connection.execute(sa.select(tables.outbox).where(row.key.in_(keys), *still)).all()
+                if found:
+                    connection.execute(
+                        sa.update(tables.outbox)
+                        .where(row.key.in_([one.key for one in found]), row.state == WAITING)
+                        .values(state=SENDING, attempts=row.attempts + 1, claimed_at=at, claimed_by=self.me)
+                    )
             if found:
-                keys = [one.key for one in found]
-                connection.execute(
-                    sa.update(tables.outbox)
-                    .where(row.key.in_(keys), row.state == WAITING)
-                    .values(state=SENDING, attempts=row.attempts + 1, claimed_at=at, claimed_by=self.me)
-                )
-        if found:
-            reached("messages claimed")
-        return [Row.of(one) for one in found]
+                reached("messages claimed")
+                order = {key: place for place, key in enumerate(keys)}
+                return [Row.of(one) for one in sorted(found, key=lambda one: order[one.key])]
+
+    def _look(self, count: int) -> list[str]:
+        """The keys of the next messages in the order in which they leave: looked for seldom, for it looks at all that
+        wait, and a letter to everybody is many."""
+        row = tables.outbox.c
+        with self.project.state.read() as connection:
+            query = sa.select(row.key).where(*self._ready(connection, now()))
+            found = connection.execute(query.order_by(row.owed.desc(), row.priority.desc(), row.next_at).limit(count))
+            return list(found.scalars())
+
+    def _ready(self, connection: Connection, at: int) -> list[sa.ColumnElement[bool]]:
+        """What may leave now."""
+        row = tables.outbox.c
+        kept = sorted(FETCHED | _paused(self.project, connection))
+        return [row.state == WAITING, row.next_at <= at, row.channel.not_in(kept)]
 
     # -- one batch -------------------------------------------------------------------------------------------------
 

@@ -218,29 +218,18 @@ def expire(project: Project, at: int | None = None) -> int:
     """Drop messages that nobody came for in their time. Returns how many."""
     moment = now() if at is None else at
     row, shown = tables.outbox.c, tables.site_messages.c
+    waits = (row.channel == SITE, row.state == WAITING, row.next_at <= moment)
     with project.state.read() as connection:
-        rows = connection.execute(
-            sa.select(row.key, row.content, row.next_at, shown.expires_at)
-            .select_from(tables.outbox.outerjoin(tables.site_messages, row.key == shown.key))
-            .where(row.channel == SITE, row.state == WAITING, row.next_at <= moment)
-            .order_by(row.next_at)
-            .limit(5_000)
-        ).all()
-    lasts: dict[str, int] = {}
-    gone = []
-    for one in rows:
-        end = one.expires_at
-        if end is None:
-            if one.content not in lasts:
-                lasts[one.content] = _lasts_or_none(project, one.content)
-            end = one.next_at + lasts[one.content] * MICRO
-        if end <= moment:
-            gone.append(one.key)
-    if gone:
-        with project.state.write(LANE) as connection:
-            for key in gone:
-                _hold(connection, key, Held(DROPPED, "expired"), moment)
-    return len(gone)
+        contents = connection.execute(sa.select(row.content).where(*waits).distinct()).scalars().all()
+    lasts = {content: _lasts_or_none(project, content) for content in contents}
+    drop = sa.update(tables.outbox).values(state=DROPPED, reason="expired", finished_at=moment)
+    ends = sa.select(shown.key).where(shown.key == row.key, shown.expires_at.is_not(None))
+    with project.state.write(LANE) as connection:
+        gone = connection.execute(drop.where(*waits, ends.where(shown.expires_at <= moment).exists())).rowcount
+        for content, seconds in lasts.items():  # those that no browser has asked for yet
+            late = (row.content == content, row.next_at <= moment - seconds * MICRO, ~ends.exists())
+            gone += connection.execute(drop.where(*waits, *late)).rowcount
+    return gone
 
 
 def _lasts_or_none(project: Project, path: str) -> int:
