@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import shutil
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -178,6 +179,14 @@ def test_the_schedule_and_the_web_hook(shop, monkeypatch):
         assert hook.ids == [f"audience:buyers:{last.number}"] * 2
         assert {f["kind"]: f["rows"] for f in hook.bodies[0]["files"] if f["platform"] == "meta"} == {
             "members": 1, "added": 1, "removed": 0,
+        }  # fmt: skip
+        gone = refreshing.refresh(shop.project, "buyers", "mikko", at=last.at + DAY)
+        shutil.rmtree(files.folder_of(shop.project, "buyers", gone.number))
+        later = refreshing.refresh(shop.project, "buyers", "mikko", at=last.at + DAY)
+        monkeypatch.setattr(telling, "now", lambda: last.at + 2 * DAY)
+        assert telling.tell_due(shop.project) == 1, "what is not there any more holds up nobody"
+        assert {r.number: r.told for r in refreshing.refreshes(shop.project)} == {
+            last.number: "done", gone.number: "failed", later.number: "done",
         }  # fmt: skip
 
 

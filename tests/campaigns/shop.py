@@ -10,13 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from channels.shop import arrive
+from guidance.shop import empty_project
 from polku.campaigns import running
 from polku.events.arrival import Arrival
 from polku.guidance import outbox
 from polku.record import tables
 from polku.record.clock import now
 from polku.record.consents import Decision
-from polku.record.project import Project, create_project
+from polku.record.project import Project
 
 MAP = """
 polku: 1
@@ -86,8 +87,9 @@ class Shop:
     unless ``start`` says otherwise."""
 
     def __init__(
-        self, folder: Path, campaigns: str = SPRING, more: str = "", quiet: str = "null", port: int = 1
-    ) -> None:
+        self, folder: Path, campaigns: str = SPRING, more: str = "", quiet: str = "null", port: int = 1,
+        state: str | None = None,
+    ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.write(campaigns, more, quiet)
@@ -95,7 +97,7 @@ class Shop:
         (folder / "content").mkdir()
         (folder / "content" / "spring.en.md").write_text(LETTER, encoding="utf-8")
         (folder / "content" / "party.en.md").write_text(INVITATION, encoding="utf-8")
-        self.project: Project = create_project(folder, "en")
+        self.project: Project = empty_project(folder, state=state)
         self.now = now()
         self.events = 0
 

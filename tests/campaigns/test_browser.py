@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from campaigns.shop import PARTY
@@ -13,6 +14,8 @@ from polku.campaigns import running
 from polku.guidance import sending
 from polku.guidance.switch import turn
 from web.conftest import served
+
+pytestmark = pytest.mark.browser
 
 LIST = "audiences:\n  buyers: {of: earlier, for: [meta, google]}"
 

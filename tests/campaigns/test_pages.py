@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
 
@@ -12,13 +13,14 @@ from starlette.requests import Request
 
 from campaigns.shop import PARTY, SPRING
 from guidance.test_guidance_pages import Here
+from polku.access.entrance import Entrance
 from polku.audiences import refreshing
 from polku.campaigns import invitations
 from polku.cli.app import main
 from polku.record import erasure, handover, tables
 from polku.web.app import create_app
 from polku.web.gate import bearer
-from web.inprocess import loop_in_a_thread
+from web.inprocess import Client, loop_in_a_thread
 
 LIST = "audiences:\n  buyers: {of: earlier, for: [meta, google], state: on}"
 
@@ -95,6 +97,34 @@ def test_a_campaign_is_seen_launched_paused_and_ended(shop, loop):
     assert client.get("/api/audiences").json()["audiences"][0]["last"]["members"] == 2
     assert client.get("/audiences/nothing").status_code == 404
     assert client.get("/api/audiences/buyers/latest/other.csv").status_code == 404
+
+
+def test_addresses_and_lists_for_ads_are_for_editors_and_keys(shop, loop):
+    made = shop(PARTY, LIST)
+    made.people("anna", consent={"email": True, "ads": True, "analytics": True})
+    invitations.give(made.project, "party", made.customer("anna"), "yes")
+    refreshing.refresh(made.project, "buyers", "mikko")
+    server = dataclasses.replace(made.project.settings.server, sign_in="auto")
+    made.project.settings = dataclasses.replace(made.project.settings, server=server)
+    entrance = Entrance(made.project, beyond=True)
+    for name, role in (("mikko", "owner"), ("olga", "viewer")):
+        entrance.users.add(name, role, "correct horse battery")
+    client = Client(create_app(made.project, entrance=entrance), loop)
+    keys = {scopes: made.project.keys.create(scopes, scopes.split()).text for scopes in ("read", "read write")}
+    file, answers = "/api/audiences/buyers/latest/meta-members.csv", "/api/campaigns/party/answers"
+    for scopes, shown in (("read", False), ("read write", True)):
+        headers = {"Authorization": f"Bearer {keys[scopes]}"}
+        assert client.get(file, headers=headers).status_code == 200
+        (row,) = client.get(answers, headers=headers).json()["answers"]
+        assert ("email" in row, "anna@example.fi" in row.values()) == (shown, shown)
+    signed = client.post("/sign-in", data={"name": "olga", "password": "correct horse battery"},
+                         headers={"Origin": "http://testserver"})  # fmt: skip
+    assert signed.status_code == 303
+    assert client.get("/campaigns/party").status_code == client.get("/audiences/buyers").status_code == 200
+    for path in (file, "/campaigns/party/answers.csv"):
+        assert client.get(path).status_code == 403, path
+    assert "email" not in client.get(answers).json()["answers"][0]
+    client.close()
 
 
 def test_all_that_is_held_of_a_customer_is_handed_over_and_erased(shop):

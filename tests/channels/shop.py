@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from guidance.shop import empty_project
 from polku.collect.columns import Kept, table_of
 from polku.events.arrival import Arrival
 from polku.events.door import Visit, enter
@@ -17,7 +18,7 @@ from polku.record import tables
 from polku.record.clock import now
 from polku.record.inbox import LANE
 from polku.record.permission import Learned
-from polku.record.project import Project, create_project, open_project
+from polku.record.project import Project, open_project
 from web import world
 
 __all__ = ["arrive", "customers", "due_now", "fate", "fates", "make", "message", "open_project", "put"]
@@ -58,7 +59,7 @@ def make(
     (folder / "polku.toml").write_text(said, encoding="utf-8")
     (folder / "content").mkdir()
     (folder / "content" / "cart.fi.md").write_text(PIECE, encoding="utf-8")
-    return create_project(folder, "fi", state=state)
+    return empty_project(folder, "fi", state=state)
 
 
 def arrive(project: Project, *arrivals: Arrival) -> None:

@@ -123,11 +123,12 @@ class Shop:
         self.project.close()
 
 
-def empty_project(folder: Path, **where: Any) -> Project:
+def empty_project(folder: Path, language: str = "en", **where: Any) -> Project:
     """A new project in a folder that has its map. The state of one that was made before is copied: sixty tests need not
     run all migrations each; where the state stands elsewhere it is made."""
+    where = {name: value for name, value in where.items() if value is not None}
     if where:
-        return create_project(folder, "en", **where)
+        return create_project(folder, language, **where)
     if not _fresh:
         template = Path(_kept.name) / "fresh"
         template.mkdir()
@@ -140,7 +141,7 @@ def empty_project(folder: Path, **where: Any) -> Project:
             shutil.copytree(there, folder / name)
         elif there.exists():
             shutil.copy(there, folder / name)
-    return open_project(folder, "en")
+    return open_project(folder, language)
 
 
 _kept = tempfile.TemporaryDirectory(prefix="polku-tests-")

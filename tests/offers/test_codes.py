@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from guidance.shop import empty_project
 from polku.errors import OfferError, UsageError
 from polku.journey.offers import CodePool
 from polku.offers import codes
@@ -35,7 +36,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]
     state = request.getfixturevalue("postgres").database() if request.param == "postgresql" else None
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "journey.yaml").write_text(MAP, encoding="utf-8")
-    with create_project(tmp_path / "shop", "en", state=state) as made:
+    with empty_project(tmp_path / "shop", state=state) as made:
         yield made
 
 

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guidance.shop import empty_project
 from polku.journey.offers import Loyalty
 from polku.offers import byhand, ledger, loyalty
 from polku.offers.ledger import Entry, Lot, PointsShort
 from polku.record import tables
-from polku.record.project import Project, create_project
+from polku.record.project import Project
 
 MAP = """
 title: Shop
@@ -38,7 +39,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder.mkdir()
     (folder / "journey.yaml").write_text(MAP, encoding="utf-8")
     state = request.getfixturevalue("postgres").database() if request.param == "postgresql" else None
-    with create_project(folder, "en", state=state) as made:
+    with empty_project(folder, state=state) as made:
         with made.state.write() as connection:
             rows = [{"id": n, "kind": "user", "value": f"u{n}", "hash": n, "customer": n} for n in range(1, PEOPLE + 1)]
             connection.execute(sa.insert(tables.identities), rows)

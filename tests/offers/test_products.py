@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guidance.shop import empty_project
 from polku.errors import OfferError
 from polku.journey.offers import Feed
 from polku.offers import catalogue, fetching
 from polku.offers.catalogue import Given, store
 from polku.offers.feed import Products
 from polku.offers.product import money, of_host, read_fields, web_address
-from polku.record.project import Project, create_project
+from polku.record.project import Project
 
 RSS = """<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel><title>Shop</title><link>https://shop.example</link>
@@ -188,7 +189,7 @@ def project(shop: Shop, tmp_path: Path) -> Iterator[Project]:
     )
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "journey.yaml").write_text(text, encoding="utf-8")
-    with create_project(tmp_path / "shop", "en") as made:
+    with empty_project(tmp_path / "shop") as made:
         yield made
 
 

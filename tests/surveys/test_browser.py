@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from channels import shop
+from polku.surveys import results
 from polku.surveys.links import SurveyLink, path_of
 from surveys import world
 from web.conftest import Site, served
@@ -46,8 +47,10 @@ def test_a_survey_is_answered_on_a_phone_and_read_by_the_shop(site: Site, page_o
     axe = Axe()
     phone = page_of(width=390, height=800, locale="fi-FI", color_scheme="dark", bypass_csp=True)
     link = SurveyLink("order_nps", ("user", "anna"), "1:0:a", "nps", "fi")
-    phone.goto(f"{site.url}{path_of(site.project, link)}?score=4")
-    accessible(phone, axe)
+    with phone.expect_response(lambda answer: answer.request.method == "POST") as opened:
+        phone.goto(f"{site.url}{path_of(site.project, link)}?score=4")
+        accessible(phone, axe)  # somebody looks at it for a while
+    assert opened.value.status == 204
     assert phone.get_by_role("radio", name="4").is_checked()
     phone.get_by_role("radio", name="4").focus()
     phone.keyboard.press("ArrowLeft")  # one worse, by keyboard alone
@@ -63,8 +66,15 @@ def test_a_survey_is_answered_on_a_phone_and_read_by_the_shop(site: Site, page_o
     phone.get_by_label("Omin sanoin").fill("Istuu hyvin")
     phone.get_by_role("button", name="Julkaise").click()
     phone.get_by_role("status").wait_for()
-    phone.goto(f"{site.url}/s/counter?via=qr")
-    accessible(phone, axe)
+    with phone.expect_response(lambda answer: answer.request.method == "POST"):
+        phone.goto(f"{site.url}/s/counter?via=qr")
+        accessible(phone, axe)
+    shown = world.told(site.project, "Survey Shown")
+    assert [(one["properties"]["survey"], one["properties"]["via"], one["customer"] is None) for one in shown] == [
+        ("order_nps", "email", False), ("counter", "qr", True),
+    ]  # fmt: skip
+    asked = results.results(site.project, site.project.journey(), "order_nps")
+    assert (asked.opened.numerator, asked.opened.denominator, asked.shown.denominator) == (1, 1, 0)
 
     page = page_of(width=1200, locale="en-GB", bypass_csp=True)
     for path in PAGES:

@@ -92,6 +92,7 @@ ACTIONS: dict[str, str] = {
     "codes.released": N_("Withdrawn codes freed"),
     "products.imported": N_("Products imported"),
     "points.by-hand": N_("Points given or taken by hand"),
+    "points.spent": N_("Points spent at the checkout"),
     "referral.decided": N_("Referral decided by hand"),
 }
 #: Writers of keys, people and this log wait for each other, not for an import.

@@ -239,16 +239,25 @@ def _under_way(connection: Connection, id: str, states: tuple[str, ...]) -> Laun
     found = launch_of(connection, id)
     if found is None:
         raise CampaignError(N_("The campaign {id} was not launched."), id=id)
+    if found.state == DONE and DONE in states and not _waits(connection, id):
+        raise CampaignError(ALREADY[DONE], id=id)
     if found.state not in states:
         raise CampaignError(ALREADY[found.state], id=id)
     return found
 
 
+def _waits(connection: Connection, id: str) -> bool:
+    """Whether messages of a campaign wait in the outbox: everybody was decided on, and not everything has left."""
+    box = tables.outbox.c
+    query = sa.select(box.key).where(box.rule == rule_id(id), box.state == outbox.WAITING).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def pause(project: Project, id: str, by: str, address: str = "") -> None:
-    """Let nothing more leave until it is resumed. Raises CampaignError for one that is not under way."""
+    """Let nothing more leave until it is resumed. Raises CampaignError for one of which nothing is to leave."""
     box = tables.outbox
     with project.state.write(LANE) as connection:
-        _under_way(connection, id, (LAUNCHED,))
+        _under_way(connection, id, (LAUNCHED, DONE))
         connection.execute(sa.update(tables.campaigns).where(tables.campaigns.c.id == id).values(state=PAUSED))
         waiting = sa.and_(box.c.rule == rule_id(id), box.c.state == outbox.WAITING)
         connection.execute(sa.update(box).where(waiting).values(next_at=FAR, reason=PAUSE))
@@ -273,7 +282,7 @@ def resume(project: Project, id: str, by: str, address: str = "", *, at: int | N
 def stop(project: Project, id: str, by: str, address: str = "") -> None:
     """End a campaign for good: what has not left does not leave. Raises CampaignError for one that has ended."""
     with project.state.write(LANE) as connection:
-        _under_way(connection, id, (LAUNCHED, PAUSED))
+        _under_way(connection, id, (LAUNCHED, PAUSED, DONE))
         end(project, connection, id, now(), STOP)
         project.audit.note(by, "campaign.stopped", id, address=address, connection=connection)
 

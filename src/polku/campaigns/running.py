@@ -238,11 +238,10 @@ class _Running:
     def _slice(self, launch: Launch) -> int:
         """Decide on the next customers whose moment has come; how many they were."""
         with self.project.state.read() as connection:
-            if not _free(connection, self.id):
-                return 0
-            due_now = self._due(connection)
+            due_now, free = self._due(connection), _free(connection, self.id)
         if not due_now:
             self._finish()
+        if not due_now or not free:
             return 0
         with self.project.state.write(LANE) as connection:
             current = launch_of(connection, self.id)

@@ -32,6 +32,9 @@ KIND_WORDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 #: So many points a customer may have at most: more is a slip.
 MOST: Final = 1_000_000_000
+#: The counter of the state that tells up to when everything that expired has been entered.
+EXPIRED: Final = "points_expired"
+DAY: Final = 86_400_000_000
 #: Lots that are let expire in one transaction.
 LOTS: Final = 1_000
 
@@ -137,9 +140,13 @@ def take(
 
 
 def expire(state: State, connection: Connection, at: int, limit: int = LOTS) -> list[Entry]:
-    """Enter what has expired by now, of at most ``limit`` lots. Returns those lots, as they were."""
+    """Enter what has expired by now, of at most ``limit`` lots. Returns those lots, as they were.
+
+    Lots that expired long ago are not looked at again; none is entered that has expired already.
+    """
     row = tables.points
-    over = sa.and_(row.c.expires_at <= at, row.c.left > 0)
+    since = state.counter(connection, EXPIRED) - DAY  # a clock may be set back a little
+    over = sa.and_(row.c.expires_at <= at, row.c.expires_at > since, row.c.left > 0)
     lots = [Entry(**one._mapping) for one in connection.execute(sa.select(row).where(over).limit(limit))]
     entries = [
         {
@@ -152,6 +159,8 @@ def expire(state: State, connection: Connection, at: int, limit: int = LOTS) -> 
     for lot in lots:
         connection.execute(sa.update(row).where(row.c.number == lot.number).values(left=0))
     _insert(state, connection, entries)
+    if len(lots) < limit:
+        state.set_counter(connection, EXPIRED, at)
     return lots
 
 

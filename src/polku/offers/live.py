@@ -361,4 +361,5 @@ class _Tick:
             moved = len(ledger.expire(self.project.state, self.connection, self.at))
         self.points += moved
         self.more = moved >= ledger.LOTS
-        carts.forget(self.connection, self.at)
+        if passed // ledger.DAY != self.at // ledger.DAY:
+            carts.forget(self.connection, self.at)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Via = Literal["site", "email", "qr", "form"]
 #: Who sends what is answered on Polku's own pages.
 SOURCE: Final = "polku"
+#: What tells that a survey was before somebody's eyes.
+SHOWN: Final = "Survey Shown"
 #: Where a question's field, and what is written beside a choice, stand in a form.
 FIELD, WRITTEN = "q_", "other_"
 #: Reasons for which an answer is kept without anything that tells whose it is.
@@ -196,6 +198,23 @@ def keep_answers(project: Project, filling: Filling, answers: Sequence[Answer]) 
         if kept:
             project.inbox.put(connection, table_of([Kept(kept)]))
     return len(kept)
+
+
+def keep_opened(project: Project, filling: Filling) -> bool:
+    """Keep that somebody had the survey's own page before their eyes: an event ``Survey Shown``, once for each filling
+    in. Of a page that anybody may open it is about nobody: who leaves without an answer is no customer."""
+    told = {"survey": filling.survey, "response": filling.response, "via": filling.via}
+    more = {"touchpoint": filling.touchpoint, "place": filling.place}
+    arrival = arrival_of(SHOWN, filling.id or ("anonymous", ""), {**told, **{k: v for k, v in more.items() if v}},
+                         f"survey-{filling.response}-shown")  # fmt: skip
+    if filling.id is None:
+        without_ids(arrival)
+    kept = through_door(project, [arrival])
+    if not kept or is_answered(project, filling.response):
+        return False
+    with project.state.write(LANE) as connection:
+        project.inbox.put(connection, table_of([Kept(kept)]))
+    return True
 
 
 def through_door(project: Project, arrivals: Sequence[Arrival]) -> list[Arrival]:

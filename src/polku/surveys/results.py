@@ -40,8 +40,16 @@ F64 = npt.NDArray[np.float64]
 #: What is counted of the answers to one survey.
 _WHOLE: Final = f"""
     select count(distinct customer) filter (event = '{ANSWERED}') as customers,
-           count(*) filter (event = '{SHOWN}') as shown, count(*) filter (event = '{DISMISSED}') as dismissed,
+           count(*) filter (event = '{SHOWN}' and coalesce(via, 'site') = 'site') as shown,
+           count(*) filter (event = '{DISMISSED}') as dismissed,
            min(time) filter (event = '{ANSWERED}') as first, max(time) filter (event = '{ANSWERED}') as last from rows
+"""
+#: Fillings in of the survey's own page that were before somebody's eyes, and those of them that were sent.
+_OPENED: Final = f"""
+    with opened as (select distinct response from rows where event = '{SHOWN}' and via <> 'site'),
+    answered as (select distinct response from rows where event = '{ANSWERED}')
+    select count(*) as opened, count(answered.response) as finished
+    from opened left join answered on opened.response = answered.response
 """
 _VIAS: Final = f"""
     select via, count(*) as n from (
@@ -92,7 +100,8 @@ class Answered:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Results:
     """``responses``: fillings in; ``customers``: people known by them; ``vias``: fillings in by the way they came.
-    ``mailed``: answers by link of the letters sent; ``shown``: answers on the site of the times it was shown."""
+    ``mailed``: answers by link of the letters sent; ``shown``: answers on the site of the times it was shown;
+    ``opened``: of the times that somebody had its own page before their eyes, where scripts tell it, those answered."""
 
     survey: str
     responses: int
@@ -100,6 +109,7 @@ class Results:
     vias: tuple[tuple[str, int], ...]
     mailed: Rate
     shown: Rate
+    opened: Rate
     dismissed: int
     first: dt.datetime | None
     last: dt.datetime | None
@@ -137,6 +147,7 @@ def results(project: Project, journey: Journey, survey: str, period: Period = EV
     defined = journey.surveys.get(survey)
     questions = {q.id: q for q in defined.questions} if isinstance(defined, Survey) else {}
     [whole] = asked(_WHOLE, rows=rows).to_pylist()
+    [opened] = asked(_OPENED, rows=rows).to_pylist()
     vias = {row["via"] or "": row["n"] for row in asked(_VIAS, rows=rows).to_pylist()}
     given = {row["question"]: row for row in asked(_GIVEN, rows=rows).to_pylist()}
     scores, chosen = asked(_SCORES, rows=rows).to_pylist(), asked(_CHOSEN, rows=rows).to_pylist()
@@ -148,6 +159,7 @@ def results(project: Project, journey: Journey, survey: str, period: Period = EV
         vias=tuple(vias.items()),
         mailed=Rate(min(vias.get("email", 0), sent), sent, unit="answers"),
         shown=Rate(min(vias.get("site", 0), whole["shown"]), whole["shown"], unit="answers"),
+        opened=Rate(opened["finished"], opened["opened"], unit="answers"),
         dismissed=whole["dismissed"],
         first=whole["first"],
         last=whole["last"],

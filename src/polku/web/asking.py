@@ -132,6 +132,8 @@ def survey_sent(request: Request, name: str, token: str | None, sent: dict[str, 
     """Keep what was answered, then ask what it brought up, or thank."""
     survey, link = found_survey(request, name, token)
     project = project_of(request)
+    if sent.get("opened"):
+        return survey_opened(request, name, survey, link, sent)
     filling = filling_of(request, name, survey, link, sent)
     earlier = opened(request, sent, filling.response)
     ids = {part for each in sent.get("shown", ()) for part in each.split(",")}
@@ -158,10 +160,24 @@ def survey_sent(request: Request, name: str, token: str | None, sent: dict[str, 
     return RedirectResponse(href(path, done=1, lang=request.query_params.get("lang")), 303, NO_STORE)
 
 
-def filling_of(
+def survey_opened(
     request: Request, name: str, survey: Survey, link: SurveyLink | None, sent: Mapping[str, Sequence[str]]
-) -> Filling:
-    """Whose filling in this is. Raises NotFoundError for a form that this server did not draw, ThrottledError."""
+) -> Response:
+    """What the page itself tells, by a script: it has been before somebody's eyes for a while."""
+    filling = filling_of(request, name, survey, link, sent, "surveys_opened")
+    if link is None or not link.test:
+        answering.keep_opened(project_of(request), filling)
+    return Response(status_code=204, headers=NO_STORE)
+
+
+def filling_of(
+    request: Request, name: str, survey: Survey, link: SurveyLink | None, sent: Mapping[str, Sequence[str]],
+    counted: str = "surveys_limit",
+) -> Filling:  # fmt: skip
+    """Whose filling in this is. Raises NotFoundError for a form that this server did not draw, ThrottledError.
+
+    ``counted``: what of an address is limited.
+    """
     project = project_of(request)
     more = bool(sent.get("earlier"))
     if link is not None:
@@ -169,17 +185,18 @@ def filling_of(
     response, _, signature = (sent.get("response") or [""])[0].partition(".")
     if not response or not secrets.compare_digest(sign(request, "survey-form", name, response), signature):
         raise NotFoundError(N_("This form is not whole. Open the survey once more."))
-    limited(request)
+    limited(request, counted)
     via: Via = "qr" if "qr" in sent.get("via", ()) else "form"
     place = (sent.get("place") or [""])[0]
     return Filling(name, response, via, None, survey.touchpoint, place if _PLACE.fullmatch(place) else "", more)
 
 
-def limited(request: Request) -> None:
+def limited(request: Request, counted: str = "surveys_limit") -> None:
     state = request.app.state
-    if not hasattr(state, "surveys_limit"):
-        state.surveys_limit = Limit(MOST_AN_HOUR, 3600.0)
-    if wait := state.surveys_limit.take(network(request.client.host if request.client else "")):
+    if not hasattr(state, counted):
+        setattr(state, counted, Limit(MOST_AN_HOUR, 3600.0))
+    limit: Limit = getattr(state, counted)
+    if wait := limit.take(network(request.client.host if request.client else "")):
         raise ThrottledError(N_("There were too many answers from here. Wait a while and try again."), wait)
 
 

@@ -31,7 +31,7 @@ from polku.measures.result import to_dict
 from polku.record.clock import moment, now
 from polku.record.naming import names_of
 from polku.web.csvfile import download
-from polku.web.guard import actor_of, form_of, may, needs
+from polku.web.guard import actor_of, form_of, may, needs, note
 from polku.web.guidance import contests_of, kept_of, mark_of_record, proof_of_rule
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
@@ -267,11 +267,13 @@ def acted(request: Request, id: str, sent: dict[str, str]) -> Response:
 
 
 @router.get("/campaigns/{id}/answers.csv")
-@needs("see")
+@needs("edit")
 def answers_csv(request: Request, id: str) -> Response:
+    """The list of guests with their addresses; who took it stands in the audit log."""
     project = project_of(request)
     standing_of(project, id)
     rows = invitations.rows(project, id)
+    note(request, "data.exported", f"campaign:{id}", {"rows": len(rows)})
     heads = ("customer", "name", "email", "answer", "guests", "place", "note", "answered_at", "by")
     return download(lines([heads, *([row[name] for name in heads] for row in rows)]), f"answers-{id}")
 
@@ -323,7 +325,9 @@ def answers_data(request: Request, id: CampaignId) -> dict[str, Any]:
     standing_of(project, id)
     places = invitations.places(project, id)
     told = dataclasses.asdict(places) | {"free": places.free, "silent": places.silent}
-    return {"places": told, "answers": invitations.rows(project, id)}
+    hidden = () if may(request, "tell") else ("email",)  # addresses are for editors, and keys that read and write
+    rows = [{name: value for name, value in row.items() if name not in hidden} for row in invitations.rows(project, id)]
+    return {"places": told, "answers": rows}
 
 
 @api.get("/api/campaigns/{id}/why", description=N_("Why a customer did, or did not, get a campaign's message."))
