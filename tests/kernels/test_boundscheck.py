@@ -17,7 +17,7 @@ ONLY = ("test_a_customer_with_very_many_events", "test_sums_of_a_sliding_window"
         "test_where_nothing_goes_with_it", "test_the_plain_kernel", "test_codes_that_share_a_bit")  # fmt: skip
 
 
-#: The kernels of stages and funnels, which hold what each customer did in windows, at every run; the others in the soak.
+#: The kernels of stages and funnels, which hold what each customer did in windows; all others in the soak.
 ROOMS = [
     pytest.param(["kernels/test_fold.py", "kernels/test_funnels.py"], id="kernels"),
     pytest.param(["measures"], id="measures", marks=pytest.mark.soak),
