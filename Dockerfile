@@ -7,7 +7,8 @@ COPY docs docs
 COPY src src
 # PostgreSQL's driver and what signing in by an identity provider needs, in the versions that the tests ran with.
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock \
- && pip install --no-cache-dir --constraint requirements-dev.lock "psycopg[binary]" authlib joserfc requests \
+ && grep -o "^[a-z0-9._-]*==[^ ;]*" requirements-dev.lock > versions.txt \
+ && pip install --no-cache-dir --constraint versions.txt "psycopg[binary]" authlib joserfc requests \
  && pip install --no-cache-dir --no-deps . \
  && useradd --create-home --uid 10001 polku \
  && mkdir /shop && chown polku /shop
