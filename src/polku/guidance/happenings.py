@@ -9,11 +9,11 @@ from typing import Any, Literal
 #: touchpoint: met one (``name``: its id); touchpoint_left: met another than before; failed: its ``fails`` was met;
 #: stage_entered, stage_left, lapsed, won_back: changes of stage; segment: became a member; event: any event, by name;
 #: timer: a moment that a run waited for; schedule: a time of the day, week or month that a rule named; date: a day
-#: in the customer's own profile; condition: what a run's conditions ask may have changed (``name``: consent, traits,
-#: stage or segment).
+#: in the customer's own profile; score: a lead score crossed a bound; condition: what a run's conditions ask may have
+#: changed (``name``: consent, traits, stage or segment).
 Kind = Literal[
     "touchpoint", "touchpoint_left", "failed", "stage_entered", "stage_left", "lapsed", "won_back", "segment", "event",
-    "timer", "schedule", "date", "condition",
+    "timer", "schedule", "date", "score", "condition",
 ]  # fmt: skip
 
 

@@ -56,7 +56,17 @@ def trigger_text(rule: Rule, reader: Reader, journey: Journey) -> str:
         clock = f"{minute // 60:02}:{minute % 60:02}"
         return reader(EVERY[trigger.calendar.every], time=clock, on=trigger.calendar.on)
     parts = [any_of(trigger.matchers, reader, journey)] if trigger.matchers else []
-    if trigger.score is not None:
+    if trigger.lead is not None and trigger.score is not None:
+        text = (
+            N_("the chance to reach {goal} comes to {share} or above")
+            if trigger.score.rising
+            else N_("the chance to reach {goal} falls to {share} or below")
+        )
+        goal = title_of_place(trigger.lead.goal, reader, journey) if trigger.lead.goal else reader("the goal")
+        parts = [reader(text, goal=goal, share=reader.percent(trigger.score.bound, 0))]
+        if trigger.lead.within is not None:
+            parts.append(reader("within {time} from then", time=reader.duration(trigger.lead.within)))
+    elif trigger.score is not None:
         text = (
             N_("{path} comes to {bound} or above") if trigger.score.rising else N_("{path} comes to {bound} or below")
         )

@@ -20,6 +20,7 @@ from polku.guidance import runs as kept
 from polku.guidance import sweeps, timers
 from polku.guidance.engine import LEFT, WAITING, Note
 from polku.guidance.lag import CURSOR, PASSED
+from polku.guidance.leads import Crossing
 from polku.guidance.limits import MICRO
 from polku.guidance.moments import Moments
 from polku.guidance.place import FOLLOWED, RESTORED, Done, Place
@@ -51,6 +52,7 @@ class Live:
         self._compiled: tuple[Journey, tuple[Rule, ...]] | None = None
         self._older: dict[tuple[str, str], Rule] = {}
         self._qualifier: tuple[tuple[int, str], Qualifier] | None = None
+        self._crossing: tuple[tuple[int, str], Crossing] | None = None
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -147,6 +149,12 @@ class Live:
             found = Qualifier(self.project, trails, rule, sweep.time, sweep.since or 0)
             self._qualifier = ((sweep.id, rule.version), found)
         return self._qualifier[1]
+
+    def crossing(self, sweep: Sweep, trails: Trails, rule: Rule) -> Crossing:
+        """Who crosses the bound of a lead score at a look; scored once for all of its slices."""
+        if self._crossing is None or self._crossing[0] != (sweep.id, rule.version):
+            self._crossing = ((sweep.id, rule.version), Crossing(self.project, trails, rule, sweep.time))
+        return self._crossing[1]
 
     def of_version(
         self, journey: Journey, definitions: Mapping[tuple[str, str], str], rule: str, version: str

@@ -26,6 +26,7 @@ from polku.guidance.arrivals import event_of
 from polku.guidance.engine import number_of
 from polku.guidance.happenings import Happening, Kind
 from polku.guidance.hours import zone_of
+from polku.guidance.leads import Leads, event_of_score
 from polku.guidance.limits import MICRO
 from polku.guidance.numbers import Numbers
 from polku.guidance.rules import (
@@ -142,7 +143,8 @@ def asks_properties(rule: Rule) -> bool:
     """Whether the events' own properties decide anything in this rule."""
     wheres = [m.where for m in matchers_of(rule)] + [c.where for c in conditions_of(rule)]
     asked = [f for w in wheres if w is not None for f in parse_where(w).fields]
-    by_event = rule.key is not None or rule.trigger.score is not None or rule.trigger.date is not None
+    told = rule.trigger.score is not None and rule.trigger.lead is None
+    by_event = rule.key is not None or told or rule.trigger.date is not None
     return by_event or bool(asked) or any(c.role for c in conditions_of(rule))
 
 
@@ -151,11 +153,11 @@ def asks_properties(rule: Rule) -> bool:
 
 class World:
     """What all customers of one replay share. ``start`` and ``end``: microseconds; ``since``: from when on events are
-    looked at, which is earlier where limits reach back.
+    looked at, which is earlier where limits reach back. ``customer``, ``most``: whose lead scores are asked for.
     """
 
     def __init__(self, project: Project, view: View, rule: Rule, since: int, end: int, known: Arrivals | None,
-        assume_consent: bool = False,
+        assume_consent: bool = False, customer: int | None = None, most: int | None = None,
     ) -> None:  # fmt: skip
         self.project, self.view, self.rule = project, view, rule
         self.since, self.end, self.known = since, end, known
@@ -181,7 +183,9 @@ class World:
         self.messages = _messages(project, rule, channels) if channels else {}
         self.groups = _group_runs(project, view.journey, rule) if rule.group else {}
         self.shares: Mapping[int, Mapping[str, float]] = learned_shares(project, rule)
-        self.numbers = None if rule.trigger.score is None else Numbers(project, view.trails)
+        scored = rule.trigger.score is not None and rule.trigger.lead is None
+        self.numbers = Numbers(project, view.trails) if scored else None
+        self.leads = None if rule.trigger.lead is None else Leads(view, rule, customer, most)
 
     def listens(self, kind: str, name: str) -> bool:
         """Whether the rule listens to this."""
@@ -192,6 +196,10 @@ class World:
         trigger, rule = self.rule.trigger, self.rule.id
         if trigger.calendar is not None:
             return [Happening(customer, t, t, "schedule", rule) for t in self._calendar if t >= begun]
+        if trigger.lead is not None:
+            return [
+                Happening(customer, t, t, "score", rule, event_of_score(p)) for t, p in self.crossings.get(customer, ())
+            ]
         if trigger.date is None or trigger.matchers:
             return []
         traits, date = self.traits(customer), trigger.date
@@ -201,6 +209,20 @@ class World:
         days = schedule.days_of(value, date, self.zone, max(begun, self.since), self.end)
         times = (schedule.own_moment(value, date, self.zone, own, time) for time in days)
         return [Happening(customer, time, time, "date", rule, event) for time in times]
+
+    @functools.cached_property
+    def crossings(self) -> Mapping[int, list[tuple[int, float]]]:
+        """By customer when their lead score crossed the bound, and the score; by a model of all that is known now."""
+        found: dict[int, list[tuple[int, float]]] = {}
+        first = self.view.trails.first
+        if self.leads is None or first is None:
+            return found
+        since = max(self.since, int(first.timestamp()) * MICRO)
+        times = list(schedule.moments(self.rule, self.zone, since, self.end))
+        for time, customers, scores in self.leads.crossings(times, self.zone):
+            for customer, score in zip(customers.tolist(), scores.tolist(), strict=True):
+                found.setdefault(customer, []).append((time, score))
+        return found
 
     @functools.cached_property
     def _calendar(self) -> tuple[int, ...]:

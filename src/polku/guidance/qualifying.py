@@ -26,6 +26,7 @@ from polku.guidance.book import DryBook
 from polku.guidance.engine import advance, beyond, moment_of, number_of
 from polku.guidance.eventsof import EventsOf
 from polku.guidance.happenings import Happening
+from polku.guidance.leads import Leads, event_of_score
 from polku.guidance.limits import MICRO
 from polku.guidance.livelook import LiveLook
 from polku.guidance.numbers import Numbers
@@ -83,6 +84,14 @@ class Qualifier:
     def __init__(self, project: Project, trails: Trails, rule: Rule, now: int, since: int) -> None:
         view = view_of(trails, project.journey(), project=project, as_of=moment(now))
         self.rule, self.now, self.since, self.trails = rule, now, since, trails
+        self.scores: dict[int, float] = {}
+        if rule.trigger.lead is not None:
+            leads = Leads(view, rule)
+            customers, p = leads.at(now // MICRO)
+            there = leads.beyond(p)
+            self.scores = dict(zip(customers[there].tolist(), p[there].tolist(), strict=True))
+            self.customers = customers[there]
+            return
         self.world = World(project, view, rule, since, now, None)
         keys = [int(bucket.customer[row]) for bucket, row, _, _ in candidates(self.world)]
         self.customers = np.unique(np.array(keys, np.int64))
@@ -100,6 +109,9 @@ class Qualifier:
             return []
         if self.rule.trigger.calendar is not None:
             return [Happening(customer, self.now, self.now, "schedule", self.rule.id)]
+        if self.rule.trigger.lead is not None:
+            event = event_of_score(self.scores[customer])
+            return [Happening(customer, self.now, self.now, "score", self.rule.id, event)]
         past = candidate_of(self.world, *found)
         past.now = self.now
         return [dataclasses.replace(h, known=max(self.now, h.time)) for h in self._of(past)]
@@ -158,7 +170,7 @@ class Qualifier:
 def since_of(rule: Rule, now: int, last: int | None) -> int:
     """How far back (microseconds) what set the rule off may lie: ``last`` seconds; where nothing is said, ever for a
     state and for a time of the calendar, 30 days (and the rule's own wait) for anything else."""
-    if rule.trigger.calendar is not None:
+    if rule.trigger.calendar is not None or rule.trigger.lead is not None:
         return 0
     if last is not None:
         return now - last * MICRO

@@ -52,6 +52,7 @@ MOST: Final = 30_000
 LOOK_BACK: Final = 365 * DAY
 
 TRAITS_OF_TODAY = N_("Traits and personas are those of today: the record keeps the latest value of each.")
+SCORED_TODAY = N_("The lead score is today's: it has learned from what came after, and could not know as much then.")
 IMPORTED = N_("Most of this history was imported, so the rule is driven by the time of events.")
 ARRIVAL = N_("Driven by the order of arrival, as live: what came late is known late.")
 WAS_ON = N_("The rule was on in this time, so what they did is not what they would have done anyway.")
@@ -165,7 +166,8 @@ def replay(
     came = arrivals(project, since, upto)
     chosen: Order = order or ("seq" if came.by_arrival else "time")
     first = max(0, since - _look_back(rule) * MICRO)
-    world = World(project, view, rule, first, upto, came if chosen == "seq" else None, assume_consent)
+    known = came if chosen == "seq" else None
+    world = World(project, view, rule, first, upto, known, assume_consent, most=most)
     found = _Counted(since)
     people = list(candidates(world))
     whole = len(people)
@@ -178,6 +180,8 @@ def replay(
         found.take(past, drive(rule, past, upto))
     if progress is not None:
         progress(len(people), len(people))
+    if world.leads is not None:
+        whole = round(whole / world.leads.share)
     told = _told(world, found, came, chosen, since, upto, time.monotonic() - begun)
     return told if len(people) == whole else _scaled(told, len(people), whole)
 
@@ -344,6 +348,8 @@ def _meeting(world: World, columns: Columns, number: int) -> Bools:
     everyone = np.asarray(~columns.skip & (np.diff(columns.offsets) > 0))
     if rule.trigger.calendar is not None or (rule.trigger.date is not None and not rule.trigger.matchers):
         return everyone
+    if rule.trigger.lead is not None:
+        return everyone & np.isin(view.buckets[number].customer, list(world.crossings))
     wanted = {(m.kind, m.name) for m in rule.trigger.matchers}
     left = {m.name for m in rule.trigger.matchers if m.kind == "touchpoint_left"}
     ids = view.journey.touchpoint_ids
@@ -477,6 +483,8 @@ def _cautions(world: World, came: Arrivals, order: Order, since: int) -> tuple[t
     told: list[tuple[str, Mapping[str, Any]]] = [(ARRIVAL if order == "seq" else IMPORTED, {})]
     if any(c.persona or c.where for c in conditions_of(world.rule)):
         told.append((TRAITS_OF_TODAY, {}))
+    if world.leads is not None:
+        told.append((SCORED_TODAY, {}))
     if world.consents.assumed and world.consents.purposes:
         told.append((ASSUMED, {}))
     else:

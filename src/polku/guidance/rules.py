@@ -26,6 +26,8 @@ FLOOR = 0.1
 #: Keys of ``send`` that the engine reads; what else stands there is the channel's.
 SEND = ("channel", "content", "variants", "choose", "floor")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+#: Kinds of happenings that are of one rule, which is their name.
+BY_NAME = ("schedule", "date", "score")
 #: Names of events that an index remembers; more come of senders that put numbers into names.
 MOST_NAMES = 10_000
 #: What of a rule does not change what it does.
@@ -101,6 +103,16 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Lead:
+    """A score of leads: how likely they are to reach ``goal`` (None: the map's) within ``within`` seconds (None: the
+    map's window), looked at every day at minute ``at`` in the map's zone."""
+
+    goal: str | None
+    within: int | None
+    at: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Trigger:
     """What begins a run. ``without`` within ``wait`` seconds calls it off. ``again``: ``always`` or ``once``;
     ``meanwhile``: what the trigger does to a run that waits, ``ignore`` or ``restart``."""
@@ -113,6 +125,7 @@ class Trigger:
     score: Score | None = None
     again: str = "always"
     meanwhile: str = "ignore"
+    lead: Lead | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -237,7 +250,7 @@ class Rule:
 
     def begins(self, happening: Happening) -> bool:
         """Whether ``happening`` is this rule's trigger."""
-        if happening.kind in ("schedule", "date"):
+        if happening.kind in BY_NAME:
             return happening.name == self.id
         return any(m.meets(happening) for m in self.trigger.matchers)
 
@@ -274,7 +287,7 @@ class Index:
         found = self._found.get(key)
         if found is None:
             numbers = {*self._by.get(key, ()), *self._by.get((happening.kind, ""), ())}
-            if happening.kind in ("schedule", "date"):
+            if happening.kind in BY_NAME:
                 numbers |= {number for number, rule in enumerate(self.rules) if rule.id == happening.name}
             found = tuple(self.rules[number] for number in sorted(numbers))
             if len(self._found) < MOST_NAMES:
@@ -381,11 +394,12 @@ class _Compiler:
             matchers += [Matcher(kind, str(name)) for name in _list(when.get(key))]
         for name in _list(when.get("left")):
             matchers.append(Matcher("touchpoint_left" if name in self.touchpoints else "stage_left", str(name)))
-        score = None
+        score, lead = None, None
         if when.get("score"):
             rising = when.get("above") is not None
             score = Score(str(when["score"]), float(when["above"] if rising else when["below"]), rising)
-            matchers.append(Matcher("event"))
+            lead = _lead(when)
+            matchers += [] if lead is not None else [Matcher("event")]
         if where is not None:
             matchers = [dataclasses.replace(m, where=str(where)) for m in matchers]
         return Trigger(
@@ -397,6 +411,7 @@ class _Compiler:
             score,
             str(when.get("again", "always")),
             str(when.get("meanwhile", "ignore")),
+            lead,
         )
 
     def condition(self, said: Mapping[str, Any]) -> Condition:
@@ -469,6 +484,14 @@ def _calendar(when: Mapping[str, Any]) -> Calendar | None:
     on = when.get("on", 1 if every == "month" else "monday")
     number = WEEKDAYS.index(str(on)) if every == "week" else int(on) if every == "month" else 0
     return Calendar(str(every), number, clock(when.get("at", "09:00")))
+
+
+def _lead(when: Mapping[str, Any]) -> Lead | None:
+    root, _, goal = str(when["score"]).partition(".")
+    if root != "leads":
+        return None
+    within = values.duration(when["within"]) if when.get("within") else None
+    return Lead(goal or None, within, clock(when.get("at", "09:00")))
 
 
 def _date(when: Mapping[str, Any]) -> DateOf | None:

@@ -34,11 +34,13 @@ LOOKED_AT = 20_000
 
 
 def moments(rule: Rule, zone: ZoneInfo, since: int, until: int) -> Iterator[int]:
-    """When a rule of the calendar, or one about a day of the traits, may concern anybody in (since, until],
+    """When a rule of the calendar, of a lead score or about a day of the traits may concern anybody in (since, until],
     microseconds; never for a rule that listens to events."""
     trigger = rule.trigger
     if trigger.calendar is not None:
         yield from occurrences(trigger.calendar, zone, since, until)
+    elif trigger.lead is not None:
+        yield from occurrences(Calendar("day", 0, trigger.lead.at), zone, since, until)
     elif trigger.date is not None and not trigger.matchers:
         every_day = Calendar("day", 0, MORNING if trigger.date.at is None else trigger.date.at)
         days = abs(trigger.date.offset) // 86400 + 2

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from polku.record.state import State
 
-Kind = Literal["schedule", "date", "now"]
+Kind = Literal["schedule", "date", "score", "now"]
 #: Why a look ended early.
 REASONS: Final[Mapping[str, str]] = {
     "turned_off": N_("ended: the rule was turned off"), "changed": N_("ended: the rule was changed"),
     "restored": N_("ended: the project was brought back from a backup"),
+    "measure": N_("ended: there is no lead score yet"),
+    "extra.missing": N_("ended: a library of statistics is missing"),
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from polku.errors import MeasureError, MissingExtraError
 from polku.guidance import runs as kept
 from polku.guidance import schedule, sweeps, timers
 from polku.guidance.arrivals import arrivals, event_of
@@ -23,6 +25,7 @@ from polku.guidance.engine import LEFT, WAITING, Change, Note, Run, advance
 from polku.guidance.eventsof import EventsOf
 from polku.guidance.happenings import Happening
 from polku.guidance.lag import CURSOR, PASSED
+from polku.guidance.leads import event_of_score
 from polku.guidance.limits import MICRO
 from polku.guidance.livelook import LiveLook
 from polku.guidance.numbers import Numbers
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from polku.guidance.live import Live
     from polku.trails.layout import Trails
 
+log = logging.getLogger("polku.guidance")
 #: Counter of the state: the decisions on consent that were looked at, and one.
 DECIDED = "guidance_decided"
 #: Kinds of happenings that are changes of stage.
@@ -359,9 +363,10 @@ class Tick:
         """Hours of the calendar and days of the traits that came between the last tick and ``passed``."""
         zone, begun = ZoneInfo(self.journey.timezone), False
         for rule in self.current.values():
-            if rule.trigger.calendar is None and rule.trigger.date is None:
+            trigger = rule.trigger
+            if trigger.calendar is None and trigger.date is None and trigger.lead is None:
                 continue
-            kind: sweeps.Kind = "date" if rule.trigger.calendar is None else "schedule"
+            kind: sweeps.Kind = "score" if trigger.lead else "date" if trigger.calendar is None else "schedule"
             since = max(self.place.passed, self.since[rule.id] - 1)
             for time in schedule.moments(rule, zone, since, passed):
                 begun |= sweeps.begin(self.project.state, self.connection, rule, kind, time, self.now)
@@ -393,13 +398,27 @@ class Tick:
         if sweep.kind == "schedule":
             asked = schedule.customers_after(self.trails, sweep.after, limit, sweep.time // MICRO)
             return _Part(sweep, limit, asked, [])
-        found = self.live.qualifier(sweep, self.trails, rule)
+        try:
+            if sweep.kind == "score":
+                return self._scored(sweep, rule, limit)
+            found = self.live.qualifier(sweep, self.trails, rule)
+        except (MeasureError, MissingExtraError) as fault:  # a lead score that cannot be known
+            log.warning("rule %s: %s", rule.id, fault)
+            return _Part(sweep, limit, [], [], fault.code)
         theirs = found.after(sweep.after, limit)
         there = [
             c for c in theirs if self.trails.find(c) is not None
         ]  # neither erased nor merged since they were found
         now = [dataclasses.replace(h, known=max(self.now, h.time)) for c in there for h in found.beginnings(c)]
         return _Part(sweep, limit, theirs, now)
+
+    def _scored(self, sweep: sweeps.Sweep, rule: Rule, limit: int) -> _Part:
+        if rule.trigger.lead is None:
+            return _Part(sweep, limit, [], [], "changed")
+        theirs = self.live.crossing(sweep, self.trails, rule).after(sweep.after, limit)
+        known = max(self.now, sweep.time)
+        told = [Happening(c, sweep.time, known, "score", rule.id, event_of_score(p)) for c, p in theirs]
+        return _Part(sweep, limit, [c for c, _ in theirs], told)
 
     def _sweep(self, part: _Part) -> None:
         """Take one slice of a look."""
@@ -410,6 +429,9 @@ class Tick:
             return  # another process took this slice
         if rule is None:
             sweeps.stop(self.connection, sweep, self.now, "turned_off")
+            return
+        if part.reason is not None:
+            sweeps.stop(self.connection, sweep, self.now, part.reason)
             return
         known = max(self.now, sweep.time)
         after = asked[-1] if len(asked) >= part.limit else None
@@ -436,9 +458,10 @@ class Tick:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Part:
-    """The next slice of a look at everybody, of at most ``limit`` customers."""
+    """The next slice of a look at everybody, of at most ``limit`` customers; ``reason``: why it cannot go on."""
 
     sweep: sweeps.Sweep
     limit: int
     asked: Sequence[int]
     happenings: Sequence[Happening]
+    reason: str | None = None

@@ -152,7 +152,7 @@ def would_have(project: Project, customer: int, rule: Rule, *, view: View | None
     bucket, row = found
     begun = int(bucket.time[bucket.offsets[row]]) * MICRO
     known = arrivals(project, max(begun, end - 90 * 86400 * MICRO), end)
-    world = World(project, view, rule, 0, end, known if known.by_arrival else None)
+    world = World(project, view, rule, 0, end, known if known.by_arrival else None, customer=customer)
     past: Past = candidate_of(world, bucket, row)
     return tuple(_story(way) for way in reversed(drive(rule, past, end)))
 

@@ -143,11 +143,30 @@ def triggers_are_whole(map: Sketch) -> Faults:
         if when.get("score") and (when.get("above") is None) == (when.get("below") is None):
             message = N_("a score crosses a bound: give either above or below")
             yield map.fault("guidance.score", message, (*path, "score"))
+        yield from _lead(map, path, when)
         for key in ("above", "below"):
             if when.get(key) is not None and (isinstance(when[key], bool) or not isinstance(when[key], (int, float))):
                 yield map.fault("shape.number", N_("a number is needed here, and this is {found!r}"), (*path, key),
                                 found=values.shown(when[key]))  # fmt: skip
         yield from _calendar(map, path, when)
+
+
+def _lead(map: Sketch, path: Path, when: Mapping[str, Any]) -> Faults:
+    root, _, goal = str(when.get("score") or "").partition(".")
+    if root != "leads":
+        return
+    places = [*map.touchpoint, *map.stage_ids]
+    if goal and goal not in places:
+        yield no_place(map, (*path, "score"), goal)
+    for key in ("above", "below"):
+        bound = when.get(key)
+        if isinstance(bound, (int, float)) and not isinstance(bound, bool) and not 0 <= bound <= 1:
+            message = N_("a lead score is a chance of 0 to 1, and this is {found!r}")
+            yield map.fault("guidance.score", message, (*path, key), found=values.shown(bound))
+    for key in ("where", "per"):
+        if when.get(key) is not None:
+            message = N_("a lead score is of the customer, not of an event: {key} says nothing here")
+            yield map.fault("guidance.score", message, (*path, key), key_of=True, key=key)
 
 
 def _calendar(map: Sketch, path: Path, when: Mapping[str, Any]) -> Faults:
