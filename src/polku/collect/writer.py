@@ -149,7 +149,8 @@ class Writer:
             with self._wake:
                 self.waiting.events -= sum(len(d.kept) + len(d.refused) for d in group)
                 self.waiting.bytes -= sum(d.size for d in group)
-            self.told(group)
+            if group:  # else notes alone were written, perhaps before the first request: nobody waits
+                self.told(group)
 
     def _write(self, group: list[Deposit]) -> None:
         try:
