@@ -85,7 +85,7 @@ def trusts(where: str | None, event: Mapping[str, Any]) -> bool:
     if meets(where, event):
         return True
     assert where is not None
-    alone = {"source": event.get("source"), "properties": {}, "context": {}, "traits": {}}
+    alone: dict[str, Any] = {"source": event.get("source"), "properties": {}, "context": {}, "traits": {}}
     return parse_where(where).compile()(alone) is not False
 
 

@@ -202,8 +202,8 @@ def _has_ordered(orders: Iterable[Order], row: Mapping[str, Any]) -> bool:
 
 
 def _with_state(project: Project, reviews: list[Review]) -> list[Review]:
-    about = [review.id for review in reviews] if len(reviews) <= FEW else None
-    replies, reports = _replies(project, about), _reports(project, about)
+    few = [review.id for review in reviews] if len(reviews) <= FEW else None
+    replies, reports = _replies(project, few), _reports(project, few)
     only_verified = project.settings.reviews.publish == "verified"
     told = []
     for review in reviews:
