@@ -20,6 +20,7 @@ from polku.channels.channel import Outgoing
 from polku.errors import UsageError
 from polku.guidance.switch import turn
 from polku.record import erasure, steps, tables
+from web.inprocess import loop_in_a_thread
 
 LISTS = """
 audiences:
@@ -114,7 +115,9 @@ def deliver(made, user, **facts):
     outgoing = Outgoing(
         "1:1:", "leavers", made.customer(user), None, "en", "", "", "", 0, {"audience": "buyers", **facts}
     )
-    return asyncio.run(Audiences(made.project).deliver(outgoing)).result
+    with loop_in_a_thread() as loop:
+        delivered = asyncio.run_coroutine_threadsafe(Audiences(made.project).deliver(outgoing), loop)
+        return delivered.result(60).result
 
 
 def test_rules_add_and_take_away(shop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import json
@@ -11,10 +12,14 @@ from typing import Any
 
 import pytest
 
-from polku.guidance.sending import due, pauses, send
+from polku.channels.catalogue import channels
+from polku.channels.channel import Delivery, Outgoing
+from polku.guidance.preparing import Preparing
+from polku.guidance.sending import Sender, due, pauses, send
 from polku.guidance.switch import set_test_address, switch_of, turn
 from polku.record.clock import now
 from polku.record.project import Project
+from web.inprocess import loop_in_a_thread
 
 from . import receivers, shop
 
@@ -126,6 +131,59 @@ def test_a_server_that_is_not_there_pauses_the_channel_and_costs_no_try(tmp_path
             assert send(project) == {"sent": 40}
         assert len(set(box.recipients)) == len(box.recipients) == 40
         assert pauses(project) == {}
+
+
+class Broken:
+    """A channel of somebody's own that has a fault."""
+
+    name, address, purpose, repeats, content = "pigeon", None, None, True, False
+
+    def problem(self) -> None:
+        return None
+
+    async def deliver(self, outgoing: Outgoing) -> Delivery:
+        raise RuntimeError("no pigeon")
+
+    async def close(self) -> None:
+        return
+
+
+def test_a_channel_that_breaks_costs_no_other_message(project: Project, mailbox: receivers.Mailbox) -> None:
+    [anna] = shop.customers(project, "anna")
+    shop.put(project, shop.message(anna), shop.message(anna, 2, channel="pigeon", content=""))
+    ways = {**channels(project), "pigeon": Broken()}
+    with loop_in_a_thread() as loop, pytest.raises(RuntimeError, match="no pigeon"):
+        asyncio.run_coroutine_threadsafe(Sender(project, ways).run(), loop).result(60)
+    assert mailbox.recipients == ["anna@example.fi"]
+    assert shop.fate(project).state == "sent"
+    assert (shop.fate(project, 2).state, shop.fate(project, 2).reason) == ("waiting", "again: RuntimeError: no pigeon")
+
+
+def test_a_map_with_a_fault_is_waited_for(project: Project, mailbox: receivers.Mailbox) -> None:
+    [anna] = shop.customers(project, "anna")
+    shop.put(project, shop.message(anna))
+    whole = project.map_file.read_text(encoding="utf-8")
+    project.map_file.write_text(whole + "\nnonsense: [", encoding="utf-8")
+    assert send(project) == {"waiting": 1}
+    assert (shop.fate(project).reason or "").startswith("again: ")
+    project.map_file.write_text(whole, encoding="utf-8")
+    shop.due_now(project)
+    assert send(project) == {"sent": 1}
+    assert mailbox.recipients == ["anna@example.fi"]
+
+
+def test_what_was_claimed_and_never_left_waits_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("no more files")
+
+    [anna] = shop.customers(project, "anna")
+    shop.put(project, shop.message(anna))
+    with monkeypatch.context() as patch:
+        patch.setattr(Preparing, "make", fails)
+        with pytest.raises(OSError, match="no more files"):
+            send(project)
+    assert (shop.fate(project).state, shop.fate(project).attempts) == ("waiting", 0)
+    assert send(project) == {"sent": 1}
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from pathlib import Path
@@ -20,6 +21,7 @@ from polku.web.words import DEFINITIONS
 
 from . import world
 from .conftest import Site
+from .inprocess import loop_in_a_thread
 from .reading import other_texts, read, web_texts
 
 PAGES = (
@@ -224,10 +226,8 @@ def test_an_unforeseen_error_is_a_plain_page(site: Site, monkeypatch: pytest.Mon
         }  # fmt: skip
         await app(scope, receive, send)
 
-    import asyncio
-
-    with pytest.raises(ZeroDivisionError):  # the server logs it
-        asyncio.run(ask())
+    with loop_in_a_thread() as loop, pytest.raises(ZeroDivisionError):  # the server logs it
+        asyncio.run_coroutine_threadsafe(ask(), loop).result(60)
     assert messages[0]["status"] == 500
     body = b"".join(m.get("body", b"") for m in messages[1:]).decode()
     assert "secret" not in body

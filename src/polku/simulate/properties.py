@@ -116,7 +116,7 @@ def call(rows: Rows, world: Setting) -> pa.Array:
 
 
 def survey(rows: Rows, world: Setting) -> pa.Array:
-    return joined(f'{{"survey":"{world.survey}","score":', integers(rows["extra"]), "}")
+    return joined(f'{dump(world.survey)[:-1]},"score":', integers(rows["extra"]), "}")
 
 
 def same(value: dict[str, Any]) -> Maker:

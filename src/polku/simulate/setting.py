@@ -29,7 +29,7 @@ class Setting:
     pages: tuple[str, ...]
     items: tuple[dict[str, Any], ...]  # properties of products, videos and lessons, by number
     searches: tuple[str, ...]
-    survey: str
+    survey: dict[str, str]  # what an answer says besides its score, as the survey of the template asks it
     form: str
     coupon: str
 

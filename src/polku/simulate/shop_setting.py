@@ -25,7 +25,7 @@ SETTING = Setting(
     ),
     items=tuple(p._asdict() for p in shop_model.products()),
     searches=shop_model.SEARCHES,
-    survey="order",
+    survey={"survey": "order", "question": "recommend", "kind": "nps"},
     form="newsletter",
     coupon="TERVETULOA10",
 )

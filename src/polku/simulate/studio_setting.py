@@ -18,7 +18,7 @@ SETTING = Setting(
     pages=studio_model.PAGES,
     items=studio_model.items(),
     searches=("jooga niskalle",),
-    survey="lesson",
+    survey={"survey": "lesson", "question": "satisfied", "kind": "csat"},
     form="newsletter",
     coupon="TERVETULOA",
 )
