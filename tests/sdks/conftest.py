@@ -33,11 +33,14 @@ class Shop:
     def new(self) -> Rows:
         """What arrived since this was asked last, in order of arrival, as history will hold it."""
         table = self.site.project.inbox.tail(self.seen)
-        rows: Rows = table.to_pylist()
+        rows: Rows = [
+            row for row in table.to_pylist() if row["event_id"] not in self.known
+        ]  # what comes again is known
         for row in rows:
             for name in ("properties", "context"):
                 row[name] = json.loads(row[name]) if row[name] else {}
             self.seen = row["seq"]
+            self.known.add(row["event_id"])
         return rows
 
     def stored(self, where: str) -> Rows:
@@ -50,6 +53,7 @@ class Shop:
         return rows
 
     seen: int = 0
+    known: set[str] = dataclasses.field(default_factory=set)
 
 
 @pytest.fixture(scope="session")

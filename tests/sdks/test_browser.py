@@ -150,8 +150,10 @@ def test_posthogs_tracker(shop: Shop, open_page: Open) -> None:
             posthog.group('company', 'acme', {size: 9}); posthog.alias('anna-2', 'anna') }""",
         ORDER,
     )
+    rows = arrived(shop, page, "page", "identify")  # a page that is left sooner takes its requests with it
     page.goto("about:blank")  # what is left goes by beacon
-    rows = arrived(shop, page, "page", "identify", "Order Completed", "group", "alias")
+    wanted = {"Order Completed", "group", "alias"} - {row["event"] for row in rows}
+    rows += arrived(shop, page, *wanted)
     assert page.faults == []
     seen = one(rows, "page")
     assert (seen["original_event"], seen["channel"]) == ("$pageview", "web")

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from polku.language import N_
 
-Permission = Literal["open", "see", "tell", "edit", "own"]
+Permission = Literal["open", "see", "tell", "fetch", "edit", "own"]
 
 #: From the least to the most: each may do what those before it may.
 ROLES: Final = ("viewer", "editor", "owner")
@@ -19,9 +19,10 @@ ROLE_MEANS: Final[dict[str, str]] = {
     "owner": N_("also manages people, keys and settings, and forgets customers"),
 }
 #: The least role that each permission asks for; ``open`` asks for none. ``tell``: what other systems of the shop say
-#: of a customer over the API; a key that reads and writes may, too.
+#: of a customer over the API; a key that reads and writes may, too. ``fetch``:
+#: files with people in them; a key may, too.
 LEAST: Final[dict[Permission, str | None]] = {
-    "open": None, "see": "viewer", "tell": "editor", "edit": "editor", "own": "owner",
+    "open": None, "see": "viewer", "tell": "editor", "fetch": "editor", "edit": "editor", "own": "owner",
 }  # fmt: skip
 
 
@@ -44,7 +45,9 @@ class Who:
     writes: bool = False
 
     def may(self, permission: Permission) -> bool:
-        return allows(self.role, permission) or (permission == "tell" and self.writes)
+        if self.how == "key" and permission in ("tell", "fetch"):
+            return self.writes or permission == "fetch"
+        return allows(self.role, permission)
 
 
 def allows(role: str | None, permission: Permission) -> bool:

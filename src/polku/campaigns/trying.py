@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from polku.campaigns.deciding import send_of
@@ -114,7 +115,8 @@ def send_to(
             await channel.close()
         return done.result, done.reason
 
-    result, reason = asyncio.run(deliver())
+    with ThreadPoolExecutor(1, "polku-trying") as pool:  # whoever calls may be inside an event loop already
+        result, reason = pool.submit(lambda: asyncio.run(deliver())).result()
     if result != "delivered":
         raise CampaignError(N_("The letter did not leave: {reason}"), reason=reason)
     project.audit.note(by, "campaign.tested", id, {"variant": chosen} if chosen else None, address=address)

@@ -23,7 +23,7 @@ from polku.journey.document import Document
 from polku.journey.model import segment_title
 from polku.language import N_
 from polku.record.clock import moment, now
-from polku.web.guard import NotAllowedError, actor_of, form_of, may, needs, note, who_of
+from polku.web.guard import actor_of, form_of, may, needs, note
 from polku.web.live import project_of
 from polku.web.notfound import NotFoundError
 from polku.web.options import refuse_unknown
@@ -124,9 +124,7 @@ def acted(request: Request, id: str, sent: dict[str, str]) -> Response:
 
 def file_given(request: Request, id: str, number: int, name: str) -> Response:
     """A file of a refresh, and a row in the audit log of who took it: machines with a key, and people who may edit."""
-    project, who = project_of(request), who_of(request)
-    if not (may(request, "edit") or (who is not None and who.how == "key")):
-        raise NotAllowedError(N_("Files of lists for ads are for editors, and for machines with a key that reads."))
+    project = project_of(request)
     try:
         found = files.file_of(project, id, number, name)
     except UsageError as error:
@@ -170,7 +168,7 @@ def audience_data(request: Request, id: AudienceId) -> dict[str, Any]:
 
 
 @api.get("/api/audiences/{id}/latest/{name}", description=N_("A file of a list's last refresh, as CSV."))
-@needs("see")
+@needs("fetch")
 def latest_file(request: Request, id: AudienceId, name: Name) -> Response:
     one = line_of(project_of(request), id)
     if one.last is None:
@@ -179,6 +177,6 @@ def latest_file(request: Request, id: AudienceId, name: Name) -> Response:
 
 
 @api.get("/api/audiences/{id}/refreshes/{number}/{name}", description=N_("A file of one refresh, as CSV."))
-@needs("see")
+@needs("fetch")
 def refresh_file(request: Request, id: AudienceId, number: Number, name: Name) -> Response:
     return file_given(request, id, number, name)

@@ -61,7 +61,7 @@ class ForeignFormError(AccessError):
 
 def needs(permission: Permission) -> Callable[[F], F]:
     """Declare what a route needs: ``open`` (anybody), ``see`` (viewers), ``tell`` (editors, and keys that read and
-    write), ``edit`` (editors) or ``own`` (owners)."""
+    write), ``fetch`` (editors, and keys), ``edit`` (editors) or ``own`` (owners)."""
     if permission not in LEAST:
         raise ValueError(f"{permission!r} is no permission; there are {', '.join(LEAST)}")
 
