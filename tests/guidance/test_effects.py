@@ -45,8 +45,10 @@ def test_a_day_is_noted_once(shop: Callable[..., Shop]) -> None:
     assert known.treated + known.held_out == 12
     assert min(known.treated, known.held_out) > 0
     value, low, high = known.difference
-    assert None not in (value, low, high)
-    assert low < value < high  # type: ignore[operator]
+    assert value is not None
+    assert low is not None
+    assert high is not None
+    assert low < value < high
     assert effects_of(project, "quiet") == ()
     assert not due(project)
     assert note_day(project) == 0

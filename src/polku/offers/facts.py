@@ -33,6 +33,8 @@ ROOTS: Final = frozenset(
 )  # fmt: skip
 MICRO: Final = 1_000_000
 MOST_RECOMMENDED: Final = 4
+#: Stands in a link to recommend by where a piece is looked at without a customer: it leads to nobody.
+SAMPLE_TOKEN: Final = "XXXXXXXXX"
 
 
 @functools.lru_cache(maxsize=512)
@@ -223,7 +225,7 @@ class _Facts:
         if definition is None:
             return None
         if self.customer is None:
-            return referral.link(definition, "XXXXXXXXX")
+            return referral.link(definition, SAMPLE_TOKEN)
         token = referral.tokens_for(self.project, [self.customer]).get(self.customer)
         return None if token is None else referral.link(definition, token)
 

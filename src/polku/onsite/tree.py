@@ -39,7 +39,7 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.root: list[Node] = []
-        self.open: list[tuple[str, list[Node]]] = [("", self.root)]
+        self.open: list[tuple[str, list[Any]]] = [("", self.root)]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in TAGS:
@@ -49,7 +49,7 @@ class _Reader(HTMLParser):
         node: list[Node | dict[str, str]] = [tag, kept]
         self.open[-1][1].append(node)
         if tag not in _EMPTY:
-            self.open.append((tag, node))  # type: ignore[arg-type]
+            self.open.append((tag, node))
 
     def handle_endtag(self, tag: str) -> None:
         if any(tag == name for name, _ in self.open[1:]):

@@ -323,7 +323,8 @@ def _group(
 
 def _ended(met: I64, others: I64) -> tuple[I64, I64]:
     """How many have had their time, by stage and depth: of those who met a piece, and of the others."""
-    return tuple(x[..., kernel.NOT] + x[..., kernel.WENT_ON] for x in (met, others))  # type: ignore[return-value]
+    of_met, of_others = (x[..., kernel.NOT] + x[..., kernel.WENT_ON] for x in (met, others))
+    return of_met, of_others
 
 
 def _beside(met: I64, others: I64) -> Matched:
